@@ -1,0 +1,111 @@
+"""Dataclasses to plain JSON and back, by their own type hints. Nothing is pickled."""
+
+from __future__ import annotations
+
+import dataclasses
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any, TypeVar, cast
+
+import numpy as np
+
+Json = None | bool | int | float | str | list[Any] | dict[str, Any]
+T = TypeVar("T")
+
+
+def to_json(value: object) -> Any:
+    """Turn dataclasses, arrays, tuples and moments into plain JSON values.
+
+    Parameters
+    ----------
+    value
+        A dataclass, mapping, sequence, numpy value or JSON value.
+
+    Returns
+    -------
+    Json
+        Only dicts with string keys, lists, strings, numbers, booleans and None. NaN and infinity become None.
+
+    Raises
+    ------
+    TypeError
+        For anything else: a fault in our code.
+
+    Examples
+    --------
+    >>> to_json({"a": (1, np.float64(2.5)), "b": float("nan")})
+    {'a': [1, 2.5], 'b': None}
+    """
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        pairs = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
+        return {name: to_json(held) for name, held in pairs}
+    if isinstance(value, Mapping):
+        return {str(key): to_json(held) for key, held in value.items()}
+    if isinstance(value, np.ndarray):
+        return to_json(value.tolist())
+    if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes):
+        return [to_json(held) for held in value]
+    return _scalar(value)
+
+
+def _scalar(value: object) -> Json:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, float) and not np.isfinite(value):
+        return None
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+@cache
+def _hints(cls: type) -> dict[str, Any]:
+    return typing.get_type_hints(cls)
+
+
+def from_json(cls: type[T], data: Mapping[str, Any]) -> T:
+    """Build a dataclass from what `to_json` gave.
+
+    Parameters
+    ----------
+    cls
+        The dataclass.
+    data
+        Its fields as plain JSON. Fields that are absent take their default.
+
+    Returns
+    -------
+    T
+        An instance, with sequences as tuples.
+    """
+    hints = _hints(cls)
+    names = {f.name for f in dataclasses.fields(cast("Any", cls))}
+    return cls(**{k: _typed(hints[k], v) for k, v in data.items() if k in names})
+
+
+def _typed(hint: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    origin = typing.get_origin(hint)
+    if origin in {typing.Union, types.UnionType}:
+        return _typed(_pick(typing.get_args(hint)), value)
+    if dataclasses.is_dataclass(hint):
+        return from_json(cast("type[Any]", hint), value)
+    if isinstance(value, list):
+        inner = (typing.get_args(hint) or (Any,))[0]
+        return tuple(_typed(inner, held) for held in value)
+    if isinstance(value, dict) and typing.get_args(hint):
+        inner = typing.get_args(hint)[1]
+        return {key: _typed(inner, held) for key, held in value.items()}
+    return value
+
+
+def _pick(options: tuple[Any, ...]) -> Any:
+    known = [o for o in options if o is not type(None)]
+    shaped = [o for o in known if dataclasses.is_dataclass(o) or typing.get_origin(o) is not None]
+    return shaped[0] if shaped else known[0]

@@ -1,0 +1,149 @@
+"""What a kind of column is, and the views of itself that it offers to models."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mulle.core.figure import Figure, Table
+from mulle.core.jsonable import Json
+from mulle.core.registry import Registry, named
+from mulle.core.schema import Feature, Wire
+from mulle.export.graph import Graph
+
+Values = NDArray[Any]
+"""Wire values of a block: float64 ``[rows, columns]`` with NaN, or str objects ``[rows, columns]`` with ''."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """What is known of a raw column before its kind is: computed once, on a sample of rows.
+
+    ``values`` are up to 10,000 raw values that are not null, in order.
+    """
+
+    name: str
+    dtype: pl.DataType
+    n_rows: int
+    n_missing: int
+    n_unique: int
+    values: pl.Series
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guess:
+    """A kind's claim on a column: how sure (0..1), why in words, and the options to read it with."""
+
+    sure: float
+    why: str
+    options: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """A column after it was read as its kind.
+
+    ``values`` has one series a raw column, in the kind's own dtype, null where missing; ``faults`` are the positions of
+    raw values that were there and could not be read, with the raw text of the first few.
+    """
+
+    values: Sequence[pl.Series]
+    faults: Sequence[int] = ()
+    samples: Sequence[str] = ()
+
+
+class View(ABC):
+    """One way to turn a block of features of one kind into columns of numbers. An instance is fitted and never changes.
+
+    A *block* is all features of one kind that are seen through this view, side by side, so that ten thousand numbers
+    cost as few nodes as one. Kinds whose wire is text, list or image have one feature a block.
+    """
+
+    name: ClassVar[str]
+    uses_target: ClassVar[bool] = False
+    """True when it is fitted with the target: then it is fitted within each fold, and `fit_transform` gives the
+    training rows out-of-fold values."""
+
+    @classmethod
+    @abstractmethod
+    def fit(
+        cls,
+        features: Sequence[Feature],
+        values: Values,
+        *,
+        target: NDArray[np.float64] | None,
+        rng: np.random.Generator,
+    ) -> Self:
+        """Fit on wire values ``[rows, columns]``; ``target`` is float64 ``[rows, outputs]``, only when `uses_target`."""
+
+    @abstractmethod
+    def names(self) -> Sequence[tuple[str, str, int]]:
+        """Return for each column that comes out: its name, its feature, and its number of levels (0: a number)."""
+
+    @abstractmethod
+    def emit(self, g: Graph, source: str) -> str:
+        """Append nodes from ``source`` (wire values ``[rows, columns]``, double or string) to float32 ``[rows, width]``."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, Json]:
+        """Return the fitted parameters as plain JSON. Arrays as lists."""
+
+    @classmethod
+    @abstractmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Read back what `to_json` gave."""
+
+    def out_of_fold(
+        self, values: Values, target: NDArray[np.float64], *, rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        """Return the training rows as a model must see them when the view was fitted with their own target."""
+        raise NotImplementedError
+
+
+class Kind(ABC):
+    """What a column is. One new file in this folder with one class under ``@kind``.
+
+    Raw columns become *values* (`read`: typed, null where missing), values become *wire* arrays (`to_wire`), and views
+    turn wire arrays into the model's matrix. When serving, `mulle.runtime.encode` goes from raw to wire in one step with
+    the feature's options; the contract test of kinds holds both ways against each other.
+    """
+
+    name: ClassVar[str]
+    wire: ClassVar[Wire]
+    arity: ClassVar[int] = 1
+    dtype: ClassVar[pl.DataType | type[pl.DataType]]
+    views: ClassVar[Mapping[str, type[View]]]
+
+    @abstractmethod
+    def recognise(self, facts: Facts) -> Guess | None:
+        """Claim a column, or not. Kinds of two columns claim none here; see ``kinds.recognise``."""
+
+    @abstractmethod
+    def read(self, columns: Sequence[pl.Series], options: Mapping[str, Any]) -> Reading:
+        """Read raw columns as this kind."""
+
+    @abstractmethod
+    def to_wire(self, values: Sequence[pl.Series], options: Mapping[str, Any]) -> Values:
+        """Return wire values ``[rows, arity]``."""
+
+    def step(self, feature: Feature) -> Mapping[str, Json] | None:
+        """Return the runtime step (``tokenise``, ``decode``) that stands before the graph for this feature, if any."""
+        return None
+
+    @abstractmethod
+    def summarise(self, values: Sequence[pl.Series]) -> Table:
+        """Return a small table of what is in the column: two columns, *what* and *value*."""
+
+    @abstractmethod
+    def draw(self, name: str, values: Sequence[pl.Series], target: pl.Series | None) -> Figure:
+        """Return the distribution, split by target class or against a numeric target when one is given."""
+
+
+kinds: Registry[Kind] = Registry(noun="kind", package="mulle.kinds")
+kind = named(kinds)

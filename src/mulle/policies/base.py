@@ -1,0 +1,79 @@
+"""What a policy is: from scores to the action that a person sees, with parameters that change without retraining."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mulle.core.jsonable import Json
+from mulle.core.registry import Registry, named
+from mulle.export.graph import Graph
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Costs:
+    """What mistakes cost, in one currency; None where nobody said. See ``[objective] costs``."""
+
+    false_positive: float | None = None
+    false_negative: float | None = None
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chosen:
+    """A policy's parameters and, in words, why these."""
+
+    parameters: Mapping[str, float]
+    why: str
+    facts: Mapping[str, Json] = field(default_factory=dict)
+
+
+class Policy(ABC):
+    """From scores to a decision.
+
+    The decision is computed by a small graph of its own whose parameters are *inputs*, so that an operator can change a
+    threshold or a weight while the model stays as it is, and Python and the browser run the same steps.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    tasks: ClassVar[frozenset[str]]
+    decides: ClassVar[Literal["class", "value"]]
+    """*class*: the decision is the position of a class (int64). *value*: a number (double)."""
+
+    @abstractmethod
+    def choose(self, target: NDArray[np.float64], prediction: NDArray[np.float64], costs: Costs) -> Chosen:
+        """Choose the parameters on rows whose target is known."""
+
+    @abstractmethod
+    def emit(self, g: Graph, scores: Mapping[str, str], parameters: Mapping[str, str]) -> str:
+        """Append the nodes of the decision.
+
+        Parameters
+        ----------
+        g
+            The policy's own graph.
+        scores
+            For each objective (one, called ``"score"``, or several by name) the value with its predictions, double
+            ``[rows, outputs]``.
+        parameters
+            For each parameter the value of its scalar input, double.
+
+        Returns
+        -------
+        str
+            The decision, ``[rows]``: int64 for a class, double for a value.
+        """
+
+    @abstractmethod
+    def says(self, parameters: Mapping[str, float], classes: Sequence[str]) -> str:
+        """Say in one sentence, for a reader who does not do machine learning, what the parameters mean."""
+
+
+policies: Registry[Policy] = Registry(noun="policy", package="mulle.policies")
+policy = named(policies)
