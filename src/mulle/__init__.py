@@ -1,3 +1,55 @@
-"""Mulle: a one-page project file in; a checked, explained, served model out."""
+"""Mulle: a one-page project file in; a checked, explained, served model out.
+
+>>> import mulle
+>>> sorted(mulle.__all__)[:3]
+['Bundle', 'Project', 'Run']
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mulle.api import Project, Run, assess, init, report, run
+    from mulle.checks import check
+    from mulle.kinds import kind
+    from mulle.metrics import metric
+    from mulle.models import model
+    from mulle.policies import policy
+    from mulle.runtime.bundle import Bundle
+    from mulle.tasks import task
 
 __version__ = "0.1.0"
+__all__ = [
+    "Bundle",
+    "Project",
+    "Run",
+    "assess",
+    "check",
+    "init",
+    "kind",
+    "metric",
+    "model",
+    "policy",
+    "report",
+    "run",
+    "task",
+]
+
+_WHERE = {
+    "Bundle": "mulle.runtime.bundle",
+    "check": "mulle.checks",
+    "kind": "mulle.kinds",
+    "metric": "mulle.metrics",
+    "model": "mulle.models",
+    "policy": "mulle.policies",
+    "task": "mulle.tasks",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for, so that ``import mulle`` costs nothing."""
+    if name not in __all__:
+        raise AttributeError(f"module 'mulle' has no attribute '{name}'")
+    return getattr(importlib.import_module(_WHERE.get(name, "mulle.api")), name)

@@ -9,6 +9,7 @@
     ├── BundleError       a bundle can't be opened or trusted           exit 2
     ├── StoreError        a file, folder or lock is in the way          exit 2
     ├── MissingExtra      an optional package is not installed          exit 2
+    ├── WorkError         a unit of work failed, or its process died    exit 3
     └── NotFittedError    asked before fit: a fault of ours             exit 3
 
 A shut gate is not an error; it is a `mulle.core.check.Verdict`.
@@ -20,6 +21,7 @@ Each error says *what* is wrong (with the value seen), *where* (file and key, st
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Self
 
@@ -153,9 +155,58 @@ class BundleError(MulleError):
 class StoreError(MulleError):
     """A file, a folder or a lock is in the way."""
 
+    @classmethod
+    def of(cls, error: OSError, *, where: object) -> Self:
+        """Say in words what the operating system refused.
+
+        Parameters
+        ----------
+        error
+            What it raised.
+        where
+            The file or folder that was being written or read.
+
+        Returns
+        -------
+        StoreError
+            With a fix that suits the reason: no space left, no permission, gone.
+
+        Examples
+        --------
+        >>> print(StoreError.of(OSError(errno.ENOSPC, "No space left on device"), where=".mulle"))
+        the disk is full
+          where: .mulle
+          fix:   free some space there, then run the command again: finished work is kept
+        """
+        what, fix = REFUSED.get(error.errno or 0, (f"the file system said: {error.strerror or error}", _LOOK))
+        return cls(what, where=str(where), fix=fix)
+
+
+_LOOK = "look at that file or folder, then run the command again"
+_SPACE = "free some space there, then run the command again: finished work is kept"
+_RIGHTS = "make it writable (chmod u+w), or work in a copy of the folder"
+REFUSED: dict[int, tuple[str, str]] = {
+    errno.ENOSPC: ("the disk is full", _SPACE),
+    errno.EDQUOT: ("your disk quota is used up", _SPACE),
+    errno.EFBIG: ("the file would be larger than is allowed", _SPACE),
+    errno.EACCES: ("it may not be written or read", _RIGHTS),
+    errno.EPERM: ("it may not be written or read", _RIGHTS),
+    errno.EROFS: ("it is read-only", _RIGHTS),
+    errno.ENOENT: ("it is not there", _LOOK),
+    errno.EEXIST: ("a file stands where a folder is needed", "move that file away"),
+    errno.ENOTDIR: ("a file stands where a folder is needed", "move that file away"),
+}
+"""What the operating system refuses, by its number: the words, and the fix."""
+
 
 class MissingExtra(MulleError):
     """An optional package is needed and not installed."""
+
+
+class WorkError(MulleError):
+    """A unit of work failed in a way nobody foresaw, its process died, or it had to be stopped."""
+
+    exit_code: ClassVar[int] = 3
 
 
 class NotFittedError(MulleError):

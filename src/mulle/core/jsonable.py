@@ -93,7 +93,7 @@ def _typed(hint: Any, value: Any) -> Any:
         return None
     origin = typing.get_origin(hint)
     if origin in {typing.Union, types.UnionType}:
-        return _typed(_pick(typing.get_args(hint)), value)
+        return _typed(_pick(typing.get_args(hint), value), value)
     if dataclasses.is_dataclass(hint):
         return from_json(cast("type[Any]", hint), value)
     if isinstance(value, list):
@@ -105,7 +105,14 @@ def _typed(hint: Any, value: Any) -> Any:
     return value
 
 
-def _pick(options: tuple[Any, ...]) -> Any:
+def _pick(options: tuple[Any, ...], value: object) -> Any:
     known = [o for o in options if o is not type(None)]
     shaped = [o for o in known if dataclasses.is_dataclass(o) or typing.get_origin(o) is not None]
-    return shaped[0] if shaped else known[0]
+    fitting = [o for o in shaped if _is_keyed(o) == isinstance(value, dict)]
+    return (fitting or shaped or known)[0]
+
+
+def _is_keyed(hint: Any) -> bool:
+    """Whether values of that type stand in JSON as objects, not as lists."""
+    origin = typing.get_origin(hint)
+    return dataclasses.is_dataclass(hint) or (isinstance(origin, type) and issubclass(origin, Mapping))

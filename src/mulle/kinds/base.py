@@ -46,16 +46,28 @@ class Guess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MatrixColumn:
+    """One column of a feature matrix: its name, the feature it came from, and its levels if it holds codes."""
+
+    name: str
+    feature: str
+    n_levels: int = 0
+    """More than 0: whole codes 0..n_levels-1, to be split as categories. 0: an ordinary number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """A column after it was read as its kind.
 
-    ``values`` has one series a raw column, in the kind's own dtype, null where missing; ``faults`` are the positions of
-    raw values that were there and could not be read, with the raw text of the first few.
+    ``values`` has one series a raw column, in the kind's own dtype, null where missing; ``faults`` are the positions
+    of raw values that were there and could not be read (sorted), with the raw text of the first few; ``infinite``
+    counts the values that are missing because they were infinite.
     """
 
     values: Sequence[pl.Series]
     faults: Sequence[int] = ()
     samples: Sequence[str] = ()
+    infinite: int = 0
 
 
 class View(ABC):
@@ -67,8 +79,20 @@ class View(ABC):
 
     name: ClassVar[str]
     uses_target: ClassVar[bool] = False
-    """True when it is fitted with the target: then it is fitted within each fold, and `fit_transform` gives the
-    training rows out-of-fold values."""
+    """True when it is fitted with the target: then it is fitted within each fold, and `out_of_fold` gives the
+    training rows' own values."""
+    fallback: ClassVar[str] = ""
+    """The view of the same kind that stands in for this one where it does not suit."""
+
+    @classmethod
+    def suits(cls, values: Values, *, surely: bool = False) -> bool:
+        """Say whether wire values ``[rows, columns]`` can be seen this way.
+
+        A column that doesn't suit is seen through `fallback`. A fallback that is fitted on the rows of one fold asks for
+        ``surely``, a lower bar, so that no column falls between two views that were asked on different rows.
+        """
+        del values, surely
+        return True
 
     @classmethod
     @abstractmethod

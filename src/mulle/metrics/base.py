@@ -1,7 +1,7 @@
 """What a metric is: prepared once for a set of rows, then asked for many weightings of them.
 
-Honest intervals ask a metric thousands of times for the same rows with other weights (bootstrap counts), so a metric first
-does all that does not depend on the weights (sorting), and hands back a function of the weights.
+Honest intervals ask a metric thousands of times for the same rows with other weights (bootstrap counts), so a
+metric first does all that does not depend on the weights (sorting), and hands back a function of the weights.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ Weighted = Callable[[Floats | None], float]
 class Metric(ABC):
     """A number that says how good predictions are.
 
-    ``target`` is float64 ``[rows]`` (or ``[rows, outputs]``), as `mulle.tasks` read it; ``prediction`` is float64
-    ``[rows, outputs]``: the probability of the positive class, one probability a class, or the predicted value.
+    ``target`` is float64 ``[rows]`` (or ``[rows, outputs]``), as `mulle.tasks` read it; ``prediction`` is
+    float64 ``[rows, outputs]``: the probability of the positive class, one probability a class, or the predicted
+    value.
     """
 
     name: ClassVar[str]

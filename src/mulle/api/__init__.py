@@ -1,0 +1,27 @@
+"""What Mulle can do, for Python and for every door: each word of the command line is one function here."""
+
+from mulle.api.demo import demo
+from mulle.api.guess import InitResult, init
+from mulle.api.look import compare, doctor, history, parts, rows, status
+from mulle.api.project import Project, open_project
+from mulle.api.run import Run, assess, run
+from mulle.api.use import predict, report
+
+__all__ = [
+    "InitResult",
+    "Project",
+    "Run",
+    "assess",
+    "compare",
+    "demo",
+    "doctor",
+    "history",
+    "init",
+    "open_project",
+    "parts",
+    "predict",
+    "report",
+    "rows",
+    "run",
+    "status",
+]

@@ -1,0 +1,152 @@
+"""`mulle init`: read the data, guess what can be guessed, and write a page that gives each guess its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from mulle.core.errors import ProjectError, StoreError, UnknownName
+from mulle.core.page_file import Guessed, write_page
+from mulle.core.page_text import Candidate
+from mulle.core.schema import Feature, LeftOut
+from mulle.kinds import kinds
+from mulle.kinds.recognise import facts, guess
+from mulle.store.source import read_source
+from mulle.tasks import Target, Task, tasks
+
+FEW_UNITS = 0.5
+"""A column whose values repeat so that there are at most half as many as rows may be a group."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InitResult:
+    """The page that was written, its text, and the guesses in it."""
+
+    path: Path
+    text: str
+    guessed: Guessed
+
+
+def init(source: str, *, target: str, folder: Path, name: str | None = None) -> InitResult:
+    """Write ``mulle.toml`` from the data.
+
+    Parameters
+    ----------
+    source
+        As in ``[data] source``, relative to where the command is run.
+    target
+        The column to predict.
+    folder
+        Where the page is written.
+    name
+        Of the project; the file's name when absent.
+
+    Returns
+    -------
+    InitResult
+        The page and its guesses.
+
+    Raises
+    ------
+    ProjectError
+        When there is a page already.
+    UnknownName
+        When the target is no column.
+    DataError
+        When no answer exists: no rows, one class, …
+    """
+    path = folder / "mulle.toml"
+    if path.exists():
+        raise ProjectError(
+            "there is a project here already", where=str(path), fix="mulle run; or --folder NEW for another project"
+        )
+    held = read_source(source, root=Path.cwd())
+    raw = held.table.lazy().collect()
+    if target not in raw.columns:
+        raise UnknownName.among(target, raw.columns, noun="column", where="--target")
+    found = _guessed(raw, source, target, folder, name)
+    text = write_page(found)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, "utf-8")
+    except OSError as error:
+        raise StoreError.of(error, where=path) from error
+    return InitResult(path=path, text=text, guessed=found)
+
+
+def _guessed(raw: pl.DataFrame, source: str, target: str, folder: Path, name: str | None) -> Guessed:
+    task, why = best_task(raw, target)
+    read = task.read(raw[target])
+    features = guess(raw, ignore=[target], overrides={}, places=())
+    keys = [f for f in features if _is_key(f, raw)]
+    metric = task.default_metric(read)
+    return Guessed(
+        name=name or Path(source.rstrip("*/")).stem.split(".")[0] or "project",
+        source=_relative(source, folder),
+        target=target,
+        task=task.name,
+        task_why=why,
+        n_rows=len(raw),
+        n_columns=raw.width,
+        positive=read.classes[-1] if task.name == "binary" else None,
+        positive_why=_positive_why(task, read),
+        key=[keys[0].columns[0]] if keys else (),
+        key_why=keys[0].why if keys else "",
+        times=[Candidate(column=f.columns[0], why=f.why) for f in features if f.kind == "datetime"],
+        groups=[Candidate(column=f.columns[0], why=f.why) for f in features if _is_group(f, raw)],
+        left_out=list(_left_out(features, keys)),
+        metric=metric.name,
+        metric_why=metric.why,
+    )
+
+
+def best_task(raw: pl.DataFrame, target: str) -> tuple[Task, str]:
+    """Return the task that claims the target most surely, and why.
+
+    Raises
+    ------
+    ProjectError
+        When no task does.
+    """
+    known = facts(raw, target)
+    claims = [(claim.sure, claim.why, task) for task in tasks if (claim := task.recognise(known))]
+    if not claims:
+        raise ProjectError(
+            f"no task claims the target '{target}'", where="--target", fix="name another column as the target"
+        )
+    _, why, task = max(claims, key=lambda claim: claim[0])
+    return task, why
+
+
+def _positive_why(task: Task, read: Target) -> str:
+    return read.notes[-1] if task.name == "binary" and read.notes else ""
+
+
+def _is_key(feature: Feature, raw: pl.DataFrame) -> bool:
+    column = raw[feature.columns[0]]
+    return feature.kind == "id" and column.null_count() == 0 and column.n_unique() == len(raw)
+
+
+def _is_group(feature: Feature, raw: pl.DataFrame) -> bool:
+    return feature.kind == "id" and 1 < raw[feature.columns[0]].n_unique() <= FEW_UNITS * len(raw)
+
+
+def _left_out(features: Sequence[Feature], keys: Sequence[Feature]) -> Iterator[LeftOut]:
+    for feature in features:
+        if not kinds.get(feature.kind).views and feature not in keys[:1]:
+            undo = f"mulle set data.keep='[\"{feature.columns[0]}\"]'"
+            yield LeftOut(column=feature.name, why=feature.why, undo=undo)
+
+
+def _relative(source: str, folder: Path) -> str:
+    """Name the source as seen from the page's folder."""
+    path = Path(source)
+    if "://" in source or path.is_absolute():
+        return source
+    try:
+        return str(path.absolute().relative_to(folder.absolute()))
+    except ValueError:
+        return str(path.absolute())

@@ -1,0 +1,332 @@
+"""Run one turn of the loop, and assess what it left."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from mulle.api.project import Opened, import_code
+from mulle.api.summary import decision, headline
+from mulle.compute.key import Ground
+from mulle.compute.local import LocalWorkshop
+from mulle.compute.turn import Nobody, Turn, Watch
+from mulle.core.check import Check, Outcome, Status, Verdict, verdict
+from mulle.core.duration import seconds
+from mulle.core.errors import StoreError
+from mulle.core.jsonable import to_json
+from mulle.core.page_file import render
+from mulle.core.project import TrialsBudget
+from mulle.export.bundle import zip_bundle
+from mulle.loop import ASSESS, Turned, take, turn_once
+from mulle.stages.handover import read_handover, write_handover
+from mulle.store.workspace import Workspace
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from mulle.runtime.bundle import Bundle
+
+
+class Checks(Sequence[Check]):
+    """The checks of a run, with shortcuts to those that need a look."""
+
+    def __init__(self, checks: Sequence[Check]) -> None:
+        self._checks = tuple(checks)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self._checks[index]
+
+    def __len__(self) -> int:
+        return len(self._checks)
+
+    @property
+    def failed(self) -> list[Check]:
+        """Checks that failed and were not overridden."""
+        return [c for c in self._checks if c.status is Status.FAIL and not c.override]
+
+    @property
+    def unanswered(self) -> list[Check]:
+        """Checks that nobody and nothing could answer yet."""
+        return [c for c in self._checks if c.status is Status.UNANSWERED and not c.override]
+
+    def frame(self) -> pl.DataFrame:
+        """Return the checks as a Polars frame, one a row."""
+        import polars as pl  # noqa: PLC0415
+
+        rows = [(c.name, str(c.status), c.says, c.fix, c.value, c.bar) for c in self._checks]
+        return pl.DataFrame(rows, schema=["check", "status", "says", "fix", "value", "bar"], orient="row")
+
+    def _repr_html_(self) -> str:
+        from mulle.report.fragment import checks_html  # noqa: PLC0415
+
+        return checks_html(self._checks)
+
+
+@dataclass(kw_only=True)
+class Run:
+    """One turn of the loop: what each stage found, the bundle, and where the report is.
+
+    A shut gate is no exception: ask `verdict` or `checks`.
+    """
+
+    id: str
+    folder: Path
+    project: str
+    outcomes: Sequence[Outcome]
+    stamp: str = "draft"
+    interrupted: bool = False
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def home(self) -> Path:
+        """The run's own folder."""
+        return self.folder / ".mulle" / "runs" / self.id
+
+    @property
+    def checks(self) -> Checks:
+        """All checks of all stages, in order."""
+        return Checks([check for outcome in self.outcomes for check in outcome.checks])
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of all gates together."""
+        return verdict(self.checks)
+
+    @property
+    def headline(self) -> list[tuple[str, str, str]]:
+        """The numbers that matter: label, value, note."""
+        return headline(self.outcomes)
+
+    @property
+    def next(self) -> str:
+        """The next thing to type."""
+        return str(self.record.get("decision", {}).get("next", ""))
+
+    @property
+    def report(self) -> Path | None:
+        """The drawn report, when there is one."""
+        path = self.home / "report.html"
+        return path if path.exists() else None
+
+    @property
+    def bundle_path(self) -> Path | None:
+        """The bundle's folder, when one was packaged."""
+        path = self.home / "bundle"
+        return path if path.exists() else None
+
+    @cached_property
+    def bundle(self) -> Bundle:
+        """The open bundle.
+
+        Raises
+        ------
+        StoreError
+            When the run ended before one was packaged.
+        """
+        from mulle.runtime.bundle import Bundle  # noqa: PLC0415
+
+        if self.bundle_path is None:
+            raise StoreError("this run has no bundle", where=self.id, fix="let it run to the end: mulle run")
+        return Bundle.load(self.bundle_path)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return all of it as plain JSON."""
+        return dict(self.record)
+
+    def _repr_html_(self) -> str:
+        from mulle.report.fragment import run_html  # noqa: PLC0415
+
+        return run_html(self.record)
+
+
+def run(
+    project: Opened,
+    *,
+    watch: Watch | None = None,
+    until: str | None = None,
+    budget: str | None = None,
+    strict: bool = False,  # noqa: ARG001  # the door's business: it only changes the exit code
+    workers: int | None = None,
+) -> Run:
+    """Run one turn of the loop.
+
+    Parameters
+    ----------
+    project
+        A `Project`, or what `open_project` gave.
+    watch
+        Somebody who watches; nobody when absent.
+    until
+        The last stage to run: ``"data"`` for a look at the data.
+    budget
+        ``"60s"``; the page's when absent.
+    strict
+        For doors: a shut gate changes the exit code.
+    workers
+        How many processes; one a core when absent.
+
+    Returns
+    -------
+    Run
+        Also when it was interrupted: with what was finished by then.
+
+    Raises
+    ------
+    MulleError
+        Only where no answer exists.
+    """
+    began, watch = perf_counter(), watch or Nobody()
+    files = import_code(project)
+    with Workspace.open(project.folder, write=True, command="mulle run") as space:
+        space.begin(project.page.model_dump(mode="json"), seed=project.page.project.seed)
+        started = datetime.now(UTC)
+        assert space.run_id is not None  # noqa: S101  # begin sets it
+        home = space.run_folder(space.run_id)
+        with LocalWorkshop(
+            space, project.page, home, workers=workers, seed=project.page.project.seed, files=files, watch=watch
+        ) as workshop:
+            turn = _turn(project, space.run_id, workshop, watch, (began, budget, started))
+            turned = turn_once(turn, until=until)
+        return _finish(project, space, turned, home, started)
+
+
+def _turn(
+    project: Opened, run_id: str, workshop: LocalWorkshop, watch: Watch, when: tuple[float, str | None, datetime]
+) -> Turn:
+    began, budget, started = when
+    asked = budget or project.page.objective.budget
+    deadline = None if isinstance(asked, TrialsBudget) else began + seconds(asked)
+    return Turn(
+        page=project.page,
+        folder=project.folder,
+        run_id=run_id,
+        workshop=workshop,
+        seed=project.page.project.seed,
+        deadline=deadline,
+        watch=watch,
+        now=started,
+        memo={"began": began},
+    )
+
+
+def _finish(project: Opened, space: Workspace, turned: Turned, home: Path, started: datetime) -> Run:
+    packaged = turned.left.get("package")
+    if packaged is not None:
+        shutil.copytree(packaged.bundle.path / "bundle", home / "bundle")
+        zip_bundle(home / "bundle", project.folder / f"{project.page.project.name}.zip")
+        write_handover(home / "handover.json", turned.left)
+    for outcome in turned.outcomes:
+        space.record("outcome", outcome)
+    made = Run(
+        id=home.name,
+        folder=project.folder,
+        project=project.page.project.name,
+        outcomes=turned.outcomes,
+        interrupted=isinstance(turned.ended, KeyboardInterrupt),
+    )
+    _write(made, project, started)
+    return made
+
+
+def _write(made: Run, project: Opened, started: datetime) -> None:
+    """Write ``run.json`` and draw the report."""
+    from mulle.report.page import write_report  # noqa: PLC0415
+
+    made.record = {
+        "id": made.id,
+        "project": made.project,
+        "goal": project.page.project.goal,
+        "business_metric": project.page.project.business_metric,
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "stamp": made.stamp,
+        "verdict": str(made.verdict),
+        "headline": [{"label": a, "value": b, "note": c} for a, b, c in made.headline],
+        "decision": decision(made.outcomes, project.page, stamp=made.stamp),
+        "facts": _made_with(project),
+        "page": render(project.page),
+        "outcomes": [to_json(o) | {"verdict": str(o.verdict)} for o in made.outcomes],
+    }
+    text = json.dumps(to_json(made.record), ensure_ascii=False, indent=1)
+    path = made.home / "run.json"
+    path.with_suffix(".part").write_text(text, "utf-8")
+    path.with_suffix(".part").replace(path)
+    write_report(made.home, made.home / "report.html")
+
+
+def _made_with(project: Opened) -> dict[str, Any]:
+    ground = Ground.here(seed=project.page.project.seed)
+    return {"seed": ground.seed, "code": ground.code[:12], "versions": dict(ground.versions)}
+
+
+def assess(project: Opened, *, watch: Watch | None = None, again: str | None = None) -> Run:
+    """Open the sealed test for the bundle of the last run.
+
+    Parameters
+    ----------
+    project
+        A `Project`, or what `open_project` gave.
+    watch
+        Somebody who watches.
+    again
+        Why the sealed test is opened for a fourth bundle.
+
+    Returns
+    -------
+    Run
+        The last run, with the sealed result as its last outcome.
+
+    Raises
+    ------
+    StoreError
+        When there is no run with a bundle yet.
+    ProjectError
+        When the seal was opened too often, or there is none.
+    """
+    watch = watch or Nobody()
+    files = import_code(project)
+    with Workspace.open(project.folder, write=True, command="mulle assess") as space:
+        home = last_run(project.folder, with_bundle=True)
+        space.run_id = home.name
+        held = json.loads((home / "run.json").read_text("utf-8"))
+        left = read_handover(home / "handover.json", space.artifacts.find)
+        with LocalWorkshop(space, project.page, home, seed=project.page.project.seed, files=files, watch=watch) as shop:
+            turn = _turn(project, home.name, shop, watch, (perf_counter(), None, datetime.now(UTC)))
+            turn.memo["again"] = again or ""
+            turned = Turned(left=dict(left))
+            outcome = take(ASSESS, turn, turned)
+        space.record("outcome", outcome)
+        earlier = [o for o in _outcomes(held) if o.stage != "assess"]
+        made = Run(id=home.name, folder=project.folder, project=held["project"], outcomes=[*earlier, outcome])
+        made.stamp = "ready" if made.verdict is Verdict.OPEN else "draft"
+        _write(made, project, datetime.fromisoformat(held["started"]))
+        space.record("stamp", {"stamp": made.stamp, "verdict": str(made.verdict)})
+        return made
+
+
+def _outcomes(held: Mapping[str, Any]) -> list[Outcome]:
+    from mulle.report.run import read_run  # noqa: PLC0415
+
+    return list(read_run(held).outcomes)
+
+
+def last_run(folder: Path, *, with_bundle: bool = False) -> Path:
+    """Return the folder of the last run.
+
+    Raises
+    ------
+    StoreError
+        When there is none.
+    """
+    needed = "handover.json" if with_bundle else "run.json"
+    found = sorted(p.parent for p in (folder / ".mulle" / "runs").glob(f"*/{needed}"))
+    if not found:
+        raise StoreError("there is no finished run here yet", where=str(folder), fix="mulle run")
+    return found[-1]

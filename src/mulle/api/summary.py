@@ -1,0 +1,86 @@
+"""The opening of every report: the numbers that matter, and whether to ship."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mulle.core.check import Check, Outcome, Status, Verdict, verdict
+from mulle.core.project import Page
+
+Line = tuple[str, str, str]
+
+
+def headline(outcomes: Sequence[Outcome]) -> list[Line]:
+    """Return the numbers that matter: label, value, note."""
+    facts = {outcome.stage: dict(outcome.facts) for outcome in outcomes}
+    lines = [*_how_good(facts), *_worth(facts), *_artifact(facts)]
+    return [*_sealed(facts), *lines]
+
+
+def _sealed(facts: Mapping[str, Mapping[str, Any]]) -> list[Line]:
+    held = facts.get("assess")
+    if not held:
+        return []
+    note = f"on {held['n_rows']:,} rows that nobody had seen; {held['words']}"
+    return [(f"sealed test, opening {held['opening']}", f"{held['value']:.4f}", note)]
+
+
+def _how_good(facts: Mapping[str, Mapping[str, Any]]) -> list[Line]:
+    held = facts.get("evaluate")
+    if not held:
+        base = facts.get("baseline")
+        return [("best baseline", f"{base['value']:.4f}", str(base["best"]))] if base else []
+    around = f"{held['low']:.4f} to {held['high']:.4f} in 95 of 100 cases; honest: the choice is counted in"
+    gain = f"{held['gain_low']:+.4f} to {held['gain_high']:+.4f} over {held['baseline']}"
+    return [
+        (str(held["metric_title"]), f"{held['estimate']:.4f}", around),
+        ("gain", f"{held['gain']:+.4f}", gain),
+    ]
+
+
+def _worth(facts: Mapping[str, Mapping[str, Any]]) -> list[Line]:
+    held = facts.get("evaluate", {})
+    if "worth" not in held:
+        return []
+    return [("worth", str(held["worth"]), "per 1,000 rows, " + str(held["worth_note"]))]
+
+
+def _artifact(facts: Mapping[str, Mapping[str, Any]]) -> list[Line]:
+    held = facts.get("package")
+    if not held:
+        return []
+    note = f"{held['rows_per_second']:,.0f} rows/s on one core, {held['size_mb']:.1f} MB on disk"
+    return [("one row", f"{1000 * held['latency_ms_p50']:.0f} µs", note)]
+
+
+def decision(outcomes: Sequence[Outcome], page: Page, *, stamp: str) -> dict[str, Any]:
+    """Say whether to ship, why or why not, what it is worth, and the next thing to type."""
+    checks = [check for outcome in outcomes for check in outcome.checks if not check.override]
+    failed = [c for c in checks if c.status is Status.FAIL]
+    open_ = [c for c in checks if c.status is Status.UNANSWERED]
+    assessed = any(o.stage == "assess" for o in outcomes)
+    ship = stamp == "ready" and verdict(checks) is Verdict.OPEN and assessed
+    because = [c.says for c in (*failed, *open_)]
+    if not because:
+        because = ["every gate is open"] if ship else ["the sealed test has not been opened yet"]
+    facts: dict[str, Any] = {}
+    for outcome in outcomes:
+        if outcome.stage == "evaluate":
+            facts = dict(outcome.facts)
+    return {
+        "ship": ship,
+        "because": because,
+        "worth": str(facts.get("worth_says", "")),
+        "next": _next(failed, open_, outcomes, page),
+    }
+
+
+def _next(failed: Sequence[Check], open_: Sequence[Check], outcomes: Sequence[Outcome], page: Page) -> str:
+    stages = {outcome.stage for outcome in outcomes}
+    typed = [c.fix for c in (*failed, *open_) if c.fix.startswith("mulle ")]
+    if "assess" in stages:
+        return typed[0] if typed else f"mulle predict {page.project.name}.zip NEW_ROWS.csv OUT.csv"
+    if "package" not in stages:
+        return "mulle run"
+    return "mulle assess" if not failed and not open_ else (typed[0] if typed else "mulle report")

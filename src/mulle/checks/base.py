@@ -1,0 +1,317 @@
+"""What a data check is: one question about the rows, its bar, and what it looks at."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import ClassVar, Self
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mulle.core.check import Check, Status
+from mulle.core.jsonable import from_json
+from mulle.core.registry import Registry, named
+from mulle.core.schema import Feature, LeftOut, Schema
+from mulle.core.work import Ref
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadFault:
+    """Values of one column that were there and could not be read: rows from 0, and the first few as text."""
+
+    column: str
+    feature: str = ""
+    positions: Sequence[int] = ()
+    samples: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """All that data checks may look at: development rows with their target, sealed rows without.
+
+    Parameters
+    ----------
+    table
+        Development rows in canonical form: for each feature its raw columns, read as its kind.
+    features
+        What the columns are.
+    task
+        The task's name.
+    target
+        The target of these rows as numbers, ``[rows]`` or ``[rows, outputs]``; NaN where it is not known.
+    classes
+        Names of classes, if the task has any.
+    target_name
+        The target's column.
+    sealed
+        Inputs of the sealed test's rows, in the same form. Never their target. None when there is no seal.
+    faults
+        What could not be read.
+    raw
+        The file of these rows before they were read as their kinds, and of rows whose target is not known.
+    n_unknown
+        Rows whose target is not known, which `table` does not hold.
+    moments
+        The time column of the development rows, when the page names one.
+    by_time
+        True when the sealed rows are newer than the others on purpose.
+    now
+        The moment of the run, aware.
+    label_delay_s
+        After how many seconds a target is known, if the page says so.
+    bars
+        Bars that the page sets, by check.
+    rng
+        For samples.
+    """
+
+    table: pl.DataFrame
+    features: Sequence[Feature]
+    task: str
+    target: Floats
+    rng: np.random.Generator
+    classes: Sequence[str] = ()
+    target_name: str = "target"
+    sealed: pl.DataFrame | None = None
+    faults: Sequence[ReadFault] = ()
+    raw: pl.LazyFrame | None = None
+    n_unknown: int = 0
+    moments: pl.Series | None = None
+    by_time: bool = False
+    now: datetime | None = None
+    label_delay_s: float | None = None
+    bars: Mapping[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        inputs: Mapping[str, Ref],
+        *,
+        bars: Mapping[str, float],
+        rng: np.random.Generator,
+        now: datetime | None = None,
+        by_time: bool = False,
+        label_delay_s: float | None = None,
+    ) -> Self:
+        """Build it from finished work.
+
+        Parameters
+        ----------
+        inputs
+            *rows* (``rows.parquet``, ``target.npy``, ``rows.json``) and *schema* (``schema.json``); if there,
+            *sealed* (``rows.parquet``) and *side* (``raw.parquet``).
+        bars, rng, now, by_time, label_delay_s
+            As the fields.
+
+        Returns
+        -------
+        Self
+            The table is shared by all checks that one process asks.
+        """
+        rows, schema = inputs["rows"], from_json(Schema, inputs["schema"].json("schema.json"))
+        counts, table = rows.json("rows.json"), _table(rows.path)
+        side, sealed = inputs.get("side"), inputs.get("sealed")
+        return cls(
+            table=table,
+            features=schema.features,
+            task=schema.task,
+            target=np.asarray(rows.array("target.npy"), np.float64),
+            rng=rng,
+            classes=schema.classes,
+            target_name=schema.target,
+            sealed=None if sealed is None else _table(sealed.path),
+            faults=[from_json(ReadFault, fault) for fault in counts.get("faults", ())],
+            moments=table[schema.time] if schema.time in table.columns else None,
+            by_time=by_time,
+            raw=None if side is None else pl.scan_parquet(side.path / "raw.parquet"),
+            n_unknown=int(counts.get("n_unknown", 0)),
+            now=now,
+            label_delay_s=label_delay_s,
+            bars=bars,
+        )
+
+    @property
+    def n_rows(self) -> int:
+        """How many development rows there are."""
+        return self.table.height
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """Which rows have a known target, ``[rows]``."""
+        finite = np.isfinite(self.target.reshape(self.n_rows, -1))
+        return np.asarray(finite.all(axis=1), np.bool_)
+
+    def columns(self, *kinds: str) -> Iterator[tuple[Feature, pl.Series]]:
+        """Go over the raw columns of features of some kinds, or of all."""
+        for feature in self.features:
+            if not kinds or feature.kind in kinds:
+                for name in feature.columns:
+                    if name in self.table.columns:
+                        yield feature, self.table[name]
+
+    def inputs(self) -> list[str]:
+        """Return the names of all input columns that the table holds, each once."""
+        return list(dict.fromkeys(series.name for _, series in self.columns()))
+
+    def sample(self, most: int) -> NDArray[np.int64]:
+        """Return at most so many rows, drawn without replacement, in order."""
+        if self.n_rows <= most:
+            return np.arange(self.n_rows)
+        return np.sort(self.rng.choice(self.n_rows, most, replace=False)).astype(np.int64)
+
+
+class DataCheck(ABC):
+    """One question about the data. A new one is one file in this folder with one class under ``@check``.
+
+    ``bar`` is compared with the check's value; the page may set another under ``[checks]``. ``source`` says
+    where the default comes from.
+
+    A check proposes to leave columns out by an answer with ``undo``: the first column of its evidence names
+    them, its status is a note, because something was done about it. `leave_out` does it.
+    """
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    bar: ClassVar[float]
+    source: ClassVar[str] = "mulle default"
+
+    @abstractmethod
+    def look(self, seen: Seen) -> Sequence[Check]:
+        """Answer the question. Nothing is returned when it does not arise."""
+
+    def limit(self, seen: Seen) -> float:
+        """Return the bar: the page's, or the default."""
+        return seen.bars.get(self.name, self.bar)
+
+    def bar_words(self, seen: Seen, sign: str, *, percent: bool = False) -> str:
+        """Return the bar in words, with its source.
+
+        Parameters
+        ----------
+        seen
+            What is looked at.
+        sign
+            ``"≤"`` or ``"≥"``.
+        percent
+            Whether the bar is a share.
+
+        Returns
+        -------
+        str
+            ``"≤ 5 % (mulle default)"``.
+        """
+        limit = self.limit(seen)
+        words = f"{100 * limit:g} %" if percent else f"{limit:,g}"
+        source = "the page's [checks]" if self.name in seen.bars else self.source
+        return f"{sign} {words} ({source})"
+
+
+def keep_command(*columns: str) -> str:
+    r"""Return the command that uses columns although a check would leave them out.
+
+    Parameters
+    ----------
+    columns
+        Their names.
+
+    Returns
+    -------
+    str
+        To type.
+
+    Examples
+    --------
+    >>> keep_command("fax")
+    'mulle set data.keep=\'["fax"]\''
+    """
+    return f"mulle set data.keep='{_toml(columns)}'"
+
+
+def ignore_command(*columns: str) -> str:
+    r"""Return the command that leaves columns out.
+
+    Parameters
+    ----------
+    columns
+        Their names.
+
+    Returns
+    -------
+    str
+        To type.
+
+    Examples
+    --------
+    >>> ignore_command("fax", "telex")
+    'mulle set data.ignore=\'["fax", "telex"]\''
+    """
+    return f"mulle set data.ignore='{_toml(columns)}'"
+
+
+def _toml(columns: Sequence[str]) -> str:
+    return "[" + ", ".join(f'"{name}"' for name in columns) + "]"
+
+
+def leave_out(found: Iterable[Check], keep: Sequence[str]) -> tuple[list[Check], list[LeftOut]]:
+    """Take up what checks propose to leave out, but for what the page keeps.
+
+    Parameters
+    ----------
+    found
+        All answers.
+    keep
+        Columns that the page keeps: what was found about them fails, until somebody overrides it with a
+        reason.
+
+    Returns
+    -------
+    tuple
+        The answers, and each column to leave out once, with the reason and the command that brings it back.
+
+    Examples
+    --------
+    >>> from mulle.core.figure import Table
+    >>> evidence = Table(title="", columns=["column"], rows=[["fax"]])
+    >>> note = Check(name="data.leak", status=Status.NOTE, says="It tells.", undo="…", evidence=evidence)
+    >>> [left.column for left in leave_out([note], keep=[])[1]]
+    ['fax']
+    >>> leave_out([note], keep=["fax"])[0][0].status
+    <Status.FAIL: 'FAIL'>
+    """
+    answers: list[Check] = []
+    left: dict[str, LeftOut] = {}
+    for each in found:
+        columns = [str(row[0]) for row in each.evidence.rows] if each.undo and each.evidence else []
+        kept = [column for column in columns if column in keep]
+        answers.append(_kept(each, kept) if kept else each)
+        for column in columns:
+            if column not in kept and column not in left:
+                left[column] = LeftOut(column=column, why=each.says, undo=keep_command(column))
+    return answers, list(left.values())
+
+
+def _kept(each: Check, columns: Sequence[str]) -> Check:
+    words = " and ".join(f"'{column}'" for column in columns)
+    return replace(
+        each,
+        status=Status.FAIL,
+        says=f"{each.says} {words} is used all the same, because the page keeps it ([data] keep).",
+        fix="take it out of [data] keep, or add [[overrides]] with the reason why it is known in time",
+    )
+
+
+@lru_cache(maxsize=2)
+def _table(folder: Path) -> pl.DataFrame:
+    return pl.read_parquet(folder / "rows.parquet")
+
+
+checks: Registry[DataCheck] = Registry(noun="data check", package="mulle.checks")
+check = named(checks)

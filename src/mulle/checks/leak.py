@@ -1,0 +1,127 @@
+"""A column that gives the target away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import polars as pl
+
+from mulle.checks.base import DataCheck, Seen, check, ignore_command, keep_command
+from mulle.checks.shares import named, table
+from mulle.checks.single import FEW, Single, score_single
+from mulle.core.check import Check, Status
+from mulle.core.figure import Cell
+
+CELLS = 4_000_000
+MOST, LEAST = 50_000, 2_000
+ENOUGH = 100
+"""Rows of the rarest class (or of all) from which a near perfect score is no accident."""
+ENOUGH_FEW = 30
+"""The same for a column of few values, each of which names the target: a renamed copy."""
+KINDS = ("number", "category", "boolean", "datetime", "place")
+
+
+@check
+class Leak(DataCheck):
+    """Ask whether one column alone tells the target nearly perfectly.
+
+    Such a column was most often filled in after the outcome was known. It is *proven* to leak when the lower
+    end of its score's interval is above the bar on enough rows: then it is left out. With fewer rows it
+    fails the gate until somebody says whether it is known in time.
+    """
+
+    name: ClassVar[str] = "data.leak"
+    title: ClassVar[str] = "Columns that give the target away"
+    bar: ClassVar[float] = 0.99
+    source: ClassVar[str] = "mulle default: ROC AUC, share of what can be gained, or R² of one column"
+
+    def look(self, seen: Seen) -> Sequence[Check]:
+        """Score each column alone, on a sample, on rows that it was not fitted on."""
+        if seen.target.ndim > 1 or not seen.known.any():
+            return []
+        found, n = self._scores(seen)
+        limit = self.limit(seen)
+        above = {name: one for name, one in found.items() if one.score > limit}
+        proven = {name: one for name, one in above.items() if _proven(one, limit)}
+        answers = [self._proven(seen, name, one, n) for name, one in proven.items()]
+        return [*answers, self._rest(seen, {k: v for k, v in found.items() if k not in proven}, n)]
+
+    def _scores(self, seen: Seen) -> tuple[dict[str, Single], int]:
+        columns = list(seen.columns(*KINDS))
+        taken = seen.sample(max(LEAST, min(MOST, CELLS // max(len(columns), 1))))
+        taken = taken[seen.known[taken]]
+        target, k = seen.target[taken], len(seen.classes)
+        rows = pl.Series(taken)
+        found = {s.name: score_single(s.gather(rows), target, k, rng=seen.rng) for _, s in columns}
+        ordered = sorted(found.items(), key=lambda pair: (-pair[1].score, pair[0]))
+        return dict(ordered), len(taken)
+
+    def _proven(self, seen: Seen, name: str, one: Single, n: int) -> Check:
+        told = seen.table[name].is_null().any() and _gaps_tell(seen, name, self.limit(seen))
+        how = (
+            " Whether it is filled at all gives it away: it seems to be written after the outcome."
+            if told
+            else ""
+        )
+        return Check(
+            name=self.name,
+            status=Status.NOTE,
+            says=f"'{name}' alone gives '{seen.target_name}' away ({_measure(seen)} {one.score:.4f} on rows "
+            "it was not "
+            f"fitted on), so it is left out.{how}",
+            fix=f"is it known when a prediction is asked for? Then: {keep_command(name)}",
+            value=one.score,
+            bar=self.bar_words(seen, "≤"),
+            n_rows=n,
+            evidence=table("Gives the target away", COLUMNS, [_row(name, one)], most=None),
+            undo=keep_command(name),
+        )
+
+    def _rest(self, seen: Seen, found: dict[str, Single], n: int) -> Check:
+        suspects = [name for name, one in found.items() if one.score > self.limit(seen)]
+        best = next(iter(found), "")
+        says = f"No column alone gives '{seen.target_name}' away."
+        if best:
+            says += f" The most telling one is '{best}': {_measure(seen)} {found[best].score:.3f}."
+        if suspects:
+            says = (
+                f"{named(suspects)} alone tells '{seen.target_name}' nearly perfectly, but on too few rows "
+                "to prove a leak."
+            )
+        return Check(
+            name=self.name,
+            status=Status.FAIL if suspects else Status.PASS,
+            says=says,
+            fix=f"not known when a prediction is asked for? {ignore_command(*suspects)} Else override it "
+            "with the reason"
+            if suspects
+            else "",
+            value=found[best].score if best else None,
+            bar=self.bar_words(seen, "≤"),
+            n_rows=n,
+            evidence=table("What each column tells alone", COLUMNS, [_row(k, v) for k, v in found.items()])
+            if best
+            else None,
+        )
+
+
+COLUMNS = ["column", "score", "at least", "different values"]
+
+
+def _row(name: str, one: Single) -> list[Cell]:
+    return [name, round(one.score, 4), round(one.low, 4), one.n_values]
+
+
+def _proven(one: Single, limit: float) -> bool:
+    return one.low > limit and one.n_least >= (ENOUGH_FEW if one.n_values <= FEW else ENOUGH)
+
+
+def _gaps_tell(seen: Seen, name: str, limit: float) -> bool:
+    known = seen.known
+    gaps = seen.table[name].is_null().filter(pl.Series(known))
+    return score_single(gaps, seen.target[known], len(seen.classes), rng=seen.rng).score > limit
+
+
+def _measure(seen: Seen) -> str:
+    return {0: "R²", 2: "ROC AUC"}.get(len(seen.classes), "share of what can be gained")

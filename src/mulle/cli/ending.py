@@ -1,0 +1,174 @@
+"""What stands at the end of a run: the gates, the numbers, whether to ship, and the next thing to type."""
+
+from __future__ import annotations
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import click
+
+from mulle.cli.lines import VERDICTS, mark, shortened
+from mulle.core.check import Check, Outcome, Status, Verdict
+
+SHUT = 1
+
+
+class Ended(Protocol):
+    """What the end needs to know of a run. `mulle.api` gives it."""
+
+    id: str
+    stamp: str
+    next: str
+
+    @property
+    def verdict(self) -> Verdict:
+        """Of all gates together."""
+
+    @property
+    def outcomes(self) -> Sequence[Outcome]:
+        """What each stage left."""
+
+    @property
+    def headline(self) -> Sequence[tuple[str, str, str]]:
+        """The numbers that matter: label, value, note."""
+
+    @property
+    def report(self) -> Path | None:
+        """The drawn report."""
+
+    @property
+    def bundle_path(self) -> Path | None:
+        """The packaged bundle."""
+
+    def to_json(self) -> Any:
+        """Return all of it as plain JSON."""
+
+
+def exit_code(run: Ended, *, strict: bool) -> int:
+    """Return 1 for a shut gate where that counts, else 0."""
+    return SHUT if strict and run.verdict is Verdict.SHUT else 0
+
+
+def ending(run: Ended, *, width: int) -> str:
+    """Lay the end of a run out as text.
+
+    Parameters
+    ----------
+    run
+        The run.
+    width
+        Letters a line.
+
+    Returns
+    -------
+    str
+        Blocks with an empty line between them: gates, numbers, whether to ship and why not, where to go.
+    """
+    blocks = [_gates(run.outcomes, width), _numbers(run.headline, width), _ship(run, width), _ways(run)]
+    return "\n\n".join("\n".join(lines) for lines in map(list, blocks) if lines)
+
+
+def _gates(outcomes: Sequence[Outcome], width: int) -> Iterator[str]:
+    rows = [(one.stage, one.verdict, _why(one)) for one in outcomes]
+    if not rows:
+        return
+    first = max(len("gate"), *(len(stage) for stage, _, _ in rows))
+    second = max(len(verdict) for _, verdict, _ in rows)
+    yield click.style(f"  {'gate'.ljust(first)}  {'verdict'.ljust(second)}  why", dim=True)
+    for stage, verdict, why in rows:
+        said = click.style(verdict.ljust(second), fg=VERDICTS[verdict], bold=True)
+        room = width - first - second - 6
+        yield f"  {stage.ljust(first)}  {said}  {shortened(why, room)}"
+
+
+def _why(outcome: Outcome) -> str:
+    """Name what keeps a gate from opening; what each of them says stands below."""
+    standing = _standing([outcome])
+    names = ", ".join(check.name for check in standing)
+    return f"{_counted(standing)}: {names}" if standing else outcome.answer
+
+
+def _counted(checks: Iterable[Check]) -> str:
+    counts = Counter(check.status for check in checks)
+    shown = (Status.FAIL, Status.UNANSWERED)
+    return ", ".join(f"{counts[status]} {status}" for status in shown if counts[status])
+
+
+def _standing(outcomes: Iterable[Outcome]) -> list[Check]:
+    """Return the checks that keep a gate from opening, failures first."""
+    kept = {Status.FAIL: 0, Status.UNANSWERED: 1}
+    checks = [
+        check for one in outcomes for check in one.checks if check.status in kept and not check.override
+    ]
+    return sorted(checks, key=lambda check: kept[check.status])
+
+
+def _numbers(headline: Sequence[tuple[str, str, str]], width: int) -> Iterator[str]:
+    if not headline:
+        return
+    first = max(len(label) for label, _, _ in headline)
+    second = max(len(value) for _, value, _ in headline)
+    for label, value, note in headline:
+        head = f"  {label.ljust(first)}  {click.style(value.rjust(second), bold=True)}  "
+        yield from _hung(head, note, width)
+
+
+def _ship(run: Ended, width: int) -> Iterator[str]:
+    standing = _standing(run.outcomes)
+    yield f"  {click.style('ship?', bold=True)} {ship(run)}"
+    for check in standing:
+        head = f"    {mark(check.status)} {click.style(check.name, bold=True)}  "
+        yield from _hung(head, check.says, width, at=6)
+        if check.fix:
+            yield from _hung(f"      {click.style('fix', fg='green')}  ", check.fix, width)
+
+
+def ship(run: Ended) -> str:
+    """Say in a few words whether the bundle may ship: ``no: 1 FAIL, 3 UNANSWERED``.
+
+    Parameters
+    ----------
+    run
+        The run.
+
+    Returns
+    -------
+    str
+        Yes only when every gate is open and the bundle is stamped ready.
+    """
+    standing = _standing(run.outcomes)
+    if standing:
+        colour = "red" if standing[0].status is Status.FAIL else "yellow"
+        return click.style(f"no: {_counted(standing)}", fg=colour, bold=True)
+    if run.verdict is Verdict.OPEN and run.stamp == "ready":
+        return click.style("yes", fg="green", bold=True)
+    return click.style("not yet: the sealed test has not been opened", fg="yellow", bold=True)
+
+
+def _ways(run: Ended) -> Iterator[str]:
+    ways = {"run": run.id, "report": _near(run.report), "bundle": _near(run.bundle_path)}
+    for name, way in {**ways, "next": run.next}.items():
+        if way:
+            words = click.style(way, fg="cyan", bold=True) if name == "next" else way
+            yield f"  {click.style(name.ljust(6), dim=True)}  {words}"
+
+
+def _near(path: Path | None) -> str:
+    """Name a path the short way, from here."""
+    if path is None:
+        return ""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _hung(head: str, words: str, width: int, *, at: int | None = None) -> list[str]:
+    """Hang words on a head: the lines after the first begin below them."""
+    used = len(click.unstyle(head))
+    indent = used if at is None else at
+    room = max(20, width - used)
+    lines = textwrap.wrap(words, room if at is None else width - indent, initial_indent=" " * (used - indent))
+    lines = [line.strip() for line in lines] or [""]
+    return [(head + lines[0]).rstrip(), *(" " * indent + line for line in lines[1:])]

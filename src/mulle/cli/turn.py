@@ -1,0 +1,162 @@
+"""Words that turn the wheel: ``try``, ``init``, ``demo``, ``check``, ``run``, ``assess``."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mulle.cli import option, voice
+from mulle.core.settings import environment
+
+if TYPE_CHECKING:
+    from mulle.cli.ending import Ended
+    from mulle.compute.turn import Watch
+
+STOPPED = 130
+
+_source = click.argument("source", metavar="FILE")
+_folder = click.option(
+    "--folder",
+    type=click.Path(path_type=Path),
+    default=Path(),
+    help="Where mulle.toml is written.  [default: here]",
+)
+_target = click.option("--target", required=True, metavar="COLUMN", help="The column to predict.")
+_name = click.option("--name", help="What the project is called; the file's name when absent.")
+
+
+@click.command()
+@option.each(_source, _target, _name, _folder, option.budget, option.json)
+def try_(*, source: str, target: str, name: str | None, folder: Path, budget: str | None, json_: bool) -> int:
+    """Read FILE, guess what there is to guess, and answer in about a minute.
+
+    It leaves mulle.toml behind; from there: mulle run, mulle set KEY=VALUE, mulle assess.
+    """
+    from mulle import api  # noqa: PLC0415  # imports everything
+
+    begun = api.init(source, target=target, folder=folder, name=name)
+    _tell_guesses(begun.guessed, begun.path)
+    project = api.open_project(begun.path, ())
+    with watching() as watch:
+        run = api.run(project, watch=watch, budget=budget)
+    return _end(run, json_=json_, strict=False)
+
+
+@click.command()
+@option.each(_source, _target, _name, _folder, option.json)
+def init(*, source: str, target: str, name: str | None, folder: Path, json_: bool) -> int:
+    """Write mulle.toml from FILE: about ten lines, each guess with its reason, open questions as comments."""
+    from mulle import api  # noqa: PLC0415
+
+    begun = api.init(source, target=target, folder=folder, name=name)
+    if json_:
+        voice.as_json({"path": str(begun.path), "text": begun.text, "guessed": begun.guessed})
+        return 0
+    voice.result(begun.text.rstrip("\n"))
+    voice.say(f"\nwritten: {begun.path}\nnext:    {click.style('mulle run', fg='cyan', bold=True)}")
+    return 0
+
+
+@click.command()
+@click.argument("name", default="income")
+@click.option(
+    "--folder", type=click.Path(path_type=Path), help="Where the demo is laid out.  [default: ./mulle-NAME]"
+)
+@option.json
+def demo(*, name: str, folder: Path | None, json_: bool) -> int:
+    """Run the whole loop, assess included, on real data that comes with Mulle: income or digits."""
+    from mulle import api  # noqa: PLC0415
+
+    with watching() as watch:
+        run = api.demo(name, folder or Path(f"mulle-{name}"), watch)
+    return _end(run, json_=json_, strict=False)
+
+
+@click.command()
+@option.each(option.project, option.overrides, option.strict, option.json)
+def check(*, page: Path, overrides: Sequence[str], strict: bool, json_: bool) -> int:
+    """Look at the page and the data, and stop before any model."""
+    return _turn(page, overrides, until="data", budget=None, strict=strict, json_=json_)
+
+
+@click.command()
+@click.option(
+    "--until", metavar="STAGE", help="Stop after this stage: problem, data, baseline, model, evaluate."
+)
+@option.each(option.project, option.overrides, option.budget, option.strict, option.json)
+def run(
+    *, page: Path, overrides: Sequence[str], until: str | None, budget: str | None, strict: bool, json_: bool
+) -> int:
+    """Turn the wheel once: problem, data, baseline, model, evaluation, bundle.
+
+    A run goes as far as it can; gates stop shipping, not looking. What was finished before is found again, so the
+    same command after an interrupt goes on from there.
+    """
+    return _turn(page, overrides, until=until, budget=budget, strict=strict, json_=json_)
+
+
+@click.command()
+@click.option(
+    "--again", metavar="REASON", help="Open the sealed test beyond the third time; the reason is kept."
+)
+@option.each(option.project, option.overrides, option.json)
+def assess(*, page: Path, overrides: Sequence[str], again: str | None, json_: bool) -> int:
+    """Open the sealed test for the very bundle that would ship. Leaves with 1 when a gate is shut.
+
+    The opening is recorded before a row is read. The same bundle gives the stored answer and is not counted again.
+    """
+    from mulle import api  # noqa: PLC0415
+
+    project = api.open_project(page, overrides)
+    with watching() as watch:
+        assessed = api.assess(project, watch=watch, again=again)
+    return _end(assessed, json_=json_, strict=True)
+
+
+def _turn(page: Path, overrides: Sequence[str], **how: Any) -> int:
+    from mulle import api  # noqa: PLC0415
+
+    json_ = how.pop("json_")
+    project = api.open_project(page, overrides)
+    with watching() as watch:
+        turned = api.run(project, watch=watch, **how)
+    return _end(turned, json_=json_, strict=how["strict"])
+
+
+def watching() -> AbstractContextManager[Watch]:
+    """Return somebody who watches: a live view on a terminal, else lines."""
+    if sys.stderr.isatty() and environment().get("TERM") != "dumb":
+        from mulle.cli.live import LiveView  # noqa: PLC0415  # imports rich
+
+        return LiveView()
+    from mulle.cli.lines import Lines  # noqa: PLC0415
+
+    return Lines()
+
+
+def _end(run: Ended, *, json_: bool, strict: bool) -> int:
+    from mulle.cli.ending import ending, exit_code  # noqa: PLC0415
+
+    if json_:
+        voice.as_json(run)
+    else:
+        voice.result("\n" + ending(run, width=voice.width()))
+    if getattr(run, "interrupted", False):
+        from mulle.cli.fault import stopped  # noqa: PLC0415
+
+        voice.say(stopped())
+        return STOPPED
+    return exit_code(run, strict=strict)
+
+
+def _tell_guesses(guessed: Any, path: Path) -> None:
+    from mulle.core.page_text import summary  # noqa: PLC0415
+
+    for line in summary(guessed):
+        voice.say(line)
+    voice.say(f"{click.style('written', dim=True)}    {path}\n")

@@ -1,0 +1,48 @@
+"""The environment: the one file that reads it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+CALM = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "10000"}
+"""Threads that wait without spinning. Beside other work a fit of 2.8 s took 35.6 s with OpenMP's own default."""
+
+
+def environment() -> Mapping[str, str]:
+    """Return the process's environment variables, to look into only.
+
+    Examples
+    --------
+    >>> "PATH" in environment()
+    True
+    """
+    return os.environ  # noqa: TID251  # here and nowhere else
+
+
+def calm_threads() -> None:
+    """Ask OpenMP to wait without spinning, unless somebody has said otherwise.
+
+    It works only before NumPy, scikit-learn or LightGBM is imported, so doors call it first of all.
+    """
+    for name, value in CALM.items():
+        os.environ.setdefault(name, value)  # noqa: TID251
+
+
+def wants_colour(*, is_terminal: bool) -> bool:
+    """Say whether words should be coloured: see https://no-color.org and ``FORCE_COLOR``.
+
+    Parameters
+    ----------
+    is_terminal
+        Whether a person's terminal shows the words.
+
+    Examples
+    --------
+    >>> wants_colour(is_terminal=False) and "FORCE_COLOR" not in environment()
+    False
+    """
+    told = environment()
+    if told.get("NO_COLOR"):
+        return False
+    return bool(told.get("FORCE_COLOR")) or (is_terminal and told.get("TERM") != "dumb")

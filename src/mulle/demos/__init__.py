@@ -1,0 +1,1 @@
+"""Worked projects that ship with the package: `mulle demo income`, `mulle demo digits`."""

@@ -1,0 +1,109 @@
+"""START HERE: the loop. Seven stages in order, each with its question and its gate.
+
+==========  ====================================================================  =========================
+stage       question                                                              leaves
+==========  ====================================================================  =========================
+problem     Is the question well put, and can the page be read one way only?      the source, the schema
+data        Can the rows be trusted to teach it, and which are sealed away?       rows, folds, seal
+baseline    What do cheap answers already reach?                                  scored baselines
+model       What is the best model that the budget finds?                         scored configurations
+evaluate    How good is it honestly, for whom, and what is it worth?              threshold, honest numbers
+package     Does the very artifact that ships keep its limits?                    the bundle
+assess      Does it hold on rows that nobody has seen? (a command of its own)     the sealed result
+==========  ====================================================================  =========================
+
+A gate stops shipping, not looking: `turn_once` always goes as far as it can. Every stage does its work in units that
+are cached (`mulle.core.work`), so that a run that was killed goes on where it stopped: there is no other resume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from time import perf_counter
+from typing import Any
+
+from mulle.compute.turn import Turn
+from mulle.core.check import Outcome
+from mulle.core.errors import MulleError
+from mulle.stages import assess, baseline, data, evaluate, model, package, problem
+
+Stage = Callable[..., tuple[Outcome, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One stage of the loop: its name, its question, its function, and which earlier stages it reads."""
+
+    name: str
+    question: str
+    run: Stage
+    reads: tuple[str, ...] = ()
+
+
+STAGES: tuple[Step, ...] = (
+    Step("problem", problem.QUESTION, problem.run),
+    Step("data", data.QUESTION, data.run, ("problem",)),
+    Step("baseline", baseline.QUESTION, baseline.run, ("problem", "data")),
+    Step("model", model.QUESTION, model.run, ("problem", "data", "baseline")),
+    Step("evaluate", evaluate.QUESTION, evaluate.run, ("problem", "data", "baseline", "model")),
+    Step("package", package.QUESTION, package.run, ("problem", "data", "model", "evaluate")),
+)
+ASSESS = Step("assess", assess.QUESTION, assess.run, ("problem", "data", "baseline", "evaluate", "package"))
+
+
+@dataclass(slots=True, kw_only=True)
+class Turned:
+    """What one turn left: the outcome of each stage that ran, what each left, and why it ended early if it did."""
+
+    outcomes: list[Outcome] = field(default_factory=list)
+    left: dict[str, Any] = field(default_factory=dict)
+    ended: MulleError | KeyboardInterrupt | None = None
+
+
+def turn_once(turn: Turn, *, until: str | None = None) -> Turned:
+    """Run the stages in order.
+
+    Parameters
+    ----------
+    turn
+        The page, the workshop, randomness, time.
+    until
+        The last stage to run; all of them when None.
+
+    Returns
+    -------
+    Turned
+        Also when a person interrupted it: with what was finished by then.
+
+    Raises
+    ------
+    MulleError
+        Only where no answer exists: no rows, one class, a target that isn't there.
+    """
+    turned = Turned()
+    for step in STAGES:
+        try:
+            take(step, turn, turned)
+        except KeyboardInterrupt as stop:
+            turned.ended = stop
+            break
+        if step.name == until:
+            break
+    return turned
+
+
+def take(step: Step, turn: Turn, turned: Turned) -> Outcome:
+    """Run one stage on what earlier stages left, and record its outcome."""
+    turn.watch.stage(step.name, step.question)
+    began = perf_counter()
+    outcome, left = step.run(turn, *(turned.left[name] for name in step.reads))
+    outcome = _timed(outcome, perf_counter() - began)
+    turned.outcomes.append(outcome)
+    turned.left[step.name] = left
+    turn.watch.outcome(outcome)
+    return outcome
+
+
+def _timed(outcome: Outcome, seconds: float) -> Outcome:
+    return replace(outcome, seconds=round(seconds, 2))

@@ -1,0 +1,360 @@
+"""The search: a portfolio of configurations, cheap ones first, then proposals, until the budget is spent.
+
+Configurations are scored out of fold, all on the same folds, in waves that keep the workers busy. A proposal whose
+first fold is clearly worse than the best configuration's is dropped there (racing). With a budget in trials nothing
+depends on time, so the same page gives the same result.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mulle.compute.turn import Done, Workshop
+from mulle.core.loss import Loss
+from mulle.core.work import Order, Ref
+from mulle.metrics import Metric
+from mulle.models.base import Config, Family, families
+from mulle.models.training import fold_order, prepare_order
+
+if TYPE_CHECKING:
+    import optuna
+
+Floats = NDArray[np.float64]
+
+WAVE = 2
+RACE_FACTOR = 1.15
+"""A proposal goes on when its first fold's error is at most this many times that of the best configuration."""
+SHARE_OF_ONE = 0.35
+"""No configuration may take more of the search time than this."""
+LEAST_FIT_S = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldRows:
+    """Where the folds' validation rows are, and the target of all rows."""
+
+    valid: Sequence[NDArray[np.int64]]
+    target: Floats
+
+    def __len__(self) -> int:
+        return len(self.valid)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """All that the search needs to know: what to fit, on what, and by which metric."""
+
+    loss: Loss
+    metric: Metric
+    features: Sequence[str]
+    schema: Ref
+    rows: Ref
+    folds_ref: Ref
+    folds: FoldRows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A configuration to score."""
+
+    family: Family
+    config: Config
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """A configuration after all its folds were fitted. Rows without a prediction are NaN."""
+
+    candidate: Candidate
+    prepared: Ref
+    folds: Sequence[Ref]
+    prediction: Floats
+    value: float
+    seconds: float
+
+
+@dataclass(kw_only=True)
+class Search:
+    """One search over a problem.
+
+    Parameters
+    ----------
+    problem
+        What to fit and how it is judged.
+    workshop
+        Where units are done.
+    deadline
+        A `time.perf_counter` value, or None for a budget in trials.
+    trials
+        How many configurations to score, or None for a budget in time.
+    watch
+        Called with each result, as it comes.
+    """
+
+    problem: Problem
+    workshop: Workshop
+    deadline: float | None = None
+    trials: int | None = None
+    watch: Callable[[Result], None] = lambda _: None
+    results: list[Result] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    _prepared: dict[str, Ref] = field(default_factory=dict)
+    _costs: dict[str, float] = field(default_factory=dict)
+    _began: float = field(default_factory=perf_counter)
+
+    def run(self, portfolio: Sequence[Candidate], proposals: Iterator[list[Candidate]]) -> list[Result]:
+        """Score the portfolio, then proposals, until the budget is spent.
+
+        Parameters
+        ----------
+        portfolio
+            Configurations worth trying before any search, in order.
+        proposals
+            Lists of further configurations; asked only while there is budget, and told of all results so far
+            through the shared list `results`.
+
+        Returns
+        -------
+        list of Result
+            In the order in which they were scored.
+        """
+        waiting = list(portfolio)
+        while waiting and self.goes_on():
+            size = WAVE if len(self.problem.folds) > 1 else 2 * WAVE
+            wave, waiting = waiting[:size], waiting[size:]
+            self.score([c for c in wave if self._affordable(c)])
+        for wave in proposals:
+            if not self.goes_on() or not wave:
+                break
+            self._race(wave)
+        return self.results
+
+    def goes_on(self) -> bool:
+        """Return whether there is budget for one more configuration."""
+        if self.trials is not None:
+            return len(self.results) + len(self.dropped) < self.trials
+        return self.deadline is None or perf_counter() + LEAST_FIT_S < self.deadline
+
+    def score(self, wave: Sequence[Candidate]) -> list[Result]:
+        """Fit all folds of some configurations side by side and keep those that came through."""
+        wave = self._within_trials(wave)
+        orders = [order for candidate in wave for order in self._orders(candidate, range(len(self.problem.folds)))]
+        done = self._do(orders)
+        return self._keep(wave, done)
+
+    def _within_trials(self, wave: Sequence[Candidate]) -> list[Candidate]:
+        if self.trials is None:
+            return list(wave)
+        return list(wave)[: self.trials - len(self.results) - len(self.dropped)]
+
+    def _race(self, wave: Sequence[Candidate]) -> None:
+        wave = self._within_trials(wave)
+        if len(self.problem.folds) == 1:
+            self.score(wave)
+            return
+        first = self._do([order for c in wave for order in self._orders(c, [0])])
+        fast = [c for c in wave if self._first_is_good(first.get(_id(c), []))]
+        self.dropped += [c.config.name for c in wave if c not in fast]
+        self.score(fast)
+
+    def _first_is_good(self, done: Sequence[Done]) -> bool:
+        refs = [d.ref for d in done if d.ref is not None]
+        if not refs or not self.results:
+            return bool(refs)
+        best = min(self.results, key=self.error)
+        valid = self.problem.folds.valid[0]
+        target, metric = self.problem.folds.target[valid], self.problem.metric
+        ours = metric.error(metric(target, np.asarray(refs[0].array("valid.npy"))))
+        return ours <= RACE_FACTOR * metric.error(metric(target, best.prediction[valid]))
+
+    def error(self, result: Result) -> float:
+        """Return a result's error by the metric; NaN counts as the worst."""
+        error = self.problem.metric.error(result.value)
+        return error if np.isfinite(error) else np.inf
+
+    def _affordable(self, candidate: Candidate) -> bool:
+        if self.deadline is None:
+            return True
+        expected = self._costs.get(candidate.family.name, 0.0) * len(self.problem.folds) / 2
+        return perf_counter() + 0.5 * expected < self.deadline
+
+    def prepared(self, family: Family) -> Ref:
+        """Return the family's shared matrix; families that want the same views share it."""
+        if family.name not in self._prepared:
+            order = prepare_order(self.problem.schema, self.problem.rows, self.problem.features, family)
+            self._prepared[family.name] = self.workshop.work(order)
+        return self._prepared[family.name]
+
+    def _orders(self, candidate: Candidate, folds: Iterable[int]) -> list[Order]:
+        inputs = {
+            "schema": self.problem.schema,
+            "rows": self.problem.rows,
+            "folds": self.problem.folds_ref,
+            "prepared": self.prepared(candidate.family),
+        }
+        return [
+            fold_order(
+                candidate.family,
+                candidate.config,
+                k,
+                loss=self.problem.loss,
+                features=self.problem.features,
+                inputs=inputs,
+                seconds=self._seconds(),
+            )
+            for k in folds
+        ]
+
+    def _seconds(self) -> float | None:
+        if self.deadline is None:
+            return None
+        whole = self.deadline - self._began
+        share = SHARE_OF_ONE * whole * min(1.0, 2.0 / len(self.problem.folds))
+        return max(LEAST_FIT_S, min(share, self.deadline - perf_counter()))
+
+    def _do(self, orders: Sequence[Order]) -> dict[str, list[Done]]:
+        """Do fold orders; return what came back by candidate, in the order of the folds."""
+        found: dict[str, list[Done]] = defaultdict(list)
+        for done in self.workshop.work_all(orders, deadline=self.deadline):
+            family = str(done.order.params["family"])
+            if not done.cached:
+                self._costs[family] = max(self._costs.get(family, 0.0), done.seconds)
+            found[_order_id(done.order)].append(done)
+        for held in found.values():
+            held.sort(key=lambda d: int(d.order.params["fold"]))  # type: ignore[arg-type]
+        return found
+
+    def _keep(self, wave: Sequence[Candidate], done: dict[str, list[Done]]) -> list[Result]:
+        kept = []
+        for candidate in wave:
+            mine = done.get(_id(candidate), [])
+            if len(mine) == len(self.problem.folds) and all(d.ref is not None for d in mine):
+                kept.append(self._result(candidate, mine))
+            else:
+                self.dropped.append(candidate.config.name)
+        for result in kept:
+            self.results.append(result)
+            self.watch(result)
+        return kept
+
+    def _result(self, candidate: Candidate, done: Sequence[Done]) -> Result:
+        refs = [d.ref for d in done if d.ref is not None]
+        target = self.problem.folds.target
+        total = np.zeros((len(target), self.problem.loss.n_outputs))
+        count = np.zeros((len(target), 1))
+        for ref, valid in zip(refs, self.problem.folds.valid, strict=True):
+            total[valid] += ref.array("valid.npy")
+            count[valid] += 1
+        with np.errstate(invalid="ignore"):
+            prediction = np.where(count > 0, total / count, np.nan)
+        seen = count[:, 0] > 0
+        return Result(
+            candidate=candidate,
+            prepared=self.prepared(candidate.family),
+            folds=refs,
+            prediction=prediction,
+            value=self.problem.metric(target[seen], prediction[seen]),
+            seconds=sum(d.seconds for d in done),
+        )
+
+
+def _id(candidate: Candidate) -> str:
+    return f"{candidate.family.name} {dict(sorted(candidate.config.params.items()))}"
+
+
+def _order_id(order: Order) -> str:
+    config: Any = order.params["config"]
+    return f"{order.params['family']} {dict(sorted(config.items()))}"
+
+
+def portfolio(chosen: Sequence[Family], n_rows: int) -> list[Candidate]:
+    """Return all configurations that suit the number of rows, in order of rank."""
+    fits = [
+        Candidate(family=family, config=config)
+        for family in chosen
+        for config in family.configs
+        if config.min_rows <= n_rows <= config.max_rows
+    ]
+    return sorted(fits, key=lambda c: (c.config.rank, c.config.name))
+
+
+def proposals(search: Search, chosen: Sequence[Family], *, how: str, seed: int) -> Iterator[list[Candidate]]:
+    """Propose configurations of the two best families in turn, with Optuna, and tell it how they did.
+
+    Parameters
+    ----------
+    search
+        Whose results say which families are best, and how proposals did.
+    chosen
+        Families that may be searched.
+    how
+        ``"tpe"``, ``"random"`` or ``"grid"``.
+    seed
+        Of the sampler.
+
+    Yields
+    ------
+    list of Candidate
+        Two at a time, so that two workers are busy and the result doesn't depend on which ends first.
+    """
+    studies: dict[str, optuna.Study] = {}
+    number = 0
+    while True:
+        wave, asked = [], []
+        for family in _best_families(search, chosen):
+            study = studies.setdefault(family.name, _study(how, seed))
+            trial = study.ask()
+            number += 1
+            config = Config(name=f"{family.name} {how} {number}", params=family.space(trial), rank=1000 + number)
+            wave.append(Candidate(family=family, config=config))
+            asked.append((study, trial))
+        yield wave
+        for candidate, (study, trial) in zip(wave, asked, strict=True):
+            study.tell(trial, _error_of(search, candidate), skip_if_finished=True)
+
+
+def _error_of(search: Search, candidate: Candidate) -> float:
+    found = [search.error(r) for r in search.results if r.candidate == candidate]
+    worst = max((search.error(r) for r in search.results), default=1.0)
+    return found[0] if found and np.isfinite(found[0]) else 2 * worst + 1e-9
+
+
+def _best_families(search: Search, chosen: Sequence[Family]) -> list[Family]:
+    errors: dict[str, float] = {}
+    for result in search.results:
+        name = result.candidate.family.name
+        errors[name] = min(errors.get(name, np.inf), search.error(result))
+    known = sorted((f for f in chosen if f.name in errors), key=lambda f: errors[f.name])
+    two = known[:2] if len(known) > 1 else known * 2
+    return two or [next(iter(chosen))] * 2
+
+
+def _study(how: str, seed: int) -> optuna.Study:
+    import optuna  # noqa: PLC0415  # heavy: only when a search begins
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        samplers: dict[str, Callable[[], optuna.samplers.BaseSampler]] = {
+            "tpe": lambda: optuna.samplers.TPESampler(seed=seed, n_startup_trials=6),
+            "random": lambda: optuna.samplers.RandomSampler(seed=seed),
+            "grid": lambda: optuna.samplers.BruteForceSampler(seed=seed),
+        }
+        return optuna.create_study(direction="minimize", sampler=samplers[how]())
+
+
+def allowed(names: Sequence[str] | None) -> list[Family]:
+    """Return the families that the page allows: those it names, or all scorers."""
+    if names is None:
+        return [family for family in families if family.role == "scorer"]
+    return [families.get(name, where="mulle.toml, [objective] families") for name in names]
+
+

@@ -1,0 +1,196 @@
+"""``mulle.lock``: the seal and each time that it was opened. A small file to commit beside the page."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+
+from mulle.core.errors import ProjectError, StoreError
+from mulle.core.jsonable import from_json, to_json
+from mulle.splits.seal import Seal
+
+NAME = "mulle.lock"
+FORMAT = 1
+_HEAD = """\
+# Which rows are sealed as the test, and each time that they were opened.
+# Mulle writes this file. Commit it beside mulle.toml, so that a clone, a colleague and CI seal the same rows.
+
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """One time that the sealed rows were opened for one bundle."""
+
+    number: int
+    bundle: str
+    at: str
+    run: str
+    seal: int = 1
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lock:
+    """All that stands in ``mulle.lock``.
+
+    Parameters
+    ----------
+    seal
+        The seal in force.
+    openings
+        Each opening, of this seal and of earlier ones.
+    earlier
+        Seals whose rows have joined training.
+    scored
+        How many configurations were scored on this project's validation rows, over all runs.
+    format
+        Of the file.
+    """
+
+    seal: Seal
+    openings: Sequence[Opening] = ()
+    earlier: Sequence[Seal] = ()
+    scored: int = 0
+    format: int = FORMAT
+
+    def opened(self) -> list[Opening]:
+        """Return the openings of the seal in force."""
+        return [one for one in self.openings if one.seal == self.seal.number]
+
+    def count(self, n: int) -> Lock:
+        """Return the lock with ``n`` more scored configurations."""
+        return replace(self, scored=self.scored + n)
+
+    def reseal(self, seal: Seal) -> Lock:
+        """Return the lock with the next seal in force and the present one among the earlier."""
+        return replace(self, seal=seal, earlier=(*self.earlier, self.seal))
+
+
+def read_lock(folder: Path) -> Lock | None:
+    """Read a project's lock.
+
+    Parameters
+    ----------
+    folder
+        Where the page is.
+
+    Returns
+    -------
+    Lock or None
+        None when there is no lock yet.
+
+    Raises
+    ------
+    ProjectError
+        When the file is not what Mulle wrote, or was written by a newer Mulle.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return None
+    try:
+        data = tomllib.loads(path.read_text("utf-8"))
+        if int(data["format"]) > FORMAT:
+            raise _wrong(path, f"has format {data['format']}", "upgrade mulle: pip install -U mulle")
+        return from_json(Lock, data)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise _wrong(path, f"can't be read: {error}", f"restore it: git checkout {NAME}") from error
+
+
+def _wrong(path: Path, what: str, fix: str) -> ProjectError:
+    return ProjectError(f"{NAME} {what}", where=str(path), fix=fix)
+
+
+def write_lock(folder: Path, lock: Lock) -> None:
+    """Write a project's lock so that either the old or the new file is there, whatever happens.
+
+    Parameters
+    ----------
+    folder
+        Where the page is.
+    lock
+        What to write. It is on the disk when this returns.
+
+    Raises
+    ------
+    StoreError
+        When the folder can't be written to, or the disk is full.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> folder = Path(mkdtemp())
+    >>> write_lock(folder, Lock(seal=Seal(by="content", salt="5eed", fraction=0.2)))
+    >>> read_lock(folder).seal.salt
+    '5eed'
+    """
+    import tomlkit  # noqa: PLC0415  # slow to import, and only writing needs it
+
+    text = _HEAD + tomlkit.dumps(to_json(lock))
+    written: Path | None = None
+    try:
+        with NamedTemporaryFile("w", dir=folder, prefix=f".{NAME}.", delete=False, encoding="utf-8") as file:
+            written = Path(file.name)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        written.chmod(0o644)
+        written.replace(folder / NAME)
+        _sync(folder)
+    except OSError as error:
+        if written is not None:
+            written.unlink(missing_ok=True)
+        fix = "make the folder writable and leave some room on its disk"
+        raise StoreError(f"{NAME} can't be written: {error}", where=str(folder), fix=fix) from error
+
+
+def _sync(folder: Path) -> None:
+    """Make the new name last, where the system can sync folders."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextmanager
+def changing(folder: Path, *, seconds: float = 10.0) -> Iterator[Lock]:
+    """Hold the lock file for reading and changing it, against a second process that would do the same.
+
+    Parameters
+    ----------
+    folder
+        Where the page is.
+    seconds
+        How long to wait for the other one.
+
+    Yields
+    ------
+    Lock
+        As it stands on the disk now.
+
+    Raises
+    ------
+    ProjectError
+        When there is no lock yet.
+    StoreError
+        When another process holds it for too long.
+    """
+    from filelock import FileLock, Timeout  # noqa: PLC0415  # not at start-up
+
+    try:
+        with FileLock(folder / f".{NAME}.held", timeout=seconds):
+            lock = read_lock(folder)
+            if lock is None:
+                raise ProjectError(f"there is no {NAME} yet", where=str(folder), fix="mulle run")
+            yield lock
+    except Timeout as error:
+        fix = "wait until it has ended, then try again"
+        raise StoreError(f"another process is opening {NAME}", where=str(folder), fix=fix) from error

@@ -1,0 +1,299 @@
+"""Assess: does it hold on rows that nobody has seen?
+
+The opening is recorded before a row is read. The very bundle that would ship scores the sealed rows as they came. The same
+bundle on the same seal gives the same answer, uncounted; each further bundle widens the interval.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mulle.compute.turn import Turn
+from mulle.core.check import Check, Interval, Outcome, Status
+from mulle.core.errors import ProjectError
+from mulle.core.figure import Axis, Figure, Mark
+from mulle.core.jsonable import from_json, to_json
+from mulle.core.loss import Loss
+from mulle.core.schema import Feature, Schema
+from mulle.core.work import Job, Ref, unit
+from mulle.kinds.preparation import canonical
+from mulle.models.assembly import Member, answer
+from mulle.models.training import as_columns, features_of
+from mulle.policies.graph import decide, policy_graph
+from mulle.policies.money import money, worth
+from mulle.runtime.bundle import Bundle
+from mulle.splits.opening import Permit, open_seal
+from mulle.stages.base import Baselines, Evaluated, Framed, Packaged, Prepared, settle
+from mulle.stages.fairness import fairness_checks, judge_fairness
+from mulle.stages.slices import Judged, judge_slices, slice_checks, slices_figure
+from mulle.tasks import tasks
+from mulle.trials.interval import metric_interval
+from mulle.trials.paired import Gain, paired_gain
+from mulle.trials.surprise import Surprise, surprise
+
+QUESTION = "Does it hold on rows that nobody has seen?"
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """What the sealed rows gave, and by what leave they were read."""
+
+    permit: Permit
+    target: Floats
+    prediction: Floats
+    baseline: Floats
+    units: NDArray[np.uint64]
+    table: pl.DataFrame
+    n_rejected: int
+    value: float
+    interval: Interval
+    gain: Gain
+    surprise: Surprise
+
+
+def run(
+    turn: Turn, framed: Framed, prepared: Prepared, baselines: Baselines, evaluated: Evaluated, packaged: Packaged
+) -> tuple[Outcome, Held]:
+    """Open the seal for this bundle and judge it."""
+    if framed.sides.sealed is None:
+        raise ProjectError(
+            'there is no sealed test: test = "none"', where="mulle.toml, [data] test", fix="remove the key, then mulle run"
+        )
+    now = (turn.now or datetime.now(UTC)).isoformat(timespec="seconds")
+    permit = open_seal(
+        turn.folder, bundle=packaged.bundle.hash, run=turn.run_id, now=now, reason=turn.memo.get("again", "")
+    )
+    scored = turn.work("assess.score", _params(framed, prepared), **_inputs(framed, baselines, packaged))
+    held = _held(turn, framed, evaluated, permit, scored)
+    checks = settle(turn, list(_checks(turn, framed, evaluated, held)))
+    return _outcome(turn, framed, evaluated, held, checks), held
+
+
+# ------------------------------------------------------------------------------------------ scoring
+
+
+def _params(framed: Framed, prepared: Prepared) -> dict[str, Any]:
+    return {"features": list(prepared.features), "loss": to_json(framed.loss), "n_folds": prepared.n_folds}
+
+
+def _inputs(framed: Framed, baselines: Baselines, packaged: Packaged) -> dict[str, Ref]:
+    assert framed.sides.sealed is not None  # noqa: S101  # checked by the caller
+    inputs = {"built": packaged.bundle, "side": framed.sides.sealed, "schema": framed.guessed}
+    inputs["development"] = framed.sides.development
+    baseline = baselines.scored[0]
+    if baseline.prepared is not None:
+        inputs["prepared"] = baseline.prepared
+        inputs |= {f"fold_{k}": ref for k, ref in enumerate(baseline.folds)}
+    return inputs
+
+
+@unit("assess.score")
+def score(job: Job) -> None:
+    """Score the sealed rows, as they came, by the bundle and by the baseline."""
+    schema = from_json(Schema, job.inputs["schema"].json("schema.json"))
+    raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet")
+    values = tasks.get(schema.task).read(raw[schema.target], classes=schema.classes).values
+    known = np.isfinite(values) if values.ndim == 1 else np.isfinite(values).all(axis=1)
+    raw, values = raw.filter(pl.Series(known)), values[known]
+    found = Bundle.load(job.inputs["built"].path / "bundle").predict(raw)
+    kept = ~found.rejected
+    every, _ = canonical(_every(job), raw)
+    every.filter(pl.Series(kept)).write_parquet(job.out / "rows.parquet")
+    np.save(job.out / "target.npy", values[kept], allow_pickle=False)
+    np.save(job.out / "prediction.npy", found.prediction[kept], allow_pickle=False)
+    np.save(job.out / "baseline.npy", _baseline(job, every, values)[kept], allow_pickle=False)
+    np.save(job.out / "unit.npy", np.asarray(job.inputs["side"].array("unit.npy"))[known][kept], allow_pickle=False)
+    job.write("counts.json", {"n_rejected": int(found.n_rejected), "n_unknown": int((~known).sum())})
+
+
+def _every(job: Job) -> list[Feature]:
+    return [from_json(Feature, f) for f in job.inputs["schema"].json("columns.json")]
+
+
+def _baseline(job: Job, table: pl.DataFrame, values: Floats) -> Floats:
+    """Return the baseline's predictions of the sealed rows: the linear model's, or the development rows' constant."""
+    loss = from_json(Loss, job.params["loss"])
+    if "prepared" not in job.inputs:
+        known = np.asarray(job.inputs["schema"].array("target.npy"))
+        known = known[np.isfinite(known)] if known.ndim == 1 else known[np.isfinite(known).all(axis=1)]
+        return np.repeat(as_columns(known, loss).mean(axis=0)[None, :], len(values), axis=0)
+    member = Member(
+        weight=1.0,
+        prepared=job.inputs["prepared"],
+        folds=[job.inputs[f"fold_{k}"] for k in range(int(job.params["n_folds"]))],
+    )
+    features = features_of(job.inputs["schema"], job.params["features"])
+    return answer([member], features=features, table=table, loss=loss, calibration=None)
+
+
+# ------------------------------------------------------------------------------------------ judging
+
+
+def _held(turn: Turn, framed: Framed, evaluated: Evaluated, permit: Permit, scored: Ref) -> Held:
+    target, prediction, baseline = (
+        np.asarray(scored.array(f"{name}.npy")) for name in ("target", "prediction", "baseline")
+    )
+    units = np.asarray(scored.array("unit.npy"))
+    value, low, high = metric_interval(
+        framed.metric, target, prediction, units, rng=turn.rng("sealed"), confidence=permit.confidence
+    )
+    gain = paired_gain(
+        framed.metric, target, prediction, baseline, units, rng=turn.rng("sealed gain"), confidence=permit.confidence
+    )
+    facts = evaluated.facts
+    return Held(
+        permit=permit,
+        target=target,
+        prediction=prediction,
+        baseline=baseline,
+        units=units,
+        table=pl.read_parquet(scored.path / "rows.parquet"),
+        n_rejected=scored.json("counts.json")["n_rejected"],
+        value=value,
+        interval=Interval(low=low, high=high, confidence=permit.confidence),
+        gain=gain,
+        surprise=surprise(
+            framed.metric, (value, low, high), (facts["estimate"], facts["low"], facts["high"]), permit.confidence
+        ),
+    )
+
+
+def _checks(turn: Turn, framed: Framed, evaluated: Evaluated, held: Held) -> Iterator[Check]:
+    yield _promise_check(framed, evaluated, held)
+    yield _gain_check(turn, framed, held)
+    if held.n_rejected:
+        yield Check(
+            name="assess.rejected",
+            status=Status.NOTE,
+            says=f"{held.n_rejected} sealed rows could not be scored and are not in these numbers.",
+            value=float(held.n_rejected),
+        )
+    judged = Judged(
+        metric=framed.metric, target=held.target, ours=held.prediction, baseline=held.baseline, units=held.units
+    )
+    results = judge_slices(turn.page.slices, held.table, judged, rng=turn.rng("sealed slices"))
+    yield from slice_checks(results, framed.metric, stage="assess")
+    if turn.page.fairness.columns and framed.policy.decides == "class" and held.target.ndim == 1:
+        decision = _decision(framed, evaluated, held)
+        found = judge_fairness(
+            turn.page.fairness, held.table, held.target, decision, held.units, rng=turn.rng("sealed fairness")
+        )
+        yield from fairness_checks(found, turn.page.fairness, stage="assess")
+
+
+def _decision(framed: Framed, evaluated: Evaluated, held: Held) -> Floats:
+    graph = policy_graph(framed.policy, evaluated.parameters, held.prediction.shape[1])
+    return np.asarray(decide(graph, evaluated.parameters, held.prediction), dtype=np.float64)
+
+
+def _promise_check(framed: Framed, evaluated: Evaluated, held: Held) -> Check:
+    found = held.surprise
+    return Check(
+        name="assess.as_promised",
+        status=Status.FAIL if found.worse else Status.PASS,
+        says=f"Validation promised {framed.metric.title} {evaluated.facts['estimate']:.4f}; the sealed rows gave "
+        f"{held.value:.4f} ({held.interval.low:.4f} to {held.interval.high:.4f}). " + found.says,
+        fix="" if not found.worse else "look for a leak, or for rows that differ: mulle report, stage data",
+        value=found.difference,
+        bar="not clearly worse than promised (the interval of the difference)",
+        interval=Interval(low=found.low, high=found.high, confidence=held.permit.confidence),
+        n_rows=len(held.target),
+    )
+
+
+def _gain_check(turn: Turn, framed: Framed, held: Held) -> Check:
+    gain, bar = held.gain, turn.page.objective.min_gain or 0.0
+    ok, bad = gain.low >= bar and gain.low > 0, gain.high < bar
+    return Check(
+        name="assess.gain",
+        status=Status.PASS if ok else Status.FAIL if bad else Status.UNANSWERED,
+        says=f"On the sealed rows the gain over the best baseline is {gain.gain:+.4f} ({gain.low:+.4f} to "
+        f"{gain.high:+.4f}) in {framed.metric.title}.",
+        fix="" if ok else "more rows, better inputs, or a longer search",
+        value=gain.gain,
+        bar=f"≥ {bar:g}, by the lower end",
+        interval=Interval(low=gain.low, high=gain.high, confidence=gain.confidence),
+        n_rows=len(held.target),
+    )
+
+
+# ------------------------------------------------------------------------------------------ outcome
+
+
+def _outcome(
+    turn: Turn, framed: Framed, evaluated: Evaluated, held: Held, checks: Sequence[Check]
+) -> Outcome:
+    number = held.permit.opening.number
+    words = f"{held.interval.low:.4f} to {held.interval.high:.4f} with {held.interval.confidence:.2%} confidence"
+    again = " This bundle was opened before: the stored answer, not counted again." if held.permit.again else ""
+    facts: dict[str, Any] = {
+        "value": held.value,
+        "low": held.interval.low,
+        "high": held.interval.high,
+        "confidence": held.interval.confidence,
+        "opening": number,
+        "n_rows": len(held.target),
+        "words": words,
+        "promised": evaluated.facts["estimate"],
+        "metric_title": framed.metric.title,
+    }
+    notes = [f"Sealed test, opening {number}.{again}"]
+    threshold = evaluated.parameters.get("threshold")
+    if threshold is not None and framed.costs.false_positive is not None and framed.costs.false_negative is not None:
+        found = worth(held.target, held.prediction, threshold, framed.costs)
+        facts["worth"] = money(found.saves_over_best, found.currency)
+        notes.append(f"On the sealed rows: {found.says}")
+    if held.permit.opening.reason:
+        notes.append(f"Opened again because: {held.permit.opening.reason}")
+    classes = framed.schema.classes
+    decision = _decision(framed, evaluated, held) if framed.policy.decides == "class" else None
+    figures = [_promise_figure(framed, evaluated, held)]
+    figures += list(framed.task.figures(held.target, held.prediction, classes, decision))
+    judged = Judged(
+        metric=framed.metric, target=held.target, ours=held.prediction, baseline=held.baseline, units=held.units
+    )
+    drawn = slices_figure(
+        judge_slices(turn.page.slices, held.table, judged, rng=turn.rng("sealed slices")), framed.metric
+    )
+    figures += [drawn] if drawn is not None else []
+    answer_ = f"{framed.metric.title} {held.value:.4f} on {len(held.target):,} sealed rows ({words}); opening {number}."
+    return Outcome(
+        stage="assess",
+        question=QUESTION,
+        answer=answer_,
+        checks=checks,
+        figures=figures,
+        tables=list(framed.task.errors(held.target, held.prediction, classes, decision)),
+        notes=notes,
+        facts=facts,
+    )
+
+
+def _promise_figure(framed: Framed, evaluated: Evaluated, held: Held) -> Figure:
+    facts = evaluated.facts
+    mark = Mark(
+        kind="intervals",
+        x=[held.value, facts["estimate"]],
+        y=["sealed test", "promised by validation"],
+        low=[held.interval.low, facts["low"]],
+        high=[held.interval.high, facts["high"]],
+    )
+    rule = Mark(kind="rule", name=facts["baseline"], x=[facts["baseline_value"]], role="reference")
+    return Figure(
+        name="promise",
+        title="What was promised, and what came",
+        says=f"Validation promised {facts['estimate']:.4f}; rows that nobody had seen gave {held.value:.4f}. "
+        + held.surprise.says,
+        x=Axis(label=framed.metric.title),
+        y=Axis(label="", scale="category"),
+        marks=[rule, mark],
+    )

@@ -1,0 +1,270 @@
+"""Data: can the rows be trusted to teach it, and how are they folded?
+
+Reads the development rows as their kinds, runs every registered check (each a unit of its own), leaves out what is
+proven to give the target away, and folds the rows by a protocol that follows from the data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mulle.checks import Seen, checks
+from mulle.compute.turn import Turn
+from mulle.core.check import Check, Outcome, Status
+from mulle.core.errors import DataError
+from mulle.core.figure import Figure, Table
+from mulle.core.jsonable import from_json, to_json
+from mulle.core.schema import Feature, Schema
+from mulle.core.work import Job, Order, Ref, unit
+from mulle.kinds import kinds
+from mulle.kinds.preparation import canonical
+from mulle.splits.folds import make_folds
+from mulle.stages.base import Framed, Prepared, settle
+from mulle.tasks import tasks
+
+QUESTION = "Can the rows be trusted to teach it, and which are sealed away?"
+
+MOST_FIGURES = 24
+SAMPLE_FOR_FIGURES = 20_000
+
+
+def run(turn: Turn, framed: Framed) -> tuple[Outcome, Prepared]:
+    """Read, check and fold the rows."""
+    rows = turn.work("data.rows", {"keep_unknown": False}, side=framed.sides.development, schema=framed.guessed)
+    sealed = _sealed_inputs(turn, framed)
+    found = list(_look(turn, framed, rows, sealed))
+    leaks = _leaks(found, turn.page.data.keep)
+    features = tuple(f.name for f in framed.schema.features if f.name not in leaks)
+    if not features:
+        raise DataError(
+            "no column is left to learn from",
+            where="the data stage",
+            fix="bring columns that are known before the target is, or keep one: mulle set data.keep='[\"…\"]'",
+        )
+    folds = turn.work("data.folds", _fold_params(turn, framed), rows=rows)
+    protocol = folds.json("protocol.json")
+    prepared = Prepared(
+        rows=rows,
+        folds=folds,
+        features=features,
+        protocol=protocol["protocol"],
+        n_folds=protocol["n_folds"],
+    )
+    answered = settle(turn, [_seal_check(framed), *found])
+    return _outcome(turn, framed, prepared, answered, leaks), prepared
+
+
+# ------------------------------------------------------------------------------------------ rows
+
+
+@unit("data.rows")
+def read_rows(job: Job) -> None:
+    """Read one side's raw rows as their kinds; rows whose target is not known yet go into a file of their own."""
+    side, schema = job.inputs["side"], from_json(Schema, job.inputs["schema"].json("schema.json"))
+    every = tuple(from_json(Feature, f) for f in job.inputs["schema"].json("columns.json"))
+    raw = pl.read_parquet(side.path / "raw.parquet")
+    values = tasks.get(schema.task).read(
+        raw[schema.target], positive=schema.classes[-1] if schema.task == "binary" else None, classes=schema.classes
+    ).values
+    known = np.isfinite(values) if values.ndim == 1 else np.isfinite(values).all(axis=1)
+    if not known.any():
+        raise DataError(
+            f"the target '{schema.target}' is not known in any row of this side",
+            where="[data] target",
+            fix="wait for the outcomes to come in, or seal by something else than time",
+        )
+    table, faults = canonical(every, raw)
+    keep = pl.Series(known)
+    table.filter(keep).write_parquet(job.out / "rows.parquet", compression="lz4")
+    np.save(job.out / "target.npy", values[known], allow_pickle=False)
+    for name in ("unit", "content", "position"):
+        np.save(job.out / f"{name}.npy", np.asarray(side.array(f"{name}.npy"))[known], allow_pickle=False)
+    job.write("rows.json", {"n_rows": int(known.sum()), "n_unknown": int((~known).sum()), "faults": faults})
+
+
+@unit("data.inputs")
+def read_inputs(job: Job) -> None:
+    """Read the sealed side's inputs alone, to compare them with the development rows'. No target is written."""
+    schema = from_json(Schema, job.inputs["schema"].json("schema.json"))
+    raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet")
+    table, _ = canonical(schema.features, raw)
+    table.write_parquet(job.out / "rows.parquet", compression="lz4")
+
+
+def _sealed_inputs(turn: Turn, framed: Framed) -> Ref | None:
+    if framed.sides.sealed is None:
+        return None
+    return turn.work("data.inputs", side=framed.sides.sealed, schema=framed.guessed)
+
+
+@unit("data.folds")
+def fold(job: Job) -> None:
+    """Fold the rows by the protocol that follows from their number, groups and time."""
+    rows = job.inputs["rows"]
+    target = np.asarray(rows.array("target.npy"))
+    folds = make_folds(
+        len(target),
+        rng=job.rng("folds"),
+        target=target if target.ndim == 1 else None,
+        classes=bool(job.params["classes"]),
+        units=np.asarray(rows.array("unit.npy")),
+        time=_times(rows, job.params["time"]),
+        protocol=job.params["protocol"],
+    )
+    folds.save(job.out / "folds.npz")
+    job.write("protocol.json", {"protocol": folds.protocol, "n_folds": len(folds), "why": folds.why})
+
+
+def _times(rows: Ref, column: str) -> np.ndarray[Any, Any] | None:
+    if not column:
+        return None
+    values = pl.read_parquet(rows.path / "rows.parquet", columns=[column])[column]
+    return np.asarray(values.cast(pl.Float64, strict=False).to_numpy())
+
+
+def _fold_params(turn: Turn, framed: Framed) -> dict[str, Any]:
+    return {
+        "time": framed.schema.time,
+        "classes": bool(framed.schema.classes),
+        "protocol": turn.page.objective.protocol,
+    }
+
+
+# ------------------------------------------------------------------------------------------ checks
+
+
+def _look(turn: Turn, framed: Framed, rows: Ref, sealed: Ref | None) -> Iterator[Check]:
+    inputs = {"rows": rows, "schema": framed.guessed, "source": framed.source, "side": framed.sides.development}
+    if sealed is not None:
+        inputs["sealed"] = sealed
+    bars = dict(turn.page.checks)
+    orders = [
+        Order(unit="data.check", params={"check": name, "bars": bars}, inputs=inputs) for name in checks.names()
+    ]
+    found: dict[str, Sequence[Check]] = {}
+    for i, done in enumerate(turn.workshop.work_all(orders)):
+        turn.watch.progress("checks", i + 1, len(orders))
+        if done.error is not None:
+            raise done.error
+        if done.ref is not None:
+            answers = [from_json(Check, c) for c in done.ref.json("checks.json")]
+            found[str(done.order.params["check"])] = [replace(c, status=Status(c.status)) for c in answers]
+    for name in checks.names():
+        yield from found.get(name, ())
+
+
+@unit("data.check")
+def look(job: Job) -> None:
+    """Run one registered check over the development rows."""
+    seen = Seen.of(job.inputs, bars=job.params["bars"], rng=job.rng("sample"))
+    job.write("checks.json", [to_json(check) for check in checks.get(job.params["check"]).look(seen)])
+
+
+def _leaks(found: Iterable[Check], keep: Sequence[str]) -> dict[str, str]:
+    """Return the columns that are proven to give the target away, with what was seen."""
+    leaks: dict[str, str] = {}
+    for check in found:
+        if check.name == "data.leak" and check.status is Status.FAIL and check.evidence is not None:
+            leaks |= {str(row[0]): check.says for row in check.evidence.rows if row[0] not in keep}
+    return leaks
+
+
+def _seal_check(framed: Framed) -> Check:
+    sides = framed.sides
+    if sides.sealed is None:
+        return Check(
+            name="data.seal",
+            status=Status.UNANSWERED,
+            says='There is no sealed test (test = "none"), so nothing can be promised about rows that nobody has seen.',
+            fix="remove test = \"none\" from [data]",
+        )
+    counts = sides.development.json("side.json")
+    share = counts["n_sealed"] / counts["n_rows"]
+    words = f"{counts['n_sealed']:,} rows ({share:.0%}) are sealed by {sides.seal.by} until `mulle assess`"
+    words += ", as mulle.lock says." if not sides.new else "; the rule was written to mulle.lock: commit it."
+    if sides.changed:
+        return Check(
+            name="data.seal",
+            status=Status.FAIL,
+            says="The page asks for another seal than mulle.lock holds: " + "; ".join(sides.changed) + ".",
+            fix="change the page back, or delete mulle.lock to seal anew (its count of openings is lost with it)",
+            n_rows=counts["n_sealed"],
+        )
+    return Check(name="data.seal", status=Status.PASS, says=words, n_rows=counts["n_sealed"])
+
+
+# ------------------------------------------------------------------------------------------ outcome
+
+
+def _outcome(
+    turn: Turn, framed: Framed, prepared: Prepared, found: Sequence[Check], leaks: Mapping[str, str]
+) -> Outcome:
+    counts, protocol = prepared.rows.json("rows.json"), prepared.folds.json("protocol.json")
+    left_out = [(name, why, f"mulle set data.keep='[\"{name}\"]'") for name, why in leaks.items()]
+    tables = []
+    if left_out:
+        columns = ("column", "why", "to use it all the same")
+        tables.append(Table(title="Left out because they give the target away", columns=columns, rows=left_out))
+    drawn = turn.work("data.draw", {"features": list(prepared.features)}, rows=prepared.rows, schema=framed.guessed)
+    figures = tuple(from_json(Figure, f) for f in drawn.json("figures.json"))
+    tables += [from_json(Table, t) for t in drawn.json("tables.json")]
+    sides = framed.sides.development.json("side.json")
+    facts = {
+        "development_rows": counts["n_rows"],
+        "sealed_rows": sides["n_sealed"],
+        "unknown_targets": counts["n_unknown"],
+        "features": len(prepared.features),
+        "protocol": protocol["protocol"],
+    }
+    answer = (
+        f"{counts['n_rows']:,} rows to work with, {sides['n_sealed']:,} sealed; {len(prepared.features)} columns to "
+        f"learn from; {protocol['why']}"
+    )
+    notes = [f"'{name}' is left out: {why}" for name, why in leaks.items()]
+    return Outcome(
+        stage="data", question=QUESTION, answer=answer, checks=found, figures=figures, tables=tables, notes=notes,
+        facts=facts,
+    )
+
+
+@unit("data.draw")
+def draw(job: Job) -> None:
+    """Draw the target and the columns, each against the target, on a sample of rows."""
+    schema = from_json(Schema, job.inputs["schema"].json("schema.json"))
+    rows = job.inputs["rows"]
+    features = [f for f in schema.features if f.name in set(job.params["features"])]
+    n = rows.json("rows.json")["n_rows"]
+    chosen = np.sort(job.rng("sample").permutation(n)[:SAMPLE_FOR_FIGURES])
+    target = _target_series(schema, np.asarray(rows.array("target.npy"))[chosen])
+    columns = [c for f in features[:MOST_FIGURES] for c in f.columns]
+    table = pl.read_parquet(rows.path / "rows.parquet", columns=columns)[chosen]
+    figures, tables = [], []
+    for feature in features[:MOST_FIGURES]:
+        kind, values = kinds.get(feature.kind), [table[c] for c in feature.columns]
+        figures.append(kind.draw(feature.name, values, target))
+        tables.append(replace(kind.summarise(values), title=feature.name))
+    job.write("figures.json", figures)
+    job.write("tables.json", [_merged(tables)] if tables else [])
+
+
+def _target_series(schema: Schema, values: np.ndarray[Any, Any]) -> pl.Series | None:
+    if values.ndim > 1:
+        return None
+    if schema.classes:
+        return pl.Series(schema.target, np.asarray(schema.classes, dtype=object)[values.astype(int)], dtype=pl.String)
+    return pl.Series(schema.target, values)
+
+
+def _merged(tables: Sequence[Table]) -> Table:
+    """Join the summaries of all columns into one table: a row a column."""
+    words = list(dict.fromkeys(str(row[0]) for table in tables for row in table.rows))
+    rows = []
+    for table in tables:
+        held = {str(row[0]): row[1] for row in table.rows}
+        rows.append((table.title, *(held.get(word) for word in words)))
+    return Table(title="The columns", columns=("column", *words), rows=rows)

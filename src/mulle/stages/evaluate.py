@@ -1,0 +1,323 @@
+"""Evaluate: how good is it honestly, for whom, and what is it worth?
+
+The estimate counts in that the winner was chosen on the same rows (BBC-CV); the gain over the best baseline is paired and
+gated on its bound; the threshold comes from the costs; declared slices and groups are judged; permutation importance says
+what the model looks at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mulle.compute.turn import Turn
+from mulle.core.check import Check, Interval, Outcome, Status
+from mulle.core.figure import Axis, Figure, Mark, Table
+from mulle.core.jsonable import to_json
+from mulle.core.work import Order
+from mulle.models.base import families
+from mulle.policies import Chosen
+from mulle.policies.graph import decide, policy_graph
+from mulle.policies.money import Worth, money, money_figure, worth
+from mulle.stages.base import Baselines, Evaluated, Framed, Prepared, Scored, Searched, settle
+from mulle.stages.fairness import Fairness, fairness_checks, fairness_figure, judge_fairness
+from mulle.stages.slices import Judged, SliceResult, judge_slices, slice_checks, slices_figure
+from mulle.trials.bbc import Estimate, honest_estimate
+from mulle.trials.calibration import calibrate
+from mulle.trials.needed import needed_rows
+from mulle.trials.paired import Gain, selected_gain
+
+QUESTION = "How good is it honestly, for whom, and what is it worth?"
+
+MOST_IMPORTANT = 20
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Numbers:
+    """All that was computed, before it is put into words."""
+
+    rows: NDArray[np.int64]
+    target: Floats
+    prediction: Floats
+    decision: Floats
+    baseline: Scored
+    estimate: Estimate
+    gain: Gain
+    chosen: Chosen
+    worth: Worth | None
+    slices: Sequence[SliceResult]
+    fairness: Sequence[Fairness]
+    importance: Mapping[str, float]
+
+
+def run(
+    turn: Turn, framed: Framed, prepared: Prepared, baselines: Baselines, searched: Searched
+) -> tuple[Outcome, Evaluated]:
+    """Evaluate what would ship."""
+    rows = np.flatnonzero(np.isfinite(searched.prediction).all(axis=1))
+    calibration = calibrate(
+        searched.prediction[rows], prepared.target[rows], framed.loss, prepared.units[rows], rng=turn.rng("calibration")
+    )
+    chosen = framed.policy.choose(prepared.target[rows], calibration.prediction, framed.costs)
+    numbers = _numbers(turn, framed, prepared, baselines, searched, (rows, calibration.prediction, chosen))
+    checks = settle(turn, list(_checks(turn, framed, searched, numbers)))
+    facts = _facts(framed, numbers)
+    evaluated = Evaluated(
+        calibration=to_json(calibration.steps),
+        parameters=chosen.parameters,
+        policy_says=framed.policy.says(chosen.parameters, framed.schema.classes),
+        facts=facts,
+        words=tuple(_words(framed, numbers)),
+        failures=tuple(_failures(framed, numbers)),
+        prediction=calibration.prediction,
+    )
+    return _outcome(framed, numbers, checks, (facts, calibration.says), evaluated), evaluated
+
+
+# ------------------------------------------------------------------------------------------ numbers
+
+
+def _numbers(
+    turn: Turn,
+    framed: Framed,
+    prepared: Prepared,
+    baselines: Baselines,
+    searched: Searched,
+    chosen: tuple[NDArray[np.int64], Floats, Chosen],
+) -> Numbers:
+    rows, prediction, policy = chosen
+    target, units = prepared.target[rows], prepared.units[rows]
+    baseline = baselines.best(framed.metric)
+    every = np.stack([s.prediction[rows] for s in searched.scored if s.folds and s.rows[rows].all()])
+    decision = decided(framed, policy.parameters, prediction)
+    table = pl.read_parquet(prepared.rows.path / "rows.parquet")[rows]
+    judged = Judged(
+        metric=framed.metric, target=target, ours=prediction, baseline=baseline.prediction[rows], units=units
+    )
+    known = framed.costs.false_positive is not None and framed.costs.false_negative is not None
+    return Numbers(
+        rows=rows,
+        target=target,
+        prediction=prediction,
+        decision=decision,
+        baseline=baseline,
+        estimate=honest_estimate(framed.metric, target, every, units, rng=turn.rng("estimate")),
+        gain=selected_gain(
+            framed.metric, target, every, baseline.prediction[rows], units, rng=turn.rng("gain")
+        ),
+        chosen=policy,
+        worth=worth(target, prediction, policy.parameters["threshold"], framed.costs)
+        if known and "threshold" in policy.parameters
+        else None,
+        slices=judge_slices(turn.page.slices, table, judged, rng=turn.rng("slices")),
+        fairness=judge_fairness(turn.page.fairness, table, target, decision, units, rng=turn.rng("fairness"))
+        if turn.page.fairness.columns and target.ndim == 1 and framed.policy.decides == "class"
+        else [],
+        importance=_importance(turn, framed, prepared, searched),
+    )
+
+
+def decided(framed: Framed, parameters: Mapping[str, float], prediction: Floats) -> Floats:
+    """Return the policy's decision for each row, through its own graph: class codes, or values."""
+    graph = policy_graph(framed.policy, parameters, prediction.shape[1])
+    return np.asarray(decide(graph, parameters, prediction), dtype=np.float64)
+
+
+def _importance(turn: Turn, framed: Framed, prepared: Prepared, searched: Searched) -> Mapping[str, float]:
+    """Return what is lost, by feature, averaged over the first member's first folds."""
+    best = searched.scored[searched.members[0][0]]
+    family = families.get(best.family)
+    orders = []
+    for k, fold in enumerate(best.folds[:2]):
+        params = {
+            "features": list(prepared.features),
+            "views": {kind: list(views) for kind, views in sorted(family.views.items())},
+            "loss": to_json(framed.loss),
+            "metric": framed.metric_name,
+            "fold": k,
+        }
+        assert best.prepared is not None  # noqa: S101  # it was fitted
+        inputs = {
+            "schema": framed.guessed,
+            "rows": prepared.rows,
+            "folds": prepared.folds,
+            "prepared": best.prepared,
+            "fold_work": fold,
+        }
+        orders.append(Order(unit="evaluate.importance", params=params, inputs=inputs, seconds=10.0))
+    found = [done.ref.json("importance.json")["lost"] for done in turn.workshop.work_all(orders) if done.ref]
+    names = {name for lost in found for name in lost}
+    mean = {name: float(np.mean([lost[name] for lost in found if name in lost])) for name in names}
+    return dict(sorted(mean.items(), key=lambda item: (-item[1], item[0])))
+
+
+# ------------------------------------------------------------------------------------------ checks
+
+
+def _checks(turn: Turn, framed: Framed, searched: Searched, numbers: Numbers) -> Iterator[Check]:
+    yield _gain_check(turn, framed, searched, numbers)
+    if numbers.worth is not None:
+        ok = numbers.worth.saves_over_best > 0
+        yield Check(
+            name="evaluate.worth",
+            status=Status.PASS if ok else Status.FAIL,
+            says=numbers.worth.says,
+            fix="" if ok else "the model costs more than doing without: look at the costs, or at better inputs",
+            value=numbers.worth.saves_over_best,
+            bar="> 0 per 1,000 rows, against the cheaper way to do without a model",
+        )
+    yield from slice_checks(numbers.slices, framed.metric, stage="evaluate")
+    yield from fairness_checks(numbers.fairness, turn.page.fairness, stage="evaluate")
+
+
+def _gain_check(turn: Turn, framed: Framed, searched: Searched, numbers: Numbers) -> Check:
+    gain, bar = numbers.gain, turn.page.objective.min_gain
+    needed = bar or 0.0
+    itself = [searched.scored[i] for i, _ in searched.members] == [numbers.baseline]
+    ok = gain.low >= needed and gain.low > 0 and not itself
+    bad = gain.high < needed or itself
+    says = (
+        f"Over the best baseline ({numbers.baseline.title}) the gain in {framed.metric.title} is {gain.gain:+.4f} "
+        f"({gain.low:+.4f} to {gain.high:+.4f})."
+    )
+    if itself:
+        says = f"What would ship is the best baseline itself ({numbers.baseline.title}): the search found nothing better."
+    source = "([objective] min_gain)" if bar is not None else "(mulle default: any clear gain)"
+    status = Status.PASS if ok else Status.FAIL if bad else Status.UNANSWERED
+    n = len(numbers.rows)
+    return Check(
+        name="evaluate.gain",
+        status=status,
+        says=says,
+        fix="" if ok else "more rows, better inputs, or a longer search: mulle set objective.budget=10m",
+        value=gain.gain,
+        bar=f"≥ {needed:g} {source}, by the lower end",
+        interval=Interval(low=gain.low, high=gain.high, confidence=gain.confidence),
+        n_rows=n,
+        needed_rows=needed_rows(gain.gain, needed, (gain.low, gain.high), n) if status is Status.UNANSWERED else None,
+    )
+
+
+# ------------------------------------------------------------------------------------------ words
+
+
+def _facts(framed: Framed, numbers: Numbers) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "metric": framed.metric_name,
+        "metric_title": framed.metric.title,
+        "estimate": numbers.estimate.value,
+        "low": numbers.estimate.low,
+        "high": numbers.estimate.high,
+        "baseline": numbers.baseline.title,
+        "baseline_value": numbers.baseline.value,
+        "gain": numbers.gain.gain,
+        "gain_low": numbers.gain.low,
+        "gain_high": numbers.gain.high,
+        "n_rows": len(numbers.rows),
+        "parameters": dict(numbers.chosen.parameters),
+        "policy_why": numbers.chosen.why,
+    }
+    if numbers.worth is not None:
+        held = numbers.worth
+        facts["worth"] = money(held.saves_over_best, held.currency)
+        facts["worth_note"] = "saved against the cheaper way to do without a model"
+        facts["worth_says"] = held.says
+    return facts
+
+
+def _words(framed: Framed, numbers: Numbers) -> Iterator[str]:
+    estimate = numbers.estimate
+    yield (
+        f"Judged by {framed.metric.title} it reaches {estimate.value:.3f}; in 95 of 100 such measurements the truth lies "
+        f"between {estimate.low:.3f} and {estimate.high:.3f}. The best simple answer ({numbers.baseline.title}) reaches "
+        f"{numbers.baseline.value:.3f}."
+    )
+    if numbers.worth is not None:
+        yield numbers.worth.says
+    if framed.task.name == "binary":
+        yield _of_hundred(framed, numbers)
+
+
+def _of_hundred(framed: Framed, numbers: Numbers) -> str:
+    acted, real = numbers.decision > 0, numbers.target > 0
+    name = framed.schema.classes[-1]
+    right = float((acted & real).sum() / max(1, acted.sum()))
+    found = float((acted & real).sum() / max(1, real.sum()))
+    return (
+        f"Of 100 rows that it calls '{name}', about {100 * right:.0f} are; of 100 that are, it finds about "
+        f"{100 * found:.0f}."
+    )
+
+
+def _failures(framed: Framed, numbers: Numbers) -> Iterator[str]:
+    if framed.task.name == "binary":
+        acted, real = numbers.decision > 0, numbers.target > 0
+        n, name = len(numbers.target), framed.schema.classes[-1]
+        yield f"Per 1,000 rows it calls {1000 * (acted & ~real).sum() / n:.0f} '{name}' that are not."
+        yield f"Per 1,000 rows it misses {1000 * (~acted & real).sum() / n:.0f} that are '{name}'."
+    for one in numbers.slices:
+        if one.gain is not None and one.gain.gain < numbers.gain.gain:
+            yield f"On '{one.part.name}' it gains less than elsewhere: {one.gain.gain:+.3f} over the baseline."
+    for group in numbers.fairness:
+        yield f"Between groups of '{group.column}' the gap ({group.measure.replace('_', ' ')}) is {group.gap:.3f}."
+    yield "On rows unlike those it learned from (other places, other times, other habits) nothing is promised."
+
+
+# ------------------------------------------------------------------------------------------ outcome
+
+
+def _outcome(
+    framed: Framed,
+    numbers: Numbers,
+    checks: Sequence[Check],
+    facts: tuple[Mapping[str, Any], str],
+    evaluated: Evaluated,
+) -> Outcome:
+    task, classes = framed.task, framed.schema.classes
+    decision = numbers.decision if framed.policy.decides == "class" else None
+    figures = list(task.figures(numbers.target, numbers.prediction, classes, decision))
+    if task.name == "binary":
+        threshold = numbers.chosen.parameters.get("threshold", 0.5)
+        figures.insert(0, money_figure(numbers.target, numbers.prediction, threshold, framed.costs))
+    figures += [f for f in [slices_figure(numbers.slices, framed.metric)] if f is not None]
+    figures += [fairness_figure(one) for one in numbers.fairness if one.groups]
+    if numbers.importance:
+        figures.append(_importance_figure(framed, numbers.importance))
+    estimate = numbers.estimate
+    answer = (
+        f"{framed.metric.title} {estimate.value:.4f} ({estimate.low:.4f} to {estimate.high:.4f}), "
+        f"{numbers.gain.gain:+.4f} over {numbers.baseline.title}."
+    )
+    return Outcome(
+        stage="evaluate",
+        question=QUESTION,
+        answer=answer,
+        checks=checks,
+        figures=figures,
+        tables=list(task.errors(numbers.target, numbers.prediction, classes, decision)),
+        notes=[numbers.chosen.why, evaluated.policy_says, facts[1]],
+        facts=facts[0],
+    )
+
+
+def _importance_figure(framed: Framed, importance: Mapping[str, float]) -> Figure:
+    shown = list(importance.items())[:MOST_IMPORTANT]
+    first = shown[0][0]
+    rows = [(name, round(lost, 6)) for name, lost in importance.items()][:200]
+    return Figure(
+        name="importance",
+        title="What the model looks at",
+        says=f"When the values of one column are shuffled among the rows, {framed.metric.title} falls by this much; most for "
+        f"'{first}' ({shown[0][1]:.4f}). Columns that say the same share their importance.",
+        x=Axis(label=f"{framed.metric.title} lost"),
+        y=Axis(label="", scale="category"),
+        marks=[Mark(kind="bars", x=[lost for _, lost in reversed(shown)], y=[name for name, _ in reversed(shown)])],
+        table=Table(title="Permutation importance", columns=("column", "lost"), rows=rows),
+    )

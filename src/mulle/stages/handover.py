@@ -1,0 +1,156 @@
+"""What a finished run leaves for *assess*: names of artifacts and a few numbers, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mulle.core.errors import StoreError
+from mulle.core.jsonable import from_json, to_json
+from mulle.core.work import Ref
+from mulle.models.base import Config
+from mulle.policies import Costs
+from mulle.splits.seal import Seal
+from mulle.stages.base import Baselines, Evaluated, Framed, Packaged, Prepared, Scored
+from mulle.stages.sealing import Sealed
+
+Find = Callable[[str], Ref | None]
+
+
+def write_handover(path: Path, left: Mapping[str, Any]) -> None:
+    """Write what *assess* needs of what the stages left."""
+    framed, prepared, evaluated = left["problem"], left["data"], left["evaluate"]
+    best = left["baseline"].best(framed.metric)
+    held = {
+        "framed": {
+            "source": framed.source.hash,
+            "development": framed.sides.development.hash,
+            "sealed": framed.sides.sealed.hash if framed.sides.sealed else None,
+            "seal": to_json(framed.sides.seal),
+            "guessed": framed.guessed.hash,
+            "metric": framed.metric_name,
+            "policy": framed.policy_name,
+            "costs": to_json(framed.costs),
+        },
+        "prepared": {
+            "rows": prepared.rows.hash,
+            "folds": prepared.folds.hash,
+            "features": list(prepared.features),
+            "protocol": prepared.protocol,
+            "n_folds": prepared.n_folds,
+        },
+        "baseline": {
+            "title": best.title,
+            "value": best.value,
+            "prepared": best.prepared.hash if best.prepared else None,
+            "folds": [ref.hash for ref in best.folds],
+        },
+        "evaluated": {
+            "calibration": to_json(evaluated.calibration),
+            "parameters": dict(evaluated.parameters),
+            "policy_says": evaluated.policy_says,
+            "facts": to_json(evaluated.facts),
+        },
+        "package": {"bundle": left["package"].bundle.hash, "measured": to_json(left["package"].measured)},
+    }
+    path.write_text(json.dumps(held, ensure_ascii=False, indent=1), "utf-8")
+
+
+def read_handover(path: Path, find: Find) -> dict[str, Any]:
+    """Read it back.
+
+    Parameters
+    ----------
+    path
+        The file.
+    find
+        From an artifact's hash to the artifact.
+
+    Returns
+    -------
+    dict
+        What each stage left, by stage.
+
+    Raises
+    ------
+    StoreError
+        When an artifact is gone.
+    """
+    held = json.loads(path.read_text("utf-8"))
+
+    def ref(name: str) -> Ref:
+        found = find(name)
+        if found is None:
+            raise StoreError(
+                f"an artifact of the last run is gone ({name[:12]})", where=str(path.parent), fix="mulle run"
+            )
+        return found
+
+    framed = _framed(held["framed"], ref)
+    prepared = _prepared(held["prepared"], ref)
+    return {
+        "problem": framed,
+        "data": prepared,
+        "baseline": Baselines(scored=[_baseline(held["baseline"], ref)]),
+        "evaluate": _evaluated(held["evaluated"]),
+        "package": Packaged(bundle=ref(held["package"]["bundle"]), measured=held["package"]["measured"]),
+    }
+
+
+def _framed(held: Mapping[str, Any], ref: Callable[[str], Ref]) -> Framed:
+    sides = Sealed(
+        seal=from_json(Seal, held["seal"]),
+        development=ref(held["development"]),
+        sealed=ref(held["sealed"]) if held["sealed"] else None,
+        new=False,
+    )
+    return Framed(
+        source=ref(held["source"]),
+        sides=sides,
+        guessed=ref(held["guessed"]),
+        metric_name=held["metric"],
+        metric_why="",
+        policy_name=held["policy"],
+        costs=from_json(Costs, held["costs"]),
+    )
+
+
+def _prepared(held: Mapping[str, Any], ref: Callable[[str], Ref]) -> Prepared:
+    return Prepared(
+        rows=ref(held["rows"]),
+        folds=ref(held["folds"]),
+        features=tuple(held["features"]),
+        protocol=held["protocol"],
+        n_folds=held["n_folds"],
+    )
+
+
+def _baseline(held: Mapping[str, Any], ref: Callable[[str], Ref]) -> Scored:
+    return Scored(
+        name=held["title"],
+        family=held["title"],
+        title=held["title"],
+        config=Config(name=held["title"]),
+        prepared=ref(held["prepared"]) if held["prepared"] else None,
+        folds=[ref(name) for name in held["folds"]],
+        prediction=np.zeros((0, 1)),
+        value=held["value"],
+        seconds=0.0,
+        baseline=True,
+    )
+
+
+def _evaluated(held: Mapping[str, Any]) -> Evaluated:
+    return Evaluated(
+        calibration=held["calibration"],
+        parameters=held["parameters"],
+        policy_says=held["policy_says"],
+        facts=held["facts"],
+        words=(),
+        failures=(),
+        prediction=np.zeros((0, 1)),
+    )

@@ -1,0 +1,333 @@
+"""Model: what is the best model that the budget finds?
+
+Sanity first: two equal fits agree, a tiny batch can be learned by heart, a shuffled target gives chance. Then a
+portfolio out of fold, cheap ones first, then a search in what is left. An ensemble is kept only where its paired gain
+over the best single configuration is clear.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mulle.compute.turn import Turn
+from mulle.core.check import Check, Interval, Outcome, Status
+from mulle.core.errors import DataError
+from mulle.core.figure import Axis, Figure, Mark, Table
+from mulle.core.project import TrialsBudget
+from mulle.core.jsonable import to_json
+from mulle.models.ensemble import select
+from mulle.models.search import Result, Search, allowed, portfolio, proposals
+from mulle.stages.base import Baselines, Framed, Prepared, Scored, Searched, problem_of, settle
+from mulle.trials.paired import paired_gain
+
+QUESTION = "What is the best model that the budget finds?"
+
+AFTER_SHARE = 0.12
+"""Of the time that the page gives, kept for evaluation and packaging."""
+ENSEMBLE_ROWS = 20_000
+ENSEMBLE_CANDIDATES = 10
+ENSEMBLE_ALPHA = 0.05
+
+Floats = NDArray[np.float64]
+
+
+def run(turn: Turn, framed: Framed, prepared: Prepared, baselines: Baselines) -> tuple[Outcome, Searched]:
+    """Search for the best configuration."""
+    checks = settle(turn, list(_sanity(turn, framed, prepared)))
+    search = _search(turn, framed, prepared)
+    scored = [*baselines.scored, *(_scored(r) for r in search.results)]
+    shippable = [i for i, s in enumerate(scored) if s.folds and np.isfinite(s.value)]
+    if not shippable:
+        raise DataError(
+            "no configuration could be fitted within the budget",
+            where="mulle.toml, [objective] budget",
+            fix="give more time: mulle set objective.budget=5m",
+        )
+    single = min(shippable, key=lambda i: framed.metric.error(scored[i].value))
+    searched, note = _choose(turn, framed, prepared, scored, single)
+    checks += settle(turn, list(_after(framed, searched, search)))
+    return _outcome(framed, searched, search, checks, note), searched
+
+
+# ------------------------------------------------------------------------------------------ sanity
+
+
+def _sanity(turn: Turn, framed: Framed, prepared: Prepared) -> Iterator[Check]:
+    family = next(iter(_families(turn)))
+    search = Search(problem=problem_of(framed, prepared), workshop=turn.workshop)
+    params = {"family": family.name, "loss": to_json(framed.loss), "metric": framed.metric_name}
+    found = turn.work("model.sanity", params, rows=prepared.rows, prepared=search.prepared(family)).json("sanity.json")
+    yield Check(
+        name="model.same_twice",
+        status=Status.PASS if found["same"] else Status.FAIL,
+        says="Two fits with the same seed gave the same predictions." if found["same"] else
+        f"Two fits with the same seed differ by up to {found['difference']:.3g}.",
+        fix="" if found["same"] else "this is a fault of ours: mulle doctor, then report it",
+        value=found["difference"],
+        bar="= 0",
+    )
+    yield Check(
+        name="model.learns_by_heart",
+        status=Status.PASS if found["by_heart"] <= found["by_heart_bar"] else Status.FAIL,
+        says=f"{found['n_tiny']} rows could be learned by heart: the loss fell from {found['tiny_constant']:.3g} "
+        f"to {found['by_heart']:.3g}.",
+        fix="" if found["by_heart"] <= found["by_heart_bar"] else
+        "rows with equal inputs have different targets, or the inputs hold nothing: see the data stage",
+        value=found["by_heart"],
+        bar=f"≤ {found['by_heart_bar']:.3g} (half of the constant's loss; mulle default)",
+    )
+    yield _shuffled(found)
+
+
+def _shuffled(found: dict[str, Any]) -> Check:
+    ok = found["shuffled_p"] >= 0.001  # noqa: PLR2004
+    return Check(
+        name="model.shuffled_target_is_chance",
+        status=Status.PASS if ok else Status.FAIL,
+        says="With a shuffled target the model finds nothing, as it should." if ok else
+        "With a shuffled target the model still seems to predict: something leaks between the sides of a fold.",
+        fix="" if ok else "look for twins and groups across folds: mulle set data.group=\"…\"",
+        value=found["shuffled_gain"],
+        bar="no gain over the constant beyond chance (p ≥ 0.001)",
+        n_rows=found["n_shuffled"],
+    )
+
+
+# ------------------------------------------------------------------------------------------ search
+
+
+def _families(turn: Turn) -> list[Any]:
+    return allowed(turn.page.objective.families)
+
+
+def _search(turn: Turn, framed: Framed, prepared: Prepared) -> Search:
+    budget = turn.page.objective.budget
+    deadline, trials = None, None
+    if isinstance(budget, TrialsBudget):
+        trials = budget.trials
+    elif turn.deadline is not None:
+        deadline = turn.deadline - AFTER_SHARE * (turn.deadline - turn.memo.get("began", perf_counter()))
+    search = Search(
+        problem=problem_of(framed, prepared),
+        workshop=turn.workshop,
+        deadline=deadline,
+        trials=trials,
+        watch=_Teller(turn, framed),
+    )
+    chosen = _families(turn)
+    sampler = turn.page.objective.search
+    search.run(portfolio(chosen, len(prepared.target)), proposals(search, chosen, how=sampler, seed=turn.seed))
+    return search
+
+
+class _Teller:
+    """Tells whoever watches each time that there is a new best configuration."""
+
+    def __init__(self, turn: Turn, framed: Framed) -> None:
+        self.turn, self.framed = turn, framed
+        self.best = np.inf
+        self.count = 0
+
+    def __call__(self, result: Result) -> None:
+        self.count += 1
+        error = self.framed.metric.error(result.value)
+        self.turn.watch.progress("configurations", self.count, 0)
+        if error < self.best:
+            self.best = error
+            title = result.candidate.family.title
+            self.turn.watch.best(f"{title} ({result.candidate.config.name}): {self.framed.metric.title} {result.value:.4f}")
+
+
+def _scored(result: Result) -> Scored:
+    family, config = result.candidate.family, result.candidate.config
+    return Scored(
+        name=f"{family.name}/{config.name}",
+        family=family.name,
+        title=f"{family.title} ({config.name})",
+        config=config,
+        prepared=result.prepared,
+        folds=result.folds,
+        prediction=result.prediction,
+        value=result.value,
+        seconds=result.seconds,
+    )
+
+
+# ------------------------------------------------------------------------------------------ choice
+
+
+def _choose(
+    turn: Turn, framed: Framed, prepared: Prepared, scored: Sequence[Scored], single: int
+) -> tuple[Searched, str]:
+    alone = Searched(scored=scored, members=((single, 1.0),), prediction=scored[single].prediction)
+    candidates = _near(framed, scored, single)
+    if len(candidates) < 2:  # noqa: PLR2004
+        return alone, "One configuration was left to choose from, so there is no ensemble."
+    members = _greedy(turn, framed, prepared, [scored[i] for i in candidates])
+    members = [(candidates[i], weight) for i, weight in members]
+    if len(members) == 1:
+        return alone, "Averaging configurations gained nothing over the best one alone."
+    prediction = sum(weight * scored[i].prediction for i, weight in members)
+    gain = _gain(turn, framed, prepared, prediction, alone.prediction)
+    words = f"{gain.gain:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
+    if gain.low <= 0:
+        return alone, f"An ensemble of {len(members)} was not kept: its gain over the best one alone is not clear, {words}."
+    kept = Searched(scored=scored, members=tuple(members), prediction=prediction)
+    return kept, f"An ensemble of {len(members)} was kept: its gain over the best one alone is clear, {words}."
+
+
+def _near(framed: Framed, scored: Sequence[Scored], single: int) -> list[int]:
+    order = sorted(
+        (i for i, s in enumerate(scored) if s.folds and s.rows.sum() == scored[single].rows.sum()),
+        key=lambda i: framed.metric.error(scored[i].value),
+    )
+    return order[:ENSEMBLE_CANDIDATES]
+
+
+def _greedy(turn: Turn, framed: Framed, prepared: Prepared, near: Sequence[Scored]) -> list[tuple[int, float]]:
+    rows = np.flatnonzero(near[0].rows)
+    if len(rows) > ENSEMBLE_ROWS:
+        rows = np.sort(turn.rng("ensemble rows").choice(rows, ENSEMBLE_ROWS, replace=False))
+    target, metric = prepared.target[rows], framed.metric
+
+    def error(prediction: Floats) -> float:
+        return metric.error(metric(target, prediction))
+
+    return select([s.prediction[rows] for s in near], error)
+
+
+def _gain(turn: Turn, framed: Framed, prepared: Prepared, ours: Floats, theirs: Floats) -> Any:
+    rows = np.isfinite(ours).all(axis=1) & np.isfinite(theirs).all(axis=1)
+    return paired_gain(
+        framed.metric,
+        prepared.target[rows],
+        ours[rows],
+        theirs[rows],
+        prepared.units[rows],
+        rng=turn.rng("ensemble gain"),
+        confidence=1 - ENSEMBLE_ALPHA,
+    )
+
+
+# ------------------------------------------------------------------------------------------ outcome
+
+
+def _after(framed: Framed, searched: Searched, search: Search) -> Iterator[Check]:
+    best = searched.scored[searched.members[0][0]]
+    record = best.folds[0].json("fold.json")
+    train, valid = record["train_curve"], record["valid_curve"]
+    if train and valid:
+        gap = valid[-1] - train[-1]
+        yield Check(
+            name="model.overfit",
+            status=Status.NOTE,
+            says=f"At the iteration that was kept, {best.title} has a loss of {min(valid):.4g} on validation rows "
+            f"and {train[int(np.argmin(valid))]:.4g} on its own training rows.",
+            value=gap,
+        )
+    n = len(search.results)
+    yield Check(
+        name="model.searched",
+        status=Status.PASS if n > 1 else Status.NOTE,
+        says=f"{n} configurations were scored on the same folds; {len(search.dropped)} were dropped early or for time.",
+        value=float(n),
+        fix="" if n > 1 else "give more time: mulle set objective.budget=5m",
+    )
+
+
+def _outcome(
+    framed: Framed, searched: Searched, search: Search, checks: Sequence[Check], note: str
+) -> Outcome:
+    best = searched.scored[searched.members[0][0]]
+    value = framed.metric(*_pair(searched, search.problem.folds.target))
+    figures = [f for f in (_curves(best), _progress(framed, searched)) if f is not None]
+    facts = {
+        "chosen": searched.names,
+        "selection_score": value,
+        "metric": framed.metric_name,
+        "configurations": len(search.results),
+        "dropped": len(search.dropped),
+    }
+    answer = f"{searched.names}, chosen from {len(search.results)} configurations (selection score {value:.4f})."
+    return Outcome(
+        stage="model",
+        question=QUESTION,
+        answer=answer,
+        checks=checks,
+        figures=figures,
+        tables=[_board(framed, searched)],
+        notes=[note, "The selection score flatters the winner a little; the evaluate stage gives the honest estimate."],
+        facts=facts,
+    )
+
+
+def _pair(searched: Searched, target: Floats) -> tuple[Floats, Floats]:
+    rows = np.isfinite(searched.prediction).all(axis=1)
+    return target[rows], searched.prediction[rows]
+
+
+def _board(framed: Framed, searched: Searched) -> Table:
+    weights = dict(searched.members)
+    order = sorted(range(len(searched.scored)), key=lambda i: framed.metric.error(searched.scored[i].value))
+    rows = [
+        (s.title, round(s.value, 5), round(s.seconds, 1), f"{weights[i]:.0%}" if i in weights else "")
+        for i in order
+        for s in [searched.scored[i]]
+    ]
+    columns = ("configuration", framed.metric.title, "seconds of fitting", "ships")
+    return Table(title="All configurations, on the same folds", columns=columns, rows=rows)
+
+
+def _curves(best: Scored) -> Figure | None:
+    record = best.folds[0].json("fold.json")
+    train, valid = record["train_curve"], record["valid_curve"]
+    if len(valid) < 2:  # noqa: PLR2004
+        return None
+    steps = np.unique(np.linspace(0, len(valid) - 1, 200).astype(int))
+    kept = int(np.argmin(valid))
+    x = [int(i) + 1 for i in steps]
+    marks = [
+        Mark(kind="line", name="training rows", x=x, y=[train[min(i, len(train) - 1)] for i in steps], role="other"),
+        Mark(kind="line", name="validation rows", x=x, y=[valid[i] for i in steps], role="main"),
+        Mark(kind="rule", name="kept", x=[kept + 1], role="reference"),
+    ]
+    says = (
+        f"{best.title}, first fold: the loss on validation rows is least at iteration {kept + 1}, where the model was "
+        "kept; after that the model only learns its own rows by heart."
+    )
+    return Figure(
+        name="curves",
+        title="How the best model learned",
+        says=says,
+        x=Axis(label="iteration"),
+        y=Axis(label="loss"),
+        marks=marks,
+    )
+
+
+def _progress(framed: Framed, searched: Searched) -> Figure | None:
+    scored = [s for s in searched.scored if not s.baseline]
+    if len(scored) < 2:  # noqa: PLR2004
+        return None
+    errors = [framed.metric.error(s.value) for s in scored]
+    best = np.minimum.accumulate(errors)
+    x = list(range(1, len(scored) + 1))
+    marks = [
+        Mark(kind="points", name="each configuration", x=x, y=[s.value for s in scored], text=[s.title for s in scored],
+             role="other"),
+        Mark(kind="step", name="best so far", x=x, y=[scored[int(np.flatnonzero(errors == b)[0])].value for b in best]),
+    ]
+    says = f"{len(scored)} configurations in the order in which they were tried; the line is the best so far."
+    return Figure(
+        name="search",
+        title="The search",
+        says=says,
+        x=Axis(label="configuration"),
+        y=Axis(label=framed.metric.title),
+        marks=marks,
+    )

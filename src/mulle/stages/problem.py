@@ -1,0 +1,238 @@
+"""Problem: is the question well put, and can the page be read one way only?
+
+Reads the source once, guesses what each column is, settles the task, the metric and the policy, and says what only a
+person can answer (costs, groups to protect, the smallest gain worth having).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from mulle.compute.turn import Turn
+from mulle.core.check import Check, Outcome, Status
+from mulle.core.errors import DataError, UnknownName
+from mulle.core.figure import Table
+from mulle.core.project import Page
+from mulle.core.schema import Feature, LeftOut, Schema
+from mulle.core.work import Job, Ref, unit
+from mulle.kinds import kinds
+from mulle.kinds.recognise import facts, guess
+from mulle.metrics import metrics
+from mulle.policies import policies
+from mulle.stages.base import Framed, costs_of, settle
+from mulle.stages.sealing import Sealed, listed, seal, snapshot
+from mulle.tasks import Task, tasks
+from mulle.tasks.base import Target
+
+QUESTION = "Is the question well put, and can the page be read one way only?"
+
+PAGE_KEYS = ("target", "task", "positive", "key", "group", "time", "weight", "ignore", "kinds", "places", "keep")
+MIN_GAIN_DEFAULT = 0.0
+
+
+def run(turn: Turn) -> tuple[Outcome, Framed]:
+    """Frame the project."""
+    page = turn.page
+    source = snapshot(turn, page.data.source)
+    _columns_exist(pl.read_parquet_schema(source.path / "raw.parquet").names(), schema_params(page))
+    sealed = seal(turn, source)
+    guessed = turn.work("problem.schema", schema_params(page), source=sealed.development)
+    target = _target(guessed)
+    task = tasks.get(guessed.json("schema.json")["task"])
+    framed = _framed(page, (source, sealed), guessed, task, target)
+    checks = settle(turn, [*_page_checks(page, framed), *task.framing(target)])
+    return _outcome(turn, framed, checks), framed
+
+
+def schema_params(page: Page) -> dict[str, Any]:
+    """Return the part of the page that the schema depends on."""
+    data = page.data.model_dump(mode="json")
+    return {key: data[key] for key in PAGE_KEYS} | {"old_system": page.baseline.old_system}
+
+
+@unit("problem.schema")
+def settle_schema(job: Job) -> None:
+    """Guess the kind of each column, settle the task, read the target."""
+    raw = pl.read_parquet(job.inputs["source"].path / "raw.parquet")
+    params = job.params
+    features = guess(raw, ignore=[params["target"]], overrides=params["kinds"], places=params["places"])
+    task = _task(raw, params)
+    target = task.read(raw[params["target"]], positive=params["positive"])
+    used, left_out = _choose(features, params)
+    schema = Schema(
+        features=used,
+        target=params["target"],
+        task=task.name,
+        classes=target.classes,
+        key=listed(params["key"]),
+        group=params["group"] or "",
+        time=params["time"] or "",
+        left_out=left_out,
+    )
+    job.write("schema.json", schema)
+    job.write("columns.json", features)
+    job.write("target.json", {"notes": target.notes})
+    np.save(job.out / "target.npy", target.values, allow_pickle=False)
+
+
+def _columns_exist(columns: Sequence[str], params: dict[str, Any] | Any) -> None:
+    named = [("target", params["target"]), *(("key", k) for k in listed(params["key"]))]
+    named += [(key, params[key]) for key in ("group", "time", "weight", "old_system") if params[key]]
+    named += [("ignore", c) for c in params["ignore"]] + [("keep", c) for c in params["keep"]]
+    named += [("kinds", c) for c in params["kinds"]] + [("places", c) for pair in params["places"] for c in pair]
+    for key, column in named:
+        if column not in columns:
+            table = "baseline" if key == "old_system" else "data"
+            raise UnknownName.among(column, columns, noun="column", where=f"mulle.toml, [{table}] {key}")
+
+
+def _task(raw: pl.DataFrame, params: Any) -> Task:
+    if params["task"]:
+        return tasks.get(params["task"], where="mulle.toml, [data] task")
+    known = facts(raw, params["target"])
+    claims = [(claim.sure, task) for task in tasks if (claim := task.recognise(known))]
+    if not claims:
+        raise DataError(
+            f"no task claims the target '{params['target']}'",
+            where="mulle.toml, [data] target",
+            fix=f"name one: task = \"{tasks.names()[0]}\" (known: {', '.join(tasks.names())})",
+        )
+    return max(claims, key=lambda claim: claim[0])[1]
+
+
+def _choose(features: Sequence[Feature], params: Any) -> tuple[list[Feature], list[LeftOut]]:
+    special = {column: f"it is the {what}" for what, column in _special(params)}
+    used, left_out = [], []
+    for feature in features:
+        why = _why_left_out(feature, params, special)
+        if why:
+            undo = f"mulle set data.keep='[\"{feature.columns[0]}\"]'"
+            left_out.append(LeftOut(column=feature.name, why=why, undo=undo))
+        else:
+            used.append(feature)
+    return used, left_out
+
+
+def _special(params: Any) -> Iterator[tuple[str, str]]:
+    yield from (("key", column) for column in listed(params["key"]))
+    for what in ("group", "time", "weight", "old_system"):
+        if params[what]:
+            yield what.replace("_", " "), params[what]
+
+
+def _why_left_out(feature: Feature, params: Any, special: dict[str, str]) -> str:
+    columns = set(feature.columns)
+    if columns & set(params["keep"]):
+        return ""
+    if columns & set(params["ignore"]):
+        return "the page says so ([data] ignore)"
+    for column in feature.columns:
+        if column in special:
+            return special[column]
+    if not kinds.get(feature.kind).views:
+        return f"it is an id: {feature.why}"
+    return ""
+
+
+def _target(guessed: Ref) -> Target:
+    values = np.asarray(guessed.array("target.npy"))
+    schema = guessed.json("schema.json")
+    return Target(values=values, classes=tuple(schema["classes"]), notes=tuple(guessed.json("target.json")["notes"]))
+
+
+def _framed(page: Page, sides: tuple[Ref, Sealed], guessed: Ref, task: Task, target: Target) -> Framed:
+    known = task.default_metric(target)
+    name, why = known.name, known.why
+    if page.objective.metric:
+        name, why = page.objective.metric, "the page says so"
+        _suits(name, task)
+    policy = page.objective.policy or task.policy
+    policies.get(policy, where="mulle.toml, [objective] policy")
+    return Framed(
+        source=sides[0],
+        sides=sides[1],
+        guessed=guessed,
+        metric_name=name,
+        metric_why=why,
+        policy_name=policy,
+        costs=costs_of(page.objective.costs),
+    )
+
+
+def _suits(name: str, task: Task) -> None:
+    where = "mulle.toml, [objective] metric"
+    metric = metrics.get(name, where=where)
+    if task.name not in metric.tasks:
+        suited = [m.name for m in metrics if task.name in m.tasks]
+        raise UnknownName.among(name, suited, noun=f"metric for a {task.name} task", where=where)
+
+
+def _page_checks(page: Page, framed: Framed) -> Iterator[Check]:
+    yield _open_question(
+        "problem.goal", bool(page.project.goal), "The goal is written down.", "The page does not say what it is for.",
+        "mulle set project.goal=\"…\"",
+    )
+    if framed.task.name == "binary":
+        known = framed.costs.false_positive is not None and framed.costs.false_negative is not None
+        yield _open_question(
+            "problem.costs", known, "The costs of both mistakes are known.",
+            "Nobody has said what a false positive and a false negative cost, so the threshold is not chosen by cost.",
+            "mulle set costs.false_positive=1 costs.false_negative=10",
+        )
+    yield _open_question(
+        "problem.min_gain", page.objective.min_gain is not None,
+        f"A gain of {page.objective.min_gain} in {framed.metric.title} is worth having.",
+        "Nobody has said how much better than the baseline is worth having; any clear gain counts as enough.",
+        "mulle set objective.min_gain=0.01",
+    )
+    stated = bool(page.fairness.columns) or "fairness" in page.model_fields_set
+    yield _open_question(
+        "problem.groups", stated, "Which groups to protect has been answered.",
+        "Nobody has said which groups must be treated alike.",
+        "mulle set fairness.columns='[\"sex\"]', or '[]' when there are none",
+    )
+
+
+def _open_question(name: str, known: bool, yes: str, no: str, fix: str) -> Check:  # noqa: FBT001
+    if known:
+        return Check(name=name, status=Status.PASS, says=yes)
+    return Check(name=name, status=Status.UNANSWERED, says=no, fix=fix)
+
+
+def _outcome(turn: Turn, framed: Framed, checks: Sequence[Check]) -> Outcome:
+    schema, read_ = framed.schema, framed.source.json("read.json")
+    notes = [*read_["notes"], *framed.guessed.json("target.json")["notes"]]
+    answer = (
+        f"{framed.task.title} of '{schema.target}' from {len(schema.features)} columns, "
+        f"judged by {framed.metric.title}: {framed.metric_why}."
+    )
+    facts_ = {
+        "rows": read_["n_rows"],
+        "target": schema.target,
+        "task": schema.task,
+        "classes": list(schema.classes)[:50],
+        "metric": framed.metric_name,
+        "goal": turn.page.project.goal,
+    }
+    tables = [_columns_table(framed), *_left_out_table(schema)]
+    return Outcome(
+        stage="problem", question=QUESTION, answer=answer, checks=checks, tables=tables, notes=notes, facts=facts_
+    )
+
+
+def _columns_table(framed: Framed) -> Table:
+    rows = [(f.name, f.kind, f.why) for f in framed.schema.features]
+    shown = rows[:200]
+    note = f"{len(rows) - len(shown)} more" if len(rows) > len(shown) else ""
+    return Table(title="What each column was taken for", columns=("column", "kind", "why"), rows=shown, note=note)
+
+
+def _left_out_table(schema: Schema) -> list[Table]:
+    if not schema.left_out:
+        return []
+    rows = [(c.column, c.why, c.undo) for c in schema.left_out][:200]
+    return [Table(title="Columns that are left out", columns=("column", "why", "to use it all the same"), rows=rows)]

@@ -1,0 +1,414 @@
+"""Where rows come from: files of several formats, globs of them, a folder of images, frames of other libraries."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from mulle.core.errors import DataError, MissingExtra
+from mulle.store.csv_file import BrokenLine, clean_names, read_csv, settle
+
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
+_CSV = (".csv", ".tsv", ".txt", ".tab")
+_LINES = (".jsonl", ".ndjson")
+_ARROW = (".arrow", ".feather", ".ipc")
+_PACKED = (".gz", ".zst")
+_MAX_IMAGE_BYTES = 4 * 2**30
+_BLOCK = 4 * 2**20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A line of a source that could not be used."""
+
+    file: str
+    line: int
+    why: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A source that was opened.
+
+    Parameters
+    ----------
+    table
+        Raw rows, lazily where the format allows it. Cells of a CSV that are not plain numbers are text.
+    n_rows
+        How many.
+    fingerprint
+        sha256 of the content; see `fingerprint`.
+    notes
+        What was found out and done while reading, in words.
+    faults
+        Lines that were kept aside.
+    """
+
+    table: pl.LazyFrame | pl.DataFrame
+    n_rows: int
+    fingerprint: str
+    notes: Sequence[str] = ()
+    faults: Sequence[Fault] = ()
+
+
+def read_source(source: Any, *, root: Path) -> Source:
+    """Open a source.
+
+    Parameters
+    ----------
+    source
+        A path or glob (relative ones from ``root``), a folder, or a frame of Polars, pandas or PyArrow.
+    root
+        The project's folder.
+
+    Returns
+    -------
+    Source
+        Its table, fingerprint and notes.
+
+    Raises
+    ------
+    DataError
+        When nothing is there, nothing can be read, there are no rows, a column's name stands twice, or more than 1 % of
+        the lines of a CSV don't fit its header.
+
+    Examples
+    --------
+    >>> read_source(pl.DataFrame({"a": [1, 2]}), root=Path()).n_rows
+    2
+    """
+    if not isinstance(source, str | Path):
+        return _from_frame(source)
+    files, folder = _files(source, root)
+    if folder is not None:
+        return _from_images(folder, files)
+    notes: list[str] = []
+    faults: list[Fault] = []
+    table = _joined([(path, _read_file(path, notes, faults)) for path in files])
+    n_rows = _count(table, files)
+    return Source(
+        table=table,
+        n_rows=n_rows,
+        fingerprint=fingerprint(source, root=root),
+        notes=tuple(notes),
+        faults=tuple(faults),
+    )
+
+
+def fingerprint(source: Any, *, root: Path) -> str:
+    """Return the sha256 of a source's content: of every file's name within the source and its bytes.
+
+    Parameters
+    ----------
+    source
+        As for `read_source`.
+    root
+        The project's folder.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Raises
+    ------
+    DataError
+        When nothing is there.
+
+    Examples
+    --------
+    >>> a, b = (fingerprint(pl.DataFrame({"a": [n]}), root=Path()) for n in (1, 2))
+    >>> len(a), a == b
+    (64, False)
+    """
+    digest = hashlib.sha256()
+    if not isinstance(source, str | Path):
+        _frame(source).lazy().collect().write_ipc(_Sink(digest.update), compression="uncompressed")  # type: ignore[call-overload, arg-type, unused-ignore]
+        return digest.hexdigest()
+    files, _ = _files(source, root)
+    top = files[0].parent
+    for path in files:
+        name = path.relative_to(top).as_posix() if path.is_relative_to(top) else path.name
+        digest.update(f"{name}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as file:
+            while block := file.read(_BLOCK):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+class _Sink:
+    """A file that only counts and hashes what is written to it."""
+
+    def __init__(self, update: Callable[[bytes], None]) -> None:
+        self._update, self._at = update, 0
+
+    def write(self, data: bytes) -> int:
+        """Hash a block."""
+        self._update(bytes(data))
+        self._at += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """Return how much was written."""
+        return self._at
+
+    def flush(self) -> None:
+        """Do nothing."""
+
+
+# ------------------------------------------------------------------------------------------------ finding files
+
+
+def _files(source: str | Path, root: Path) -> tuple[list[Path], Path | None]:
+    """Return the files of a source, and its folder when they are images."""
+    text = str(source).strip()
+    if not text:
+        raise DataError("no source is named", where="mulle.toml, [data]", fix='write source = "data.csv"')
+    if "://" in text:
+        raise DataError(
+            f"'{text.split('://', 1)[0]}://' sources can't be read yet",
+            where="mulle.toml, [data] source",
+            fix="copy the data to a local file (Parquet is best), and name that",
+        )
+    path = Path(text).expanduser()
+    path = path if path.is_absolute() else root / path
+    if path.is_dir():
+        return _in_folder(path)
+    if path.is_file():
+        return [path], None
+    if any(mark in text for mark in "*?["):
+        return _globbed(path), None
+    raise _absent(path)
+
+
+def _globbed(path: Path) -> list[Path]:
+    parts = path.parts
+    first = next(i for i, part in enumerate(parts) if any(mark in part for mark in "*?["))
+    found = sorted(p for p in Path(*parts[:first]).glob(str(Path(*parts[first:]))) if p.is_file())
+    if not found:
+        raise DataError(f"no file fits '{path}'", where="mulle.toml, [data] source", fix="correct the pattern")
+    return found
+
+
+def _absent(path: Path) -> DataError:
+    try:
+        beside = [p.name for p in path.parent.iterdir() if not p.name.startswith(".")]
+    except OSError:
+        return DataError(
+            f"there is no folder '{path.parent}'", where="mulle.toml, [data] source", fix="correct the path"
+        )
+    near = difflib.get_close_matches(path.name, beside, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    shown = ", ".join(sorted(beside)[:8]) or "nothing"
+    return DataError(
+        f"there is no file '{path.name}'",
+        where=str(path),
+        fix=f"{hint}the folder holds: {shown}",
+    )
+
+
+def _in_folder(folder: Path) -> tuple[list[Path], Path | None]:
+    """Return the images of a folder, or the data files that it holds, all of one format."""
+    images = sorted(p for p in folder.rglob("*") if p.suffix.lower() in IMAGES and not p.name.startswith("."))
+    if images:
+        labels = folder / "labels.csv"
+        return ([labels, *images] if labels.is_file() else images), folder
+    data = sorted(p for p in folder.iterdir() if p.is_file() and _format(p) is not None)
+    formats = {_format(p) for p in data}
+    if len(formats) == 1:
+        return data, None
+    what = f"files of several formats ({', '.join(sorted(map(str, formats)))})" if formats else "nothing that can be read"
+    raise DataError(
+        f"the folder '{folder.name}' holds {what}",
+        where=str(folder),
+        fix=f"name one file or a pattern such as {folder.name}/*.parquet; images go into one sub-folder a class",
+    )
+
+
+def _format(path: Path) -> str | None:
+    """Return csv, parquet, arrow or jsonl by the ending; None when it is none of these."""
+    endings = [s.lower() for s in path.suffixes]
+    packed = bool(endings) and endings[-1] in _PACKED
+    ending = (endings[-2] if packed and len(endings) > 1 else "") if packed else (endings[-1] if endings else "")
+    for name, known in (("csv", _CSV), ("parquet", (".parquet", ".pq")), ("arrow", _ARROW), ("jsonl", _LINES)):
+        if ending in known and not (packed and name in {"parquet", "arrow"}):
+            return name
+    return None
+
+
+# ------------------------------------------------------------------------------------------------ reading files
+
+
+def _read_file(path: Path, notes: list[str], faults: list[Fault]) -> pl.LazyFrame | pl.DataFrame:
+    if path.stat().st_size == 0:
+        raise DataError("the file is empty", where=str(path), fix="name a file with a header and rows")
+    form = _format(path)
+    if form is None:
+        raise DataError(
+            f"'{path.name}' has an ending that isn't known",
+            where=str(path),
+            fix=f"known: {', '.join([*_CSV, '.parquet', *_ARROW, *_LINES])}, and .gz or .zst after csv or jsonl",
+        )
+    if form == "csv":
+        held = read_csv(path)
+        notes += held.notes
+        faults += [Fault(file=path.name, line=b.line, why=b.why, text=b.text) for b in held.broken]
+        return held.table
+    return _opened(path, form, notes)
+
+
+def _opened(path: Path, form: str, notes: list[str]) -> pl.LazyFrame | pl.DataFrame:
+    readers: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
+        "parquet": pl.scan_parquet,
+        "arrow": pl.scan_ipc,
+        "jsonl": lambda p: pl.scan_ndjson(p, infer_schema_length=None),
+    }
+    try:
+        table = readers[form](path)
+        names = table.collect_schema().names()
+    except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        raise DataError(
+            f"'{path.name}' can't be read as {form}: {str(error).splitlines()[0]}",
+            where=str(path),
+            fix="write the file again, or give it the ending of its format",
+        ) from error
+    clean = clean_names(names, path.name, notes)
+    return table if clean == names else table.rename(dict(zip(names, clean, strict=True)))
+
+
+def _joined(parts: Sequence[tuple[Path, pl.LazyFrame | pl.DataFrame]]) -> pl.LazyFrame | pl.DataFrame:
+    """Put files under one another; they must have the same columns."""
+    first = parts[0][1].lazy().collect_schema().names()
+    for path, part in parts[1:]:
+        names = part.lazy().collect_schema().names()
+        if set(names) != set(first):
+            differs = sorted(set(names) ^ set(first))
+            raise DataError(
+                f"'{path.name}' and '{parts[0][0].name}' have different columns: {', '.join(differs[:6])}",
+                where=str(path),
+                fix="give all files the same columns, or name fewer files",
+            )
+    frames = [part for _, part in parts]
+    eager = [f for f in frames if isinstance(f, pl.DataFrame)]
+    if len(eager) == len(frames):
+        whole = eager[0] if len(eager) == 1 else pl.concat([f.select(first) for f in eager])
+        return settle(whole)
+    lazy = [settle(f).lazy() if isinstance(f, pl.DataFrame) else f for f in frames]
+    return lazy[0] if len(lazy) == 1 else pl.concat([f.select(first) for f in lazy], how="vertical_relaxed")
+
+
+def _count(table: pl.LazyFrame | pl.DataFrame, files: Sequence[Path]) -> int:
+    where = str(files[0]) if len(files) == 1 else f"{files[0].parent}, {len(files)} files"
+    try:
+        n_rows = table.height if isinstance(table, pl.DataFrame) else int(table.select(pl.len()).collect().item())
+    except (pl.exceptions.PolarsError, OSError) as error:
+        what = f"the data can't be read: {str(error).splitlines()[0]}"
+        raise DataError(what, where=where, fix="write the file again") from error
+    if n_rows == 0:
+        raise DataError("there are no rows", where=where, fix="name a source with rows")
+    return n_rows
+
+
+# ------------------------------------------------------------------------------------------------ images
+
+
+def _from_images(folder: Path, files: Sequence[Path]) -> Source:
+    """Return images with their label: the sub-folder, or what ``labels.csv`` says."""
+    images = [p for p in files if p.suffix.lower() in IMAGES]
+    size = sum(p.stat().st_size for p in images)
+    if size > _MAX_IMAGE_BYTES:
+        raise DataError(
+            f"the images take {size / 2**30:.1f} GB, more than {_MAX_IMAGE_BYTES / 2**30:.0f} GB",
+            where=str(folder),
+            fix="make them smaller: the models here look at 32 × 32 pixels",
+        )
+    labels, notes = _labels(folder, images, files)
+    table = pl.DataFrame(
+        {"image": [p.read_bytes() for p in images], "label": labels},
+        schema={"image": pl.Binary, "label": pl.String},
+    )
+    notes.append(f"{len(images):,} images in '{folder.name}'; their label is {_label_from(files)}")
+    return Source(
+        table=table, n_rows=table.height, fingerprint=fingerprint(folder, root=folder), notes=tuple(notes)
+    )
+
+
+def _label_from(files: Sequence[Path]) -> str:
+    return "what labels.csv says" if files[0].name == "labels.csv" else "the sub-folder's name"
+
+
+def _labels(folder: Path, images: Sequence[Path], files: Sequence[Path]) -> tuple[list[str | None], list[str]]:
+    if files[0].name != "labels.csv":
+        within = [p.relative_to(folder).parts for p in images]
+        return [parts[0] if len(parts) > 1 else None for parts in within], []
+    held = read_csv(files[0]).table
+    if held.width < 2:  # noqa: PLR2004
+        raise DataError("labels.csv needs two columns", where=str(files[0]), fix="write file,label as its header")
+    said = dict(zip(held[:, 0].to_list(), held[:, 1].to_list(), strict=True))
+    names = [(p.relative_to(folder).as_posix(), p.name) for p in images]
+    labels = [said.get(long, said.get(short)) for long, short in names]
+    n = sum(label is None for label in labels)
+    return labels, [f"{n:,} images have no label in labels.csv"] if n else []
+
+
+# ------------------------------------------------------------------------------------------------ frames
+
+
+def _from_frame(frame: Any) -> Source:
+    notes: list[str] = []
+    table = _frame(frame)
+    n_rows = table.height if isinstance(table, pl.DataFrame) else int(table.select(pl.len()).collect().item())
+    if n_rows == 0:
+        raise DataError("the frame has no rows", where="the frame", fix="pass a frame with rows")
+    names = table.lazy().collect_schema().names()
+    clean = clean_names(names, "the frame", notes)
+    if clean != names:
+        table = table.rename(dict(zip(names, clean, strict=True)))
+    return Source(table=table, n_rows=n_rows, fingerprint=fingerprint(table, root=Path()), notes=tuple(notes))
+
+
+def _frame(frame: Any) -> pl.DataFrame | pl.LazyFrame:
+    """Return a frame of any of the known libraries as one of Polars."""
+    if isinstance(frame, pl.DataFrame | pl.LazyFrame):
+        return frame
+    library = type(frame).__module__.split(".")[0]
+    if library == "pandas":
+        return _from_pandas(frame)
+    if library == "pyarrow":
+        table = pl.from_arrow(frame)
+        return table if isinstance(table, pl.DataFrame) else table.to_frame()
+    if isinstance(frame, Mapping):
+        return pl.DataFrame(frame, strict=False)
+    raise DataError(
+        f"a source can't be a {type(frame).__name__}",
+        where="the call",
+        fix="pass a path, or a frame of Polars, pandas or PyArrow",
+    )
+
+
+def _from_pandas(frame: Any) -> pl.DataFrame:
+    """Take each column on its own, so that one of mixed types doesn't stop the others."""
+    names = clean_names([str(c) for c in frame.columns], "the frame", [])
+    columns = [_pandas_column(name, frame.iloc[:, i]) for i, name in enumerate(names)]
+    return pl.DataFrame(columns)
+
+
+def _pandas_column(name: str, column: Any) -> pl.Series:
+    try:
+        return pl.from_pandas(column.rename(name))
+    except ModuleNotFoundError as error:
+        raise MissingExtra("pandas frames need pyarrow", fix="pip install pyarrow") from error
+    except Exception:  # noqa: BLE001  # Arrow refuses mixed columns with errors of its own
+        return pl.Series(name, list(_texts(column)), dtype=pl.String)
+
+
+def _texts(column: Any) -> Iterator[str | None]:
+    for value, missing in zip(column.tolist(), column.isna().tolist(), strict=True):
+        yield None if missing else str(value)

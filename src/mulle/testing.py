@@ -1,0 +1,471 @@
+"""The public contracts: what every part of a kind must keep, ours and yours alike.
+
+A part's own tests call these; they raise `AssertionError` with what was expected. They run over every registered
+part in ``tests/contracts``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import process_time
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from mulle.core.figure import Figure
+from mulle.core.loss import Loss, logistic, softmax, squared
+from mulle.export.forms import load_scorer
+from mulle.export.graph import DType, Graph
+from mulle.export.links import apply_link
+from mulle.export.scorer import Scorer
+from mulle.models.base import Column, Family, Fitted, Params, Rows, Training
+from mulle.models.losses import mean_loss, prior
+from mulle.policies.base import Costs, Policy
+from mulle.runtime.session import Session
+from mulle.tasks.base import Target, Task
+
+# ---------------------------------------------------------------- tasks
+
+
+def check_task(task: Task, column: pl.Series, prediction: NDArray[np.float64]) -> Target:
+    """Check that a task keeps its contract on one column.
+
+    Parameters
+    ----------
+    task
+        The task.
+    column
+        A raw target that it can read; some rows should be null.
+    prediction
+        Predictions of those rows, ``[rows, outputs]``.
+
+    Returns
+    -------
+    Target
+        What was read, for further checks of your own.
+
+    Examples
+    --------
+    >>> from mulle.tasks import tasks
+    >>> column = pl.Series("churned", ["yes", "no", None, "yes"])
+    >>> check_task(tasks.get("binary"), column, np.array([[0.8], [0.3], [0.5], [0.6]])).classes
+    ('no', 'yes')
+    """
+    before = prediction.copy()
+    target = task.read(column)
+    assert target.values.dtype == np.float64, "a target is float64"
+    assert len(target.values) == len(column), "each row has a target"
+    unknown = np.isnan(target.values).reshape(len(column), -1).all(axis=1)
+    assert (unknown >= column.is_null().to_numpy()).all(), "an empty target is NaN: not known, never negative"
+    _check_settled(task, column, target)
+    _check_loss(task, target, prediction)
+    _check_words(task, target)
+    _check_pictures(task, target, prediction)
+    assert np.array_equal(before, prediction), "a task leaves its input as it is"
+    return target
+
+
+def _check_settled(task: Task, column: pl.Series, target: Target) -> None:
+    again = task.read(column, classes=target.classes)
+    assert np.array_equal(again.values, target.values, equal_nan=True), (
+        "settled classes give the same numbers"
+    )
+    if target.classes:
+        part = task.read(column.head(0), classes=target.classes)
+        assert list(part.classes) == list(target.classes), "settled classes stay, whatever rows there are"
+
+
+def _check_loss(task: Task, target: Target, prediction: NDArray[np.float64]) -> None:
+    loss = task.loss(target.classes)
+    n = sum(part.n_outputs for part in loss.parts) if loss.parts else loss.n_outputs
+    assert n == loss.n_outputs, "a loss has as many outputs as its parts"
+    assert prediction.shape[1] == n, "a prediction has one column for each output of the loss"
+    constant = task.constant(target.values)
+    assert constant.shape == (n,), "the constant has one number for each output"
+    assert np.isfinite(constant).all(), "the constant is known where the target is"
+    twice = task.constant(np.concatenate([target.values, target.values]))
+    assert np.allclose(constant, twice), "the constant does not depend on how often all rows are repeated"
+
+
+def _check_words(task: Task, target: Target) -> None:
+    from mulle.metrics import metrics  # noqa: PLC0415  # only when the contract is checked
+
+    chosen = task.default_metric(target)
+    assert chosen.why, "a metric is chosen for a reason"
+    metric = metrics.get(chosen.name)
+    known = {name for each in metrics for name in each.tasks}
+    assert task.name not in known or task.name in metric.tasks, f"'{metric.name}' judges '{task.name}'"
+    for check in task.framing(target):
+        assert check.name.startswith("problem."), "a framing check is named 'problem.…'"
+        assert check.says, "a check says what was seen"
+        assert check.status in {"PASS", "NOTE"} or check.fix, f"{check.name}: what can be done is said"
+
+
+def _check_pictures(task: Task, target: Target, prediction: NDArray[np.float64]) -> None:
+    figures = task.figures(target.values, prediction, target.classes)
+    names = [figure.name for figure in figures]
+    assert len(set(names)) == len(names), "figures of a task differ in name"
+    for figure in figures:
+        check_figure(figure)
+    for table in task.errors(target.values, prediction, target.classes):
+        assert all(len(row) == len(table.columns) for row in table.rows), (
+            f"{table.title}: rows fit the columns"
+        )
+
+
+def check_figure(figure: Figure) -> None:
+    """Check that a figure can be drawn, stored and read aloud.
+
+    Parameters
+    ----------
+    figure
+        The figure.
+
+    Examples
+    --------
+    >>> from mulle.core.figure import Axis
+    >>> axis = Axis(label="rows")
+    >>> check_figure(Figure(name="a", title="A", says="1 of 2.", x=axis, y=axis))
+    """
+    assert any(letter.isdigit() for letter in figure.says), f"{figure.name}: the words hold the numbers"
+    assert figure.title, f"{figure.name}: there is a title"
+    assert figure.x.label or figure.y.label, f"{figure.name}: axes are labelled"
+    assert Figure.from_json(figure.to_json()).to_json() == figure.to_json(), (
+        f"{figure.name}: it can be stored"
+    )
+    for mark in figure.marks:
+        sizes = {len(held) for held in (mark.x, mark.y) if len(held)}
+        assert mark.kind == "rule" or len(sizes) == 1, (
+            f"{figure.name}, {mark.name}: x and y are of one length"
+        )
+
+
+# ---------------------------------------------------------------- policies
+
+
+def check_policy(
+    policy: Policy,
+    target: NDArray[np.float64],
+    prediction: NDArray[np.float64],
+    scores: Mapping[str, NDArray[np.float64]],
+    *,
+    classes: Sequence[str] = (),
+) -> NDArray[Any]:
+    """Check that a policy keeps its contract.
+
+    Parameters
+    ----------
+    policy
+        The policy.
+    target, prediction
+        What it chooses its parameters on.
+    scores
+        For each objective predictions, ``[rows, outputs]``, that it decides on.
+    classes
+        Names of classes, when it decides for one.
+
+    Returns
+    -------
+    NDArray
+        The decisions, ``[rows]``.
+
+    Examples
+    --------
+    >>> from mulle.policies import policies
+    >>> p = np.array([[0.2], [0.9]])
+    >>> policy = policies.get("threshold")
+    >>> check_policy(policy, np.array([0.0, 1.0]), p, {"score": p}, classes=["no", "yes"]).tolist()
+    [0, 1]
+    """
+    chosen = policy.choose(target, prediction, Costs())
+    assert chosen.why, "parameters are chosen for a reason"
+    assert chosen == policy.choose(target, prediction, Costs()), "the same rows give the same parameters"
+    assert policy.says(chosen.parameters, classes), "a policy says what its parameters mean"
+    priced = policy.choose(target, prediction, Costs(false_positive=1.0, false_negative=5.0))
+    assert set(priced.parameters) == set(chosen.parameters), (
+        "costs change values, never which parameters there are"
+    )
+    decision = decide(policy, scores, chosen.parameters)
+    n = len(next(iter(scores.values())))
+    assert decision.shape == (n,), "there is one decision a row"
+    wanted = np.int64 if policy.decides == "class" else np.float64
+    assert decision.dtype == wanted, f"a decision for a {policy.decides} is {np.dtype(wanted)}"
+    one = decide(policy, {name: held[:1] for name, held in scores.items()}, chosen.parameters)
+    assert np.array_equal(one, decision[:1]), "a row alone is decided as among others"
+    return decision
+
+
+def decide(
+    policy: Policy, scores: Mapping[str, NDArray[np.float64]], parameters: Mapping[str, float]
+) -> NDArray[Any]:
+    """Build a policy's graph and run it, with its parameters as inputs.
+
+    Parameters
+    ----------
+    policy
+        The policy.
+    scores
+        For each objective predictions, ``[rows, outputs]``.
+    parameters
+        By name.
+
+    Returns
+    -------
+    NDArray
+        The decisions, ``[rows]``.
+
+    Examples
+    --------
+    >>> from mulle.policies import policies
+    >>> decide(policies.get("argmax"), {"score": np.array([[0.2, 0.8]])}, {}).tolist()
+    [1]
+    """
+    import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415  # only when the contract is checked
+
+    g = Graph()
+    named = {name: g.input(f"score:{name}", "double", [None, held.shape[1]]) for name, held in scores.items()}
+    given = {name: g.input(f"parameter:{name}", "double", []) for name in parameters}
+    kind: DType = "int64" if policy.decides == "class" else "double"
+    g.output(policy.emit(g, named, given), "decision", kind, [None])
+    session = onnxruntime.InferenceSession(g.to_bytes(), providers=["CPUExecutionProvider"])
+    feed = {named[name]: np.asarray(held, np.float64) for name, held in scores.items()}
+    feed |= {given[name]: np.asarray(value, np.float64) for name, value in parameters.items()}
+    (decision,) = session.run(["decision"], feed)
+    return np.asarray(decision)
+
+
+# ---------------------------------------------------------------- model families
+
+
+def check_model(family: Family, params: Params | None = None, *, seed: int = 0) -> None:
+    """Check that a model family keeps its contract, for each loss that it takes.
+
+    Two fits are equal bit for bit; the loss of what the graph scores stands in the validation curve; saved and loaded
+    it scores the same; a bag scores the mean of its members; a refit does as many iterations; a tiny batch is learned
+    by heart; weights count; missing values are taken where the family's views leave them; nothing to learn gives a
+    constant; a fit ends in time.
+
+    Parameters
+    ----------
+    family
+        The family.
+    params
+        For every fit; its best-ranked configuration when None.
+    seed
+        For the rows and the fits.
+
+    Raises
+    ------
+    AssertionError
+        With what was expected, and of which loss.
+
+    Examples
+    --------
+    >>> from mulle.models import families
+    >>> check_model(families.get("linear"))
+    """
+    if params is None:
+        params = min(family.configs, key=lambda config: config.rank).params
+    for loss in _losses_of(family):
+        bench = _Bench(family, loss, params, seed)
+        try:
+            bench.check()
+        except AssertionError as error:
+            raise AssertionError(f"{family.name}, {loss.name}: {error}") from error
+    _check_time(family, params, seed)
+
+
+def _losses_of(family: Family) -> list[Loss]:
+    known = [logistic(), softmax(3), squared()]
+    return [loss for loss in known if loss.name in family.losses]
+
+
+class _Bench:
+    """One family on one loss, with rows to try it on."""
+
+    def __init__(self, family: Family, loss: Loss, params: Params, seed: int) -> None:
+        self.family, self.loss, self.params, self.seed = family, loss, params, seed
+
+    def check(self) -> None:
+        rows, valid = self.rows(240), self.rows(120, salt=1)
+        fitted = self.fit(rows, valid)
+        self.check_repeats(fitted, rows, valid)
+        self.check_curve(fitted, valid)
+        self.check_scorer(fitted.scorer, valid)
+        self.check_refit(fitted, rows)
+        self.check_bag(rows, valid)
+        self.check_memory()
+        self.check_weights()
+        self.check_nothing_to_learn(rows)
+        self.check_unseen_class(rows, valid)
+
+    def rows(self, n: int, *, salt: int = 0, width: int = 6) -> Rows:
+        """Make rows: numbers, a column of codes, and NaN where the family's views leave it."""
+        rng = np.random.default_rng([self.seed, salt, width])
+        matrix = rng.normal(size=(n, width)).astype(np.float32)
+        if width > 1:
+            matrix[:, 1] = rng.integers(0, 4, n)
+        signal = matrix[:, 0] + 0.5 * rng.normal(size=n) + (matrix[:, -1] > 0)
+        if "plain" in self.family.views.get("number", ())[:1]:
+            matrix[rng.random(n) < 0.1, 0] = np.nan
+        return Rows(matrix=matrix, target=self.target(signal))
+
+    def target(self, signal: NDArray[Any]) -> NDArray[np.float64]:
+        if self.loss.name == "squared":
+            return 100.0 + 10.0 * np.asarray(signal, np.float64)
+        cuts = [0.5] if self.loss.name == "logistic" else [0.0, 1.0]
+        return np.digitize(signal, cuts).astype(np.float64)
+
+    def columns(self, rows: Rows) -> list[Column]:
+        codes = "codes" in self.family.views.get("category", ())
+        width = rows.matrix.shape[1]
+        levels = [4 if codes and i == 1 else 0 for i in range(width)]
+        return [Column(name=f"c{i}", feature=f"c{i}", n_levels=n) for i, n in enumerate(levels)]
+
+    def fit(self, rows: Rows, valid: Rows | None = None, *, seed: int = 1, **params: Any) -> Fitted:
+        training = Training(
+            rows=rows, valid=valid, columns=self.columns(rows), loss=self.loss, rng=np.random.default_rng(seed)
+        )
+        fitted = self.family.fit(training, {**self.params, **params})
+        assert fitted.scorer.n_outputs == self.loss.n_outputs, "a score has as many columns as the loss says"
+        assert fitted.scorer.space in ("raw", "prediction"), "a scorer leaves raw scores or predictions"
+        return fitted
+
+    def predict(self, scorer: Scorer, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+        score = scores(scorer, matrix)
+        assert score.shape == (len(matrix), self.loss.n_outputs), "one row of scores for each row"
+        assert np.isfinite(score).all(), "scores are finite"
+        return apply_link(score, self.loss) if scorer.space == "raw" else score
+
+    def check_repeats(self, fitted: Fitted, rows: Rows, valid: Rows) -> None:
+        again = self.fit(rows, valid)
+        assert list(again.valid_curve) == list(fitted.valid_curve), "two equal fits have equal curves, bit for bit"
+        same = np.array_equal(scores(again.scorer, valid.matrix), scores(fitted.scorer, valid.matrix))
+        assert same, "two equal fits give equal scores, bit for bit"
+
+    def check_curve(self, fitted: Fitted, valid: Rows) -> None:
+        assert len(fitted.train_curve), "the loss on training rows is recorded"
+        assert len(fitted.valid_curve) == len(fitted.train_curve), "both curves are recorded, side by side"
+        assert fitted.iterations > 0, "iterations are counted"
+        reached = mean_loss(self.loss, valid, self.predict(fitted.scorer, valid.matrix))
+        apart = np.abs(np.asarray(fitted.valid_curve) - reached).min()
+        assert apart <= 1e-4 * max(1.0, reached), (
+            f"the graph's loss on validation rows, {reached:.6f}, is {apart:.2g} from any that the fit has seen"
+        )
+        guess = np.tile(apply_link(prior(self.loss, valid)[None, :], self.loss), (len(valid.target), 1))
+        assert reached < 0.95 * mean_loss(self.loss, valid, guess), "a plain signal is learned"
+
+    def check_scorer(self, scorer: Scorer, valid: Rows) -> None:
+        assert scorer.n_parameters() > 0, "a scorer counts its numbers"
+        with TemporaryDirectory() as folder:
+            scorer.save(Path(folder) / "scorer.npz")
+            loaded = load_scorer(scorer.form, Path(folder) / "scorer.npz")
+        assert loaded.space == scorer.space, "space survives saving"
+        same = np.array_equal(scores(loaded, valid.matrix), scores(scorer, valid.matrix))
+        assert same, "saved and loaded, it scores the same, bit for bit"
+        one = np.concatenate([scores(scorer, valid.matrix[i : i + 1]) for i in range(5)])
+        assert np.allclose(one, scores(scorer, valid.matrix[:5]), rtol=1e-12, atol=1e-12), "one row or many, one score"
+
+    def check_refit(self, fitted: Fitted, rows: Rows) -> None:
+        again = self.fit(rows, iterations=fitted.iterations)
+        assert again.iterations == fitted.iterations, "without validation rows, `iterations` are done as told"
+        assert not len(again.valid_curve), "without validation rows there is no curve of them"
+
+    def check_bag(self, rows: Rows, valid: Rows) -> None:
+        half = Rows(matrix=rows.matrix[::2], target=np.full(len(rows.target[::2]), rows.target[0]))
+        fits = [self.fit(rows, valid, seed=1), self.fit(rows, valid, seed=2), self.fit(half)]
+        scorers, width = [fitted.scorer for fitted in fits], rows.matrix.shape[1]
+        at = [range(i * width, (i + 1) * width) for i in range(3)]
+        merged = type(scorers[0]).merge(scorers, at)
+        wide = np.hstack([valid.matrix, valid.matrix[::-1], valid.matrix])
+        sides = [scores(s, wide[:, list(columns)]) for s, columns in zip(scorers, at, strict=True)]
+        assert np.allclose(scores(merged, wide), np.mean(sides, axis=0), rtol=1e-9, atol=1e-9), (
+            "a bag scores the mean of its members, each on its own columns"
+        )
+
+    def check_memory(self) -> None:
+        rng = np.random.default_rng([self.seed, 2])
+        rows = Rows(matrix=rng.normal(size=(20, 40)).astype(np.float32), target=self.target(rng.normal(size=20)))
+        reached = mean_loss(self.loss, rows, self.predict(self.fit(rows, rows).scorer, rows.matrix))
+        guess = np.tile(apply_link(prior(self.loss, rows)[None, :], self.loss), (20, 1))
+        bar = 0.3 * mean_loss(self.loss, rows, guess)
+        assert reached <= bar, f"20 rows of 40 columns are learned by heart: loss {reached:.3g}, at most {bar:.3g}"
+
+    def check_weights(self) -> None:
+        rng = np.random.default_rng([self.seed, 3])
+        heavy = np.arange(200) % 2
+        rows = Rows(
+            matrix=rng.normal(size=(200, 3)).astype(np.float32),
+            target=heavy.astype(np.float64),
+            weight=np.where(heavy > 0, 10.0, 0.1),
+        )
+        prediction = self.predict(self.fit(rows, rows).scorer, rows.matrix)
+        mean = float(prediction[:, -1 if self.loss.name != "softmax" else 1].mean())
+        assert mean > 0.8, f"rows of weight 10 outvote rows of weight .1: the mean prediction is {mean:.2f}"  # noqa: PLR2004
+
+    def check_nothing_to_learn(self, rows: Rows) -> None:
+        still = Rows(matrix=rows.matrix, target=np.full(len(rows.target), rows.target[0]))
+        flat = Rows(matrix=np.ones_like(rows.matrix), target=rows.target)
+        none = Rows(matrix=rows.matrix[:, :0], target=rows.target)
+        one = Rows(matrix=rows.matrix[:, -1:], target=rows.target)
+        for each in (still, flat, none):
+            prediction = self.predict(self.fit(each, each).scorer, each.matrix)
+            assert np.ptp(prediction, axis=0).max() <= 1e-9, "with nothing to learn, all rows get one prediction"  # noqa: PLR2004
+        self.predict(self.fit(one, one).scorer, one.matrix)
+
+    def check_unseen_class(self, rows: Rows, valid: Rows) -> None:
+        if self.loss.name != "softmax":
+            return
+        some = rows.target != 1.0
+        fitted = self.fit(Rows(matrix=rows.matrix[some], target=rows.target[some]), valid)
+        prediction = self.predict(fitted.scorer, valid.matrix)
+        assert prediction[:, 1].max() < 0.5, "a class that no training row has is nowhere the likeliest"  # noqa: PLR2004
+
+
+def _check_time(family: Family, params: Params, seed: int) -> None:
+    """Give half a second for a table that takes longer; count our own work, not that of others on the machine."""
+    rng, loss = np.random.default_rng(seed), _losses_of(family)[0]
+    matrix = rng.normal(size=(20_000, 50)).astype(np.float32)
+    rows = Rows(matrix=matrix, target=(matrix[:, 0] + rng.normal(size=20_000) > 0).astype(np.float64))
+    columns = [Column(name=f"c{i}", feature=f"c{i}") for i in range(50)]
+    training = Training(
+        rows=rows, valid=rows, columns=columns, loss=loss, rng=np.random.default_rng(seed), seconds=0.5
+    )
+    begun = process_time()
+    fitted = family.fit(training, params)
+    took = process_time() - begun
+    assert took <= 2.5, f"{family.name}: a fit that was given .5 s took {took:.1f} s"  # noqa: PLR2004
+    assert np.isfinite(scores(fitted.scorer, matrix[:10])).all(), f"{family.name}: what time allowed can be used"
+
+
+def scores(scorer: Scorer, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Score a matrix through the graph that a scorer emits.
+
+    Parameters
+    ----------
+    scorer
+        Fitted.
+    matrix
+        float32 ``[rows, columns]``.
+
+    Returns
+    -------
+    NDArray
+        float64 ``[rows, outputs]``: raw scores or predictions, as ``scorer.space`` says.
+
+    Examples
+    --------
+    >>> from mulle.export.layers import Layers
+    >>> scores(Layers.linear([[2.0]], [1.0], space="raw"), np.array([[3.0]], np.float32)).tolist()
+    [[7.0]]
+    """
+    g = Graph()
+    source = g.input("matrix", "float", [None, matrix.shape[1]])
+    g.output(scorer.emit(g, source), "score", "double", [None, scorer.n_outputs])
+    session = Session(g.to_bytes(), where="a scorer")
+    held: NDArray[np.float64] = session.run(["score"], {"matrix": np.ascontiguousarray(matrix)})[0]
+    return held

@@ -1,0 +1,148 @@
+import dataclasses
+import shutil
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import mulle
+from mulle.compute import source
+from mulle.compute.key import Ground, page_values, ticket, unit_seed
+from mulle.compute.source import code_hash, digest, files_hash, own_code_hash, versions
+from mulle.core.errors import UnknownName
+from mulle.core.project import DataPart, Page
+from mulle.core.work import Order, Ref
+
+PAGE = Page(data=DataPart(target="churned"), checks={"data.missing": 0.9}, features={"a": "b + 1"})
+GROUND = Ground(code="c", versions={"numpy": "2"}, seed=0)
+plain = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+params = st.dictionaries(st.text(max_size=4), plain, max_size=3)
+
+
+def key(order=None, page=PAGE, **changes):
+    order = order or Order(unit="test.target", params={"n": 1})
+    return ticket(order, page, dataclasses.replace(GROUND, **changes)).key
+
+
+@given(held=params)
+def test_the_order_of_parameters_does_not_matter(held):
+    backwards = dict(reversed(held.items()))
+    assert key(Order(unit="test.square", params=held)) == key(Order(unit="test.square", params=backwards))
+
+
+@given(one=params, two=params)
+def test_other_parameters_have_another_key_and_another_seed(one, two):
+    same = digest(one) == digest(two)
+    assert (key(Order(unit="test.square", params=one)) == key(Order(unit="test.square", params=two))) == same
+    assert same or unit_seed(0, "u", one) != unit_seed(0, "u", two)
+
+
+@given(seed=st.integers(0, 2**63), held=params)
+def test_a_seed_suits_every_library(seed, held):
+    assert 0 <= unit_seed(seed, "u", held) < 2**31
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"code": "d"}, {"versions": {"numpy": "3"}}, {"seed": 1}, {"threads": 2}],
+    ids=lambda c: next(iter(c)),
+)
+def test_code_versions_seed_and_threads_change_the_key(changes):
+    assert key(**changes) != key()
+
+
+def test_the_seed_hangs_on_neither_code_nor_versions_nor_threads():
+    order = Order(unit="test.square")
+    other = Ground(code="d", versions={}, seed=0, threads=4)
+    assert ticket(order, PAGE, GROUND).seed == ticket(order, PAGE, other).seed
+
+
+def test_inputs_count_by_content_and_by_name():
+    def with_inputs(**inputs):
+        return key(Order(unit="test.sum", inputs=inputs))
+
+    here = Ref("h", Path("here"))
+    assert with_inputs(a=here) == with_inputs(a=Ref("h", Path("there")))
+    assert len({with_inputs(a=here), with_inputs(b=here), with_inputs(a=Ref("i", Path("here")))}) == 3
+
+
+def test_only_declared_keys_of_the_page_count():
+    other_target = Page(data=DataPart(target="left"))
+    other_goal = PAGE.model_copy(update={"project": PAGE.project.model_copy(update={"goal": "x"})})
+    assert key(page=other_target) != key()
+    assert key(page=other_goal) == key()
+
+
+def test_seconds_do_not_count():
+    assert key(Order(unit="test.target", seconds=3)) == key(Order(unit="test.target"))
+
+
+def test_dotted_keys_reach_values_parts_and_free_names():
+    keys = (
+        "data.target",
+        "features.a",
+        "checks.data.missing",
+        "checks.data.rows",
+        "objective.costs",
+        "limits",
+    )
+    found = page_values(PAGE, keys)
+    assert found["data.target"] == "churned"
+    assert found["features.a"] == "b + 1"
+    assert found["checks.data.missing"] == 0.9
+    assert found["checks.data.rows"] is None
+    assert found["limits"]["size_mb"] is None
+
+
+def test_a_key_that_no_page_can_have_is_told_with_the_nearest():
+    with pytest.raises(UnknownName, match="did you mean 'target'"):
+        page_values(PAGE, ["data.traget"], where="unit x")
+
+
+def test_doors_do_not_count_as_code_and_everything_else_does(tmp_path, monkeypatch):
+    copy = tmp_path / "mulle"
+    for name in ("core", "cli", "server", "report"):
+        (copy / name).mkdir(parents=True)
+        (copy / name / "part.py").write_text("1")
+    (copy / "__init__.py").write_text("")
+    monkeypatch.setattr(mulle, "__file__", str(copy / "__init__.py"))
+    before = own_code_hash.__wrapped__()
+    for door in source.DOORS:
+        (copy / door / "part.py").write_text("2")
+    assert own_code_hash.__wrapped__() == before
+    (copy / "core" / "part.py").write_text("2")
+    assert own_code_hash.__wrapped__() != before
+
+
+def test_the_users_code_counts_by_content_wherever_it_lies(tmp_path):
+    mine, moved = tmp_path / "mine.py", tmp_path / "deep" / "mine.py"
+    mine.write_text("x = 1\n")
+    moved.parent.mkdir()
+    shutil.copy(mine, moved)
+    assert code_hash([mine]) == code_hash([moved]) != code_hash()
+    mine.write_text("x = 2\n")
+    assert files_hash([mine]) != files_hash([moved])
+
+
+def test_every_library_that_matters_is_among_the_versions():
+    found = versions()
+    assert {
+        "numpy",
+        "polars",
+        "scikit-learn",
+        "lightgbm",
+        "catboost",
+        "onnx",
+        "onnxruntime",
+        "python",
+    } <= set(found)
+    assert "absent" not in found.values()

@@ -1,0 +1,248 @@
+"""What worker processes promise beyond that: nothing that a unit does harms the driver."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mulle.compute.local import LocalWorkshop
+from mulle.compute.process import worker_environment
+from mulle.core.errors import NotFittedError, ProjectError, WorkError
+from mulle.core.work import Order, unit
+
+UNITS = Path(__file__).parent / "units_for_tests.py"
+posix = pytest.mark.skipif(os.name != "posix", reason="signals")
+
+
+def squares(n, **more):
+    return [Order(unit="test.square", params={"n": i, **more}) for i in range(n)]
+
+
+def children():
+    return psutil.Process().children(recursive=True)
+
+
+def until(claim, seconds=5.0):
+    end = time.perf_counter() + seconds
+    while not claim() and time.perf_counter() < end:
+        time.sleep(0.02)
+    return claim()
+
+
+def gone(pid):
+    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+@posix
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("test.segfault", r"was killed by signal 11 \(SIGSEGV\)"),
+        ("test.abort", r"was killed by signal 6 \(SIGABRT\)"),
+        ("test.killed", r"was killed by signal 9 \(SIGKILL\)[\s\S]*memory ran out"),
+        ("test.leave", "ended by itself with status 3"),
+    ],
+)
+def test_a_process_that_dies_fails_its_order_in_words_and_another_takes_over(local, name, says):
+    with pytest.raises(WorkError, match=says):
+        local.work(Order(unit=name))
+    assert local.work(squares(4)[3]).json("answer.json") == 9
+
+
+@posix
+def test_a_dying_process_does_not_hold_up_the_others(local):
+    orders = [Order(unit="test.segfault"), *squares(6), Order(unit="test.abort")]
+    done = list(local.work_all(orders))
+    assert sorted(d.ref.json("answer.json") for d in done if d.ref) == [0, 1, 4, 9, 16, 25]
+    assert {d.order.unit for d in done if d.error} == {"test.segfault", "test.abort"}
+
+
+@posix
+def test_a_crash_leaves_its_stack_in_the_log(local):
+    with pytest.raises(WorkError) as caught:
+        local.work(Order(unit="test.segfault"))
+    log = Path(caught.value.where.removeprefix("what it printed is in "))
+    assert "in segfault" in log.read_text()
+
+
+def test_what_a_unit_prints_goes_to_the_log_and_it_hears_nothing(local):
+    assert local.work(Order(unit="test.print")).json("answer.json") == {"heard": ""}
+    local.close()
+    logged = (local.folder / "workers" / "worker-1.log").read_text()
+    assert all(line in logged for line in ("to stdout", "by number", "to stderr"))
+
+
+def test_a_unit_that_ignores_its_time_is_killed_soon_after_it(local):
+    started = time.perf_counter()
+    (done,) = local.work_all([Order(unit="test.deaf", seconds=0.2)])
+    assert (done.late, done.ref, done.error) == (True, None, None)
+    assert time.perf_counter() - started < 0.2 + local.grace_s + 1.0
+    assert not any((local.memory.home / "tmp").iterdir())
+
+
+def test_work_says_that_time_ran_out(local):
+    with pytest.raises(WorkError, match=r"its time had run out[\s\S]*budget"):
+        local.work(Order(unit="test.deaf", seconds=0.1))
+
+
+def test_a_deadline_holds_for_running_and_waiting_units(local):
+    started = time.perf_counter()
+    orders = [Order(unit="test.deaf", params={"n": n}) for n in range(6)]
+    done = list(local.work_all(orders, deadline=started + 0.6))
+    assert [d.late for d in done] == [True] * 6
+    assert time.perf_counter() - started < 0.6 + local.grace_s + 1.0
+
+
+def test_a_kill_reaches_what_the_unit_started(local, tmp_path):
+    if os.name != "posix":
+        pytest.skip("process groups")
+    list(local.work_all([Order(unit="test.child", params={"tally": str(tmp_path / "pid")}, seconds=0.5)]))
+    assert until(lambda: gone(int((tmp_path / "pid").read_text())))
+
+
+def test_workers_work_side_by_side(local):
+    local.work(squares(1)[0])
+    started = time.perf_counter()
+    list(local.work_all(squares(4, sleep=0.5)))
+    assert time.perf_counter() - started < 4 * 0.5
+
+
+def test_no_more_workers_start_than_there_is_work(space, page):
+    with LocalWorkshop(space, page, space.home, workers=8, files=[UNITS]) as workshop:
+        list(workshop.work_all(squares(2)))
+        assert len(children()) <= 2
+        list(workshop.work_all(squares(2)))
+    assert not children()
+
+
+def test_what_is_found_done_starts_no_worker(local, serial):
+    serial.work(squares(4)[3])
+    (done,) = local.work_all([squares(4)[3]])
+    assert done.cached
+    assert not children()
+
+
+def test_workers_live_over_many_orders(local, tmp_path):
+    for n in range(5):
+        local.work(Order(unit="test.square", params={"n": n, "tally": str(tmp_path / "tally")}))
+    pids = {line.split()[1] for line in (tmp_path / "tally").read_text().splitlines()}
+    assert len(pids) == 1
+
+
+def test_a_batch_left_early_ends_what_it_had_begun(local, tmp_path):
+    orders = [*squares(1), Order(unit="test.deaf", params={"tally": str(tmp_path / "tally")})]
+    for done in local.work_all(orders):
+        assert done.ref.json("answer.json") == 0
+        assert until((tmp_path / "tally").exists)
+        break
+    assert until(lambda: len(children()) <= 1)
+    assert local.work(squares(3)[2]).json("answer.json") == 4
+
+
+def test_other_work_may_be_done_in_the_midst_of_a_batch(local):
+    sums = [local.work(Order(unit="test.sum", inputs={"a": done.ref})) for done in local.work_all(squares(5))]
+    assert sorted(ref.json("answer.json") for ref in sums) == [0, 1, 4, 9, 16]
+
+
+def test_the_same_order_asked_in_two_batches_at_once_is_done_once(local, tmp_path):
+    tally = str(tmp_path / "tally")
+    slow = squares(3, sleep=0.2, tally=tally)
+    outer = local.work_all(slow)
+    first = next(outer)
+    inner = list(local.work_all(slow))
+    assert len([first, *outer]) == len(inner) == 3
+    assert len(Path(tally).read_text().splitlines()) == 3
+
+
+def test_a_worker_has_one_thread_and_quiet_pools_and_imports_only_what_the_unit_needs(local):
+    answer = local.work(Order(unit="test.environment")).json("answer.json")
+    assert answer["set"] == {
+        "OMP_NUM_THREADS": "1",
+        "OMP_WAIT_POLICY": "PASSIVE",
+        "GOMP_SPINCOUNT": "10000",
+        "POLARS_MAX_THREADS": "1",
+        "PYTHONHASHSEED": "0",
+    }
+    assert answer["imported"] == []
+
+
+def test_the_number_of_threads_can_be_raised():
+    assert worker_environment(4)["OPENBLAS_NUM_THREADS"] == "4"
+
+
+def test_a_unit_that_no_other_process_can_import_is_refused(local):
+    @unit("test.inside")
+    def inside(job):
+        job.write("answer.json", 1)
+
+    with pytest.raises(NotFittedError, match=r"\[code\] files"):
+        local.work(Order(unit="test.inside"))
+
+
+def test_code_that_changes_during_a_run_is_refused(space, page, tmp_path):
+    mine = tmp_path / "units_for_tests.py"
+    shutil.copy(UNITS, mine)
+    with LocalWorkshop(space, page, space.home, files=[mine]) as workshop:
+        mine.write_text(mine.read_text() + "\n# edited\n")
+        with pytest.raises(ProjectError, match="run the command again"):
+            workshop.work(squares(1)[0])
+
+
+def test_a_user_file_that_fails_in_the_worker_is_told(space, page, tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text("import nothing_of_that_name\n")
+    with (
+        LocalWorkshop(space, page, space.home, files=[mine]) as workshop,
+        pytest.raises(ProjectError, match="nothing_of_that_name"),
+    ):
+        workshop.work(squares(1)[0])
+
+
+def test_a_file_named_like_a_library_beside_the_project_does_no_harm(space, page, tmp_path, monkeypatch):
+    (tmp_path / "json.py").write_text("raise RuntimeError('not me')")
+    monkeypatch.chdir(tmp_path)
+    with LocalWorkshop(space, page, space.home, workers=1, files=[UNITS]) as workshop:
+        assert workshop.work(squares(3)[2]).json("answer.json") == 4
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from mulle.compute.local import LocalWorkshop
+from mulle.core.project import DataPart, Page
+from mulle.core.registry import import_file
+from mulle.core.work import Order
+from mulle.store.workspace import Workspace
+
+folder, units = sys.argv[1:]
+import_file(Path(units))
+with Workspace.open(folder, write=True) as space:
+    shop = LocalWorkshop(space, Page(data=DataPart(target="y")), space.home, workers=2, files=[Path(units)])
+    orders = [Order(unit="test.deaf", params={"n": n, "tally": folder + "/tally"}) for n in range(2)]
+    list(shop.work_all(orders))
+"""
+
+
+@posix
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT", "SIGTERM"])
+def test_workers_die_with_their_driver(tmp_path, name):
+    driver = subprocess.Popen(
+        [sys.executable, "-c", textwrap.dedent(DRIVER), str(tmp_path), str(UNITS)],
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    tally = tmp_path / "tally"
+    assert until(lambda: tally.exists() and len(tally.read_text().splitlines()) == 2, 20)
+    pids = [int(line.split()[1]) for line in tally.read_text().splitlines()]
+    sent = time.perf_counter()
+    driver.send_signal(getattr(signal, name))
+    driver.wait(10)
+    assert until(lambda: all(gone(pid) for pid in pids), 3)
+    assert time.perf_counter() - sent < 3

@@ -1,0 +1,170 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mulle.core.errors import DataError
+from mulle.splits.dealing import deal
+from mulle.splits.folds import Folds, make_folds
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def hold(folds, units=None, time=None, gap=0.0):
+    """What must be true of any folds."""
+    for train, valid in zip(folds.train, folds.valid, strict=True):
+        assert len(train)
+        assert len(valid)
+        assert (np.diff(train) > 0).all()
+        assert (np.diff(valid) > 0).all()
+        assert not np.intersect1d(train, valid).size
+        if units is not None:
+            assert not np.intersect1d(units[train], units[valid]).size
+        if time is not None:
+            assert time[train].max() < time[valid].min() - gap or gap == 0
+            assert time[train].max() < time[valid].min()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n=st.integers(2, 700),
+    n_units=st.integers(2, 300),
+    n_classes=st.integers(1, 6),
+    protocol=st.sampled_from(["auto", "holdout", "kfold", "repeated"]),
+    seed=st.integers(0, 9999),
+)
+def test_every_row_is_validated_once_and_units_stay_whole(n, n_units, n_classes, protocol, seed):  # noqa: PLR0917
+    draw = rng(seed)
+    units = draw.integers(0, n_units, n).astype(np.uint64)
+    units[:2] = [0, 1]
+    target = draw.integers(0, n_classes, n).astype(float)
+    folds = make_folds(n, rng=rng(1), target=target, classes=True, units=units, protocol=protocol)
+    hold(folds, units)
+    times = np.bincount(np.concatenate(folds.valid), minlength=n)
+    expected = {"holdout": {0, 1}, "kfold": {1}, "repeated": {3}}[folds.protocol]
+    assert set(times.tolist()) == expected
+    again = make_folds(n, rng=rng(1), target=target, classes=True, units=units, protocol=protocol)
+    assert all((a == b).all() for a, b in zip(folds.valid, again.valid, strict=True))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    n=st.integers(4, 400),
+    n_units=st.integers(3, 400),
+    n_moments=st.integers(2, 60),
+    protocol=st.sampled_from(["auto", "holdout"]),
+    seed=st.integers(0, 9999),
+)
+def test_training_lies_strictly_before_validation_and_units_stay_whole(n, n_units, n_moments, protocol, seed):  # noqa: PLR0917
+    draw = rng(seed)
+    time = draw.integers(0, n_moments, n).astype(float)
+    time[:2] = [0, n_moments]
+    units = draw.integers(0, n_units, n).astype(np.uint64)
+    units[:2] = [0, 1]
+    try:
+        folds = make_folds(n, rng=rng(1), units=units, time=time, protocol=protocol)
+    except DataError as error:
+        assert "early enough" in error.what
+        return
+    hold(folds, units, time)
+
+
+@pytest.mark.parametrize(
+    ("n", "protocol", "n_folds"), [(499, "repeated", 15), (500, "kfold", 5), (20_001, "holdout", 1)]
+)
+def test_the_protocol_follows_from_the_number_of_rows(n, protocol, n_folds):
+    folds = make_folds(n, rng=rng())
+    assert (folds.protocol, len(folds)) == (protocol, n_folds)
+    assert str(n)[:2] in folds.why
+
+
+def test_a_hold_out_is_a_fifth_and_never_more_than_50_000_rows():
+    assert len(make_folds(30_000, rng=rng()).valid[0]) == 6_000
+    assert len(make_folds(1_000_000, rng=rng()).valid[0]) == 50_000
+
+
+def test_classes_are_spread_evenly_over_folds_with_and_without_groups():
+    draw = rng(3)
+    target = (draw.random(5_000) < 0.03).astype(float)
+    alone = make_folds(5_000, rng=rng(), target=target, classes=True)
+    counts = [int(target[v].sum()) for v in alone.valid]
+    assert max(counts) - min(counts) <= 1
+    assert {len(v) for v in alone.valid} == {1_000}
+    units = draw.integers(0, 800, 5_000).astype(np.uint64)
+    grouped = make_folds(5_000, rng=rng(), target=target, classes=True, units=units)
+    counts = [int(target[v].sum()) for v in grouped.valid]
+    assert max(counts) - min(counts) <= 3
+    assert max(abs(len(v) - 1_000) for v in grouped.valid) < 30
+
+
+def test_numbers_are_spread_evenly_over_folds():
+    target = rng(0).normal(size=600) ** 3
+    folds = make_folds(600, rng=rng(), target=target)
+    means = [np.median(target[v]) for v in folds.valid]
+    assert np.std(means) < 0.1
+
+
+def test_three_repeats_differ():
+    folds = make_folds(100, rng=rng())
+    assert not (folds.valid[0] == folds.valid[5]).all()
+
+
+def test_fewer_units_than_folds_give_as_many_folds_and_say_so():
+    folds = make_folds(600, rng=rng(), units=np.arange(600, dtype=np.uint64) % 3)
+    assert len(folds) == 3
+    assert "no more units" in folds.why
+
+
+def test_a_group_that_holds_all_rows_is_refused():
+    with pytest.raises(DataError, match="name a group with several values"):
+        make_folds(50, rng=rng(), units=np.zeros(50, np.uint64))
+
+
+def test_one_row_or_one_moment_is_refused():
+    with pytest.raises(DataError, match="bring more rows"):
+        make_folds(1, rng=rng())
+    with pytest.raises(DataError, match="bring rows of more moments"):
+        make_folds(50, rng=rng(), time=np.ones(50))
+
+
+def test_customers_who_come_back_each_month_never_stand_on_both_sides():
+    units = np.tile(np.arange(50, dtype=np.uint64), 12)
+    time = np.repeat(np.arange(12.0), 50)
+    folds = make_folds(600, rng=rng(), units=units, time=time)
+    hold(folds, units, time)
+    assert "one third" in folds.why
+    assert len(folds) == 5
+
+
+def test_a_gap_keeps_targets_that_were_not_known_yet_out_of_training():
+    time = np.arange(600.0)
+    folds = make_folds(600, rng=rng(), time=time, gap=30.0)
+    hold(folds, time=time, gap=30.0)
+    assert len(folds) == 5
+
+
+def test_rows_whose_time_is_not_known_are_left_out():
+    time = np.arange(600.0)
+    time[::10] = np.nan
+    folds = make_folds(600, rng=rng(), time=time)
+    assert not np.isnan(time[folds.validated]).any()
+    assert not np.isnan(time[folds.train[-1]]).any()
+
+
+def test_folds_are_read_back_as_they_were_written(tmp_path):
+    folds = make_folds(60, rng=rng())
+    folds.save(tmp_path / "folds.npz")
+    read = Folds.load(tmp_path / "folds.npz")
+    assert (read.protocol, read.why, read.n_rows) == (folds.protocol, folds.why, 60)
+    assert all((a == b).all() for a, b in zip(read.train, folds.train, strict=True))
+
+
+@given(n_parts=st.integers(2, 6), seed=st.integers(0, 500), n=st.integers(6, 200))
+def test_parts_of_single_rows_are_equal_to_one_row_a_stratum(n_parts, seed, n):
+    spread = rng(seed).integers(0, 4, n)
+    part = deal(np.arange(n), spread, n_parts, rng=rng(seed))
+    for s in range(4):
+        held = np.bincount(part[spread == s], minlength=n_parts)
+        assert held.max() - held.min() <= 1 + (n < 30)
