@@ -83,9 +83,7 @@ def total(shop: LocalWorkshop) -> float:
         if done.ref is None:
             raise done.error or WorkError("nothing came back", fix="look at the log")
         drawn[str(done.order.params["name"])] = done.ref
-    heaps = {
-        f"heap {n}": add(shop, f"sum {n}", [drawn[name] for name in names[n::N_SUMS]]) for n in range(N_SUMS)
-    }
+    heaps = {f"heap {n}": add(shop, f"sum {n}", [drawn[name] for name in names[n::N_SUMS]]) for n in range(N_SUMS)}
     last = add(shop, "total", list(heaps.values()))
     return float(last.json("number.json"))
 
@@ -132,8 +130,10 @@ class Project:
 
     def see_them_dead(self, workers: list[psutil.Process]) -> None:
         """Note each worker that outlived its driver."""
-        _, alive = psutil.wait_procs(workers, timeout=DIE_WITHIN_S)
-        self.faults += [f"worker {worker.pid} outlived its driver" for worker in alive]
+        end = time.perf_counter() + DIE_WITHIN_S
+        while (alive := [worker for worker in workers if lives(worker)]) and time.perf_counter() < end:
+            time.sleep(0.01)
+        self.faults += [f"worker {worker.pid} outlived its driver in life {self.life}" for worker in alive]
 
     def compare(self) -> None:
         """Note each unit that was begun in this life although it was finished before."""
@@ -141,9 +141,7 @@ class Project:
         again = {name for life, name in lines if life == self.life} & self.kept
         self.faults += [f"'{name}' was done again in life {self.life}" for name in sorted(again)]
         names = self.finished()
-        self.faults += [
-            f"'{name}' was forgotten by life {self.life}" for name in sorted(self.kept - set(names))
-        ]
+        self.faults += [f"'{name}' was forgotten by life {self.life}" for name in sorted(self.kept - set(names))]
         self.faults += [f"'{name}' is kept twice" for name in sorted(set(names)) if names.count(name) > 1]
         self.kept = set(names)
 
@@ -180,6 +178,14 @@ class Project:
         connection.close()
         left = [str(p) for p in (self.folder / ".mulle").glob("tmp/*")]
         self.faults += damage + [f"left behind: {path}" for path in left] + ([said] if said != "ok" else [])
+
+
+def lives(process: psutil.Process) -> bool:
+    """Return whether a process still runs; one that is dead and only waits to be counted does not."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def main() -> int:

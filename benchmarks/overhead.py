@@ -38,9 +38,7 @@ def main() -> int:
                 say("do a tiny unit in a worker", [timed(lambda n=n: echo(local, n)) for n in range(N_UNITS)])
                 say("find it done", [timed(lambda n=n: echo(local, n)) for n in range(N_UNITS)])
             serial = SerialWorkshop(space, page, folder, seed=1)
-            say(
-                "do a tiny unit in this process", [timed(lambda n=n: echo(serial, n)) for n in range(N_UNITS)]
-            )
+            say("do a tiny unit in this process", [timed(lambda n=n: echo(serial, n)) for n in range(N_UNITS)])
     return 0
 
 

@@ -1,18 +1,19 @@
-"""How fast a bundle answers one row, and many, on one core; scikit-learn's pipeline beside it on the same rows.
+"""How fast a bundle answers one row, and many, on one core; scikit-learn's pipeline beside it.
 
-    python benchmarks/serving_one_row.py                        a stand-in: 14 columns, 400 trees, made-up people
-    python benchmarks/serving_one_row.py BUNDLE                 a bundle, asked with its own golden rows
-    python benchmarks/serving_one_row.py BUNDLE people.parquet  the same, asked with real rows
+    python benchmarks/serving_one_row.py                        a stand-in: 14 columns, 400 trees, made-up
+    people python benchmarks/serving_one_row.py BUNDLE                 a bundle, asked with its own golden
+    rows python benchmarks/serving_one_row.py BUNDLE people.parquet  the same, asked with real rows
 
-The goals: `predict_one` p50 ≤ 100 µs, batch ≥ 50,000 rows/s on one core, one row ≥ 10 × faster than the pipeline.
+The goals: `predict_one` p50 ≤ 100 µs, batch ≥ 50,000 rows/s on one core, one row ≥ 10 × faster than the
+pipeline.
 """
 
 from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # noqa: TID251
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # noqa: TID251
 
 import json
 import sys
@@ -57,9 +58,7 @@ def report(bundle: Bundle, rows: Sequence[Row]) -> None:
     table = pl.DataFrame([dict(rows[i % len(rows)]) for i in range(50_000)], infer_schema_length=None)
     seconds = median_us(lambda: bundle.predict(table), 3) / 1e6
     theirs = times_us(pipeline_of(bundle, rows), rows, 200)
-    print(
-        f"{bundle!r}, {bundle.size_bytes / 1e6:.2f} MB, opens in {load:.0f} ms, {len(rows):,} different rows"
-    )
+    print(f"{bundle!r}, {bundle.size_bytes / 1e6:.2f} MB, opens in {load:.0f} ms, {len(rows):,} different rows")
     print(f"{'':32} {'p50 µs':>9} {'p95 µs':>9}")
     for name, held in (("Bundle.predict_one", ours), ("scikit-learn pipeline, one row", theirs)):
         print(f"{name:32} {np.percentile(held, 50):9,.0f} {np.percentile(held, 95):9,.0f}")
@@ -94,13 +93,13 @@ def rows_for(bundle: Bundle, path: Path, data: Path | None) -> list[Row]:
 
 
 def pipeline_of(bundle: Bundle, rows: Sequence[Row]) -> Callable[[Row], object]:
-    """Fit what people would deploy otherwise: ColumnTransformer and histogram gradient boosting, asked with a frame."""
-    import pandas as pd  # noqa: PLC0415
-    from sklearn.compose import ColumnTransformer  # noqa: PLC0415
-    from sklearn.ensemble import HistGradientBoostingClassifier  # noqa: PLC0415
-    from sklearn.impute import SimpleImputer  # noqa: PLC0415
-    from sklearn.pipeline import make_pipeline  # noqa: PLC0415
-    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder  # noqa: PLC0415
+    """Fit what people would deploy otherwise: ColumnTransformer and gradient boosting, asked with a frame."""
+    import pandas as pd
+    from sklearn.compose import ColumnTransformer
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.impute import SimpleImputer
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder
 
     numbers = [c for e in bundle.manifest.request if e["wire"] == "number" for c in e["columns"]]
     words = [c for e in bundle.manifest.request if e["wire"] == "string" for c in e["columns"]]
@@ -109,11 +108,9 @@ def pipeline_of(bundle: Bundle, rows: Sequence[Row]) -> Callable[[Row], object]:
     frame[numbers] = frame[numbers].apply(pd.to_numeric, errors="coerce")
     frame[words] = frame[words].astype(object).where(frame[words].notna(), "").astype(str)
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-    if len(words) and max(frame[name].nunique() for name in words) <= 50:  # noqa: PLR2004
+    if words and max(frame[name].nunique() for name in words) <= 50:  # noqa: PLR2004
         encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
-    prepare = ColumnTransformer(
-        [("n", SimpleImputer(keep_empty_features=True), numbers), ("w", encoder, words)]
-    )
+    prepare = ColumnTransformer([("n", SimpleImputer(keep_empty_features=True), numbers), ("w", encoder, words)])
     model = make_pipeline(prepare, HistGradientBoostingClassifier(max_iter=N_TREES, early_stopping=False))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -137,13 +134,14 @@ def stand_in(folder: Path) -> Path:
     numbers = [f"number_{i}" for i in range(N_NUMBERS)]
     words = [f"word_{i}" for i in range(N_WORDS)]
     rows = [made_up(rng, numbers, words) for _ in range(500)]
-    request = [entry(name, "number", "number") for name in numbers] + [
-        entry(n, "category", "string") for n in words
-    ]
+    request = [entry(name, "number", "number") for name in numbers] + [entry(n, "category", "string") for n in words]
     parts = Parts(
-        name="stand-in", task="binary", classes=["no", "yes"], request=request, golden=Golden(rows=rows), card="",
+        name="stand-in", task="binary", classes=["no", "yes"], request=request, card="",
+        golden=Golden(rows=rows),
         graphs=[GraphPart(content=model_graph(rng))],
-        policy=PolicyPart(name="threshold", content=policy_graph(), decides="class", parameters={"threshold": 0.5}),
+        policy=PolicyPart(
+            name="threshold", content=policy_graph(), decides="class", parameters={"threshold": 0.5}
+        ),
     )  # fmt: skip
     write_bundle(folder, parts)
     return folder
@@ -161,7 +159,7 @@ def made_up(rng: np.random.Generator, numbers: Sequence[str], words: Sequence[st
 
 
 def model_graph(rng: np.random.Generator) -> bytes:
-    """Return preprocessing (codes for words, a median for what is missing), 400 trees and the sigmoid in one graph."""
+    """Return preprocessing (codes for words, 0 for what is missing), trees and sigmoid in one graph."""
     g = Graph()
     numbers = g.input("numbers", "double", [None, N_NUMBERS])
     strings = g.input("strings", "string", [None, N_WORDS])
@@ -187,12 +185,10 @@ def random_tree(rng: np.random.Generator) -> Tree:
         left.append(before)
         right.append(~leaf)
     feature = rng.integers(0, N_NUMBERS + N_WORDS, len(left))
-    threshold = np.where(
-        feature < N_NUMBERS, rng.normal(size=len(left)), rng.integers(0, 15, len(left)) + 0.5
-    )
+    threshold = np.where(feature < N_NUMBERS, rng.normal(size=len(left)), rng.integers(0, 15, len(left)) + 0.5)
     return Tree(
-        feature=feature, threshold=threshold, mode=np.zeros(len(left)), left=np.array(left), right=np.array(right),
-        missing_left=np.ones(len(left), bool), leaf=rng.normal(0, 0.05, (N_LEAVES, 1)),
+        feature=feature, threshold=threshold, mode=np.zeros(len(left)), left=np.array(left),
+        right=np.array(right), missing_left=np.ones(len(left), bool), leaf=rng.normal(0, 0.05, (N_LEAVES, 1)),
     )  # fmt: skip
 
 

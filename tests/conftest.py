@@ -17,7 +17,7 @@ JOBS = {"clerk": -1.0, "smith": 1.0, "박사": 2.0}
 
 
 def toy_graph() -> bytes:
-    """Score 1 / (1 + exp(-(age / 10 + (lat - lon) / 100 + job))), a missing number counting as 0, an unseen job as 0."""
+    """Return 1 / (1 + exp(-(age / 10 + (lat - lon) / 100 + job))); what is missing or unseen is 0."""
     g = Graph()
     numbers, strings = g.input("numbers", "double", [None, 3]), g.input("strings", "string", [None, 1])
     filled = g.node("Where", g.node("IsNaN", numbers), g.const(0.0), numbers)
@@ -36,7 +36,7 @@ def toy_graph() -> bytes:
 
 
 def toy_policy() -> bytes:
-    """Decide on class 1 from the threshold on."""
+    """Return a graph that decides on class 1 from the threshold on."""
     g = Graph()
     score, threshold = g.input("score", "double", [None, 1]), g.input("parameter_threshold", "double", [])
     above = g.cast(g.node("GreaterOrEqual", score, threshold), "int64")
@@ -77,9 +77,7 @@ def make_toy_parts(**changes: object) -> Parts:
         "key": ["id"],
         "request": entries,
         "graphs": [GraphPart(content=toy_graph())],
-        "policy": PolicyPart(
-            name="threshold", content=toy_policy(), decides="class", parameters={"threshold": 0.5}
-        ),
+        "policy": PolicyPart(name="threshold", content=toy_policy(), decides="class", parameters={"threshold": 0.5}),
         "card": "# Toy\n",
         "golden": Golden(rows=rows),
         "created": datetime(2026, 11, 22, tzinfo=UTC),
@@ -89,18 +87,24 @@ def make_toy_parts(**changes: object) -> Parts:
 
 @pytest.fixture
 def toy_parts() -> Callable[..., Parts]:
-    """Make the parts of a bundle of two classes with a number, a category and a place; give changes by name."""
+    """Return a maker of the parts of a bundle with a number, a category and a place; give changes by name."""
+    return make_toy_parts
+
+
+@pytest.fixture(scope="session")
+def toy_maker() -> Callable[..., Parts]:
+    """Return the same maker, for fixtures that live longer than a test."""
     return make_toy_parts
 
 
 @pytest.fixture
 def toy_folder(tmp_path: Path) -> Path:
-    """Write that bundle as a folder."""
+    """Return the folder of that bundle."""
     write_bundle(tmp_path / "toy.bundle", make_toy_parts())
     return tmp_path / "toy.bundle"
 
 
 @pytest.fixture
 def toy(toy_folder: Path) -> Bundle:
-    """Open that bundle."""
+    """Return that bundle, open."""
     return Bundle.load(toy_folder)

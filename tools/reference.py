@@ -1,7 +1,10 @@
-"""Write the reference pages that follow from the code: `python tools/reference.py` (a test sees that they are current)."""
+"""Write the reference pages that follow from the code: `python tools/reference.py`. A test compares them."""
+
+# ruff: noqa: E501  # lines of prose
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,19 +29,26 @@ LISTS = {"slices", "overrides"}
 
 
 def project_file() -> str:
-    """Return the page about every key of ``mulle.toml``."""
+    """Return the page about every key of ``mulle.toml``.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
     lines = [
         "# The project file",
         "",
         MADE,
-        "`mulle.toml` is one page. Ten lines are enough: `mulle init FILE --target COLUMN` writes them, with its guesses as",
-        "comments. Only `[data] target` must be there; every other key has a default. `mulle render` shows all of them for",
-        "your page, `mulle set KEY=VALUE` changes one in place, `--set KEY=VALUE` changes it for one command, and",
-        "`mulle schema > mulle.schema.json` gives editors completion.",
+        "`mulle.toml` is one page. Ten lines are enough: `mulle init FILE --target COLUMN` writes them, with its",
+        "guesses as comments. Only `[data] target` must be there; every other key has a default. `mulle render`",
+        "shows all of them for your page, `mulle set KEY=VALUE` changes one in place, `--set KEY=VALUE` changes it",
+        "for one command, and `mulle schema > mulle.schema.json` gives editors completion.",
         "",
-        "- Text may hold `${NAME}`: an environment variable. It is filled in when the page is read and never shown, kept or",
-        "  logged. `$${NAME}` stands for itself.",
-        "- A span of time is a number with its unit: `90s`, `5m`, `1h30m`, `30d`. Units: `ms`, `s`, `m`, `h`, `d`, `w`.",
+        "- Text may hold `${NAME}`: an environment variable. It is filled in when the page is read; errors,",
+        "  `mulle render` and the page's JSON form show the name, not the value. `$${NAME}` stands for itself.",
+        "- A span of time is a number with its unit: `90s`, `5m`, `1h30m`, `30d`.",
+        "  Units: `ms`, `s`, `m`, `h`, `d`, `w`.",
         "- Paths are relative to the page.",
         "- All faults are told at once, each with its line and what to type instead.",
         "",
@@ -60,7 +70,8 @@ def _table(name: str, field: FieldInfo) -> Iterator[str]:
         yield "```toml"
         yield f"[{name}]"
         yield from (
-            f"{toml(key) if '.' in key else key} = {toml(value)}" for key, value in (field.examples or [{}])[0].items()
+            f"{toml(key) if '.' in key else key} = {toml(value)}"
+            for key, value in (field.examples or [{}])[0].items()
         )
         yield "```"
         return
@@ -71,7 +82,7 @@ def _table(name: str, field: FieldInfo) -> Iterator[str]:
 
 
 def _row(key: str, field: FieldInfo | None) -> str:
-    assert field is not None
+    assert field is not None  # noqa: S101
     example = toml(field.examples[0]) if field.examples else ""
     cells = [f"`{key}`", _words(field), _default(field), f"`{example}`"]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
@@ -92,19 +103,26 @@ def _words(field: FieldInfo) -> str:
 
 
 def command_line() -> str:
-    """Return the page about every word of the command line."""
+    """Return the page about every word of the command line.
+
+    Returns
+    -------
+    str
+        Markdown.
+    """
     lines = [
         "# The command line",
         "",
         MADE,
-        "Results go to stdout, words to stderr, so that `mulle run --json > run.json` keeps them apart. `--json` is",
-        "understood by every word; an error is then told on stdout too, as `{\"errors\": [{what, where, fix}]}`.",
+        "Results go to stdout, words to stderr, so that `mulle run --json > run.json` keeps them apart. `--json`",
+        "is understood by every word; an error is then told on stdout too, as",
+        '`{"errors": [{what, where, fix}]}`.',
         "`NO_COLOR` and `FORCE_COLOR` are respected; a terminal without UTF-8 gets plain signs.",
         "",
         "| exit code | meaning |",
         "|---|---|",
         "| 0 | the command completed; a shut gate stops shipping, not looking |",
-        "| 1 | a gate is shut: always for `assess` (and `release`, `retrain`), elsewhere only with `--strict` |",
+        "| 1 | a gate is shut: always for `assess`, elsewhere only with `--strict` |",
         "| 2 | something you can mend; the message says what, where, and what to type |",
         "| 3 | a fault of Mulle; the trace stands in a file under `.mulle/faults/` |",
         "| 130 | interrupted; what was finished is kept, the same command goes on from there |",
@@ -120,11 +138,11 @@ def command_line() -> str:
 def _word(word: str) -> Iterator[str]:
     context = click.Context(cli, info_name="mulle")
     command = cli.get_command(context, word)
-    assert command is not None
+    assert command is not None  # noqa: S101
     inner = click.Context(command, info_name=word, parent=context)
     yield f"### `mulle {word}`"
     yield ""
-    yield (command.help or "").replace("\n\n", "\n\n").strip()
+    yield inspect.cleandoc(command.help or "")
     if word in LATER:
         return
     yield ""
@@ -135,7 +153,7 @@ def _word(word: str) -> Iterator[str]:
     yield "| option | meaning |"
     yield "|---|---|"
     for parameter in command.get_params(inner):
-        record = parameter.get_help_record(inner)
+        record = parameter.get_help_record(inner) if isinstance(parameter, click.Option) else None
         if record is not None and "--help" not in record[0]:
             yield f"| `{record[0]}` | {' '.join(record[1].split())} |"
 

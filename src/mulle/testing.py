@@ -311,14 +311,14 @@ class _Bench:
             matrix[:, 1] = rng.integers(0, 4, n)
         signal = matrix[:, 0] + 0.5 * rng.normal(size=n) + (matrix[:, -1] > 0)
         if "plain" in self.family.views.get("number", ())[:1]:
-            matrix[rng.random(n) < 0.1, 0] = np.nan
+            matrix[::9, 0] = np.nan
         return Rows(matrix=matrix, target=self.target(signal))
 
     def target(self, signal: NDArray[Any]) -> NDArray[np.float64]:
         if self.loss.name == "squared":
             return 100.0 + 10.0 * np.asarray(signal, np.float64)
         cuts = [0.5] if self.loss.name == "logistic" else [0.0, 1.0]
-        return np.digitize(signal, cuts).astype(np.float64)
+        return np.asarray(np.digitize(signal, cuts), np.float64)
 
     def columns(self, rows: Rows) -> list[Column]:
         codes = "codes" in self.family.views.get("category", ())
@@ -467,5 +467,5 @@ def scores(scorer: Scorer, matrix: NDArray[np.float32]) -> NDArray[np.float64]:
     source = g.input("matrix", "float", [None, matrix.shape[1]])
     g.output(scorer.emit(g, source), "score", "double", [None, scorer.n_outputs])
     session = Session(g.to_bytes(), where="a scorer")
-    held: NDArray[np.float64] = session.run(["score"], {"matrix": np.ascontiguousarray(matrix)})[0]
+    held: NDArray[np.float64] = session.run(["score"], {"matrix": np.ascontiguousarray(matrix, np.float32)})[0]
     return held

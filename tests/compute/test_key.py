@@ -3,13 +3,12 @@ import shutil
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mulle
-from mulle.compute import source
 from mulle.compute.key import Ground, page_values, ticket, unit_seed
-from mulle.compute.source import code_hash, digest, files_hash, own_code_hash, versions
+from mulle.compute.source import DOORS, code_hash, digest, files_hash, inner_hash, own_code_hash, versions
 from mulle.core.errors import UnknownName
 from mulle.core.project import DataPart, Page
 from mulle.core.work import Order, Ref
@@ -17,11 +16,7 @@ from mulle.core.work import Order, Ref
 PAGE = Page(data=DataPart(target="churned"), checks={"data.missing": 0.9}, features={"a": "b + 1"})
 GROUND = Ground(code="c", versions={"numpy": "2"}, seed=0)
 plain = st.recursive(
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.text(max_size=5),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=8,
 )
@@ -33,12 +28,14 @@ def key(order=None, page=PAGE, **changes):
     return ticket(order, page, dataclasses.replace(GROUND, **changes)).key
 
 
+@settings(deadline=None)
 @given(held=params)
 def test_the_order_of_parameters_does_not_matter(held):
     backwards = dict(reversed(held.items()))
     assert key(Order(unit="test.square", params=held)) == key(Order(unit="test.square", params=backwards))
 
 
+@settings(deadline=None)
 @given(one=params, two=params)
 def test_other_parameters_have_another_key_and_another_seed(one, two):
     same = digest(one) == digest(two)
@@ -46,6 +43,7 @@ def test_other_parameters_have_another_key_and_another_seed(one, two):
     assert same or unit_seed(0, "u", one) != unit_seed(0, "u", two)
 
 
+@settings(deadline=None)
 @given(seed=st.integers(0, 2**63), held=params)
 def test_a_seed_suits_every_library(seed, held):
     assert 0 <= unit_seed(seed, "u", held) < 2**31
@@ -108,19 +106,20 @@ def test_a_key_that_no_page_can_have_is_told_with_the_nearest():
         page_values(PAGE, ["data.traget"], where="unit x")
 
 
-def test_doors_do_not_count_as_code_and_everything_else_does(tmp_path, monkeypatch):
-    copy = tmp_path / "mulle"
-    for name in ("core", "cli", "server", "report"):
-        (copy / name).mkdir(parents=True)
-        (copy / name / "part.py").write_text("1")
-    (copy / "__init__.py").write_text("")
-    monkeypatch.setattr(mulle, "__file__", str(copy / "__init__.py"))
-    before = own_code_hash.__wrapped__()
-    for door in source.DOORS:
-        (copy / door / "part.py").write_text("2")
-    assert own_code_hash.__wrapped__() == before
-    (copy / "core" / "part.py").write_text("2")
-    assert own_code_hash.__wrapped__() != before
+def test_doors_do_not_count_as_code_and_everything_else_does(tmp_path):
+    for name in ("core", *DOORS):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "part.py").write_text("1")
+    before = inner_hash(tmp_path)
+    for door in DOORS:
+        (tmp_path / door / "part.py").write_text("2")
+    assert inner_hash(tmp_path) == before
+    (tmp_path / "core" / "part.py").write_text("2")
+    assert inner_hash(tmp_path) != before
+
+
+def test_mulles_own_code_is_read_from_where_it_lies():
+    assert own_code_hash() == inner_hash(Path(mulle.__file__).parent)
 
 
 def test_the_users_code_counts_by_content_wherever_it_lies(tmp_path):

@@ -83,7 +83,7 @@ def test_a_unit_that_ignores_its_time_is_killed_soon_after_it(local):
     started = time.perf_counter()
     (done,) = local.work_all([Order(unit="test.deaf", seconds=0.2)])
     assert (done.late, done.ref, done.error) == (True, None, None)
-    assert time.perf_counter() - started < 0.2 + local.grace_s + 1.0
+    assert time.perf_counter() - started < 0.2 + local.grace_s + 5.0
     assert not any((local.memory.home / "tmp").iterdir())
 
 
@@ -97,7 +97,7 @@ def test_a_deadline_holds_for_running_and_waiting_units(local):
     orders = [Order(unit="test.deaf", params={"n": n}) for n in range(6)]
     done = list(local.work_all(orders, deadline=started + 0.6))
     assert [d.late for d in done] == [True] * 6
-    assert time.perf_counter() - started < 0.6 + local.grace_s + 1.0
+    assert time.perf_counter() - started < 0.6 + local.grace_s + 5.0
 
 
 def test_a_kill_reaches_what_the_unit_started(local, tmp_path):
@@ -107,11 +107,9 @@ def test_a_kill_reaches_what_the_unit_started(local, tmp_path):
     assert until(lambda: gone(int((tmp_path / "pid").read_text())))
 
 
-def test_workers_work_side_by_side(local):
-    local.work(squares(1)[0])
-    started = time.perf_counter()
-    list(local.work_all(squares(4, sleep=0.5)))
-    assert time.perf_counter() - started < 4 * 0.5
+def test_workers_work_side_by_side(local, tmp_path):
+    orders = [Order(unit="test.meet", params={"me": me, "folder": str(tmp_path)}) for me in (0, 1)]
+    assert [done.ref.json("answer.json") for done in local.work_all(orders)] == [True, True]
 
 
 def test_no_more_workers_start_than_there_is_work(space, page):
@@ -241,8 +239,37 @@ def test_workers_die_with_their_driver(tmp_path, name):
     tally = tmp_path / "tally"
     assert until(lambda: tally.exists() and len(tally.read_text().splitlines()) == 2, 20)
     pids = [int(line.split()[1]) for line in tally.read_text().splitlines()]
-    sent = time.perf_counter()
     driver.send_signal(getattr(signal, name))
     driver.wait(10)
     assert until(lambda: all(gone(pid) for pid in pids), 3)
-    assert time.perf_counter() - sent < 3
+
+
+def test_a_workshop_that_is_closed_in_the_midst_says_so_and_can_go_on(local, tmp_path):
+    tally = tmp_path / "tally"
+    going = local.work_all([*squares(1), Order(unit="test.deaf", params={"tally": str(tally)})])
+    assert next(going).ref is not None
+    assert until(tally.exists)
+    local.close()
+    (last,) = going
+    assert last.error is not None
+    assert "closed" in last.error.what
+    assert local.work(squares(3)[2]).json("answer.json") == 4
+
+
+def test_workers_that_printed_nothing_leave_no_log(local):
+    local.work(squares(1)[0])
+    local.close()
+    assert not list((local.folder / "workers").iterdir())
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_nothing_finished_is_done_twice():
+    script = Path(__file__).parents[2] / "benchmarks" / "kill.py"
+    told = subprocess.run(
+        [sys.executable, str(script), "--kills", "6", "--seed", "3"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "6 kills, 0 faults" in told.stdout

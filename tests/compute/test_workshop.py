@@ -144,9 +144,7 @@ def test_random_numbers_hang_on_seed_and_parameters_only(workshop):
     one = workshop.work(Order(unit="test.draw", params={"fold": 1})).json("answer.json")
     two = workshop.work(Order(unit="test.draw", params={"fold": 2})).json("answer.json")
     assert one != two
-    assert (one, two) == pytest.approx(
-        (0.7241634770512786, 0.525936043133326)
-    )  # the same in every process, for ever
+    assert (one, two) == pytest.approx((0.7241634770512786, 0.525936043133326))  # the same in every process, for ever
 
 
 def test_a_damaged_folder_is_done_again(workshop):

@@ -26,6 +26,17 @@ def square(job: Job) -> None:
     _count(job)
 
 
+@unit("test.meet")
+def meet(job: Job) -> None:
+    """Wait until the other one is there too, which it can be only if both are done side by side."""
+    folder = Path(job.params["folder"])
+    (folder / f"here {job.params['me']}").touch()
+    end = time.perf_counter() + 10
+    while not (met := (folder / f"here {1 - job.params['me']}").exists()) and time.perf_counter() < end:
+        time.sleep(0.01)
+    job.write("answer.json", met)
+
+
 @unit("test.sum")
 def add_up(job: Job) -> None:
     job.write("answer.json", sum(ref.json("answer.json") for ref in job.inputs.values()))

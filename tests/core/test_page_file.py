@@ -1,4 +1,4 @@
-"""Reading a page: every fault is told with its place and a fix, all at once; changing it keeps what people wrote."""
+"""Reading a page: all faults at once, each with place and fix; changing it keeps what people wrote."""
 
 import os
 import re
@@ -292,7 +292,7 @@ def test_known_names_that_are_wrong_are_told_with_their_lines(page):
     ]
 
 
-# ------------------------------------------------------------------------------------------ what is kindly read
+# -------------------------------------------------------------------------------------- what is kindly read
 
 
 def test_a_positive_class_may_be_written_as_a_number_or_truth_value(page):
@@ -409,7 +409,8 @@ def test_set_keeps_comments_order_and_line_ends(page):
 
 
 def test_set_answers_an_open_question_in_its_place(page):
-    asked = '[objective]\nmetric = "roc_auc"\n# costs = { false_positive = … }  # open: what does each mistake cost?\nbudget = "60s"\n'
+    asked = "# costs = { false_positive = … }  # open: what does each mistake cost?"
+    asked = f'[objective]\nmetric = "roc_auc"\n{asked}\nbudget = "60s"\n'
     path = page(SMALL + asked)
     set_key(path, "costs.false_negative", "20")
     assert "costs = { false_negative = 20 }  # open: what does each mistake cost?\nbudget" in path.read_text(
@@ -461,11 +462,11 @@ def test_set_keeps_the_rights_of_the_file(page):
 def test_set_that_cannot_write_leaves_the_old_page_whole(page, monkeypatch):
     path = page(SMALL)
 
-    def full(handle):
+    def full(_):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(os, "fsync", full)  # a full disk, as the system tells it
-    with pytest.raises(StoreError, match="(?s)the disk is full.*free some space"):
+    with pytest.raises(StoreError, match=r"(?s)the disk is full.*free some space"):
         set_key(path, "seed", "3")
     assert path.read_text("utf-8") == SMALL
     assert [entry.name for entry in path.parent.iterdir()] == ["mulle.toml"]

@@ -16,6 +16,8 @@ source = "a # b"
 long = """
 target = "not a key"
 """
+lists = ["""one
+two"""]
 ignore = [
   "a",   # [not a table]
   "b",
@@ -58,14 +60,14 @@ def test_no_text_breaks_the_walk(text):
         (("title",), 2),
         (("data",), 4),
         (("data", "source"), 5),
-        (("data", "ignore"), 9),
-        (("data", "ignore", 1), 9),
-        (("data", "target"), 13),
-        (("data", "quoted.key"), 14),
-        (("data", "a", "b"), 15),
-        (("slices", 0, "name"), 18),
-        (("slices", 1, "name"), 20),
-        (("slices", 1, "absent"), 19),
+        (("data", "ignore"), 11),
+        (("data", "ignore", 1), 11),
+        (("data", "target"), 15),
+        (("data", "quoted.key"), 16),
+        (("data", "a", "b"), 17),
+        (("slices", 0, "name"), 20),
+        (("slices", 1, "name"), 22),
+        (("slices", 1, "absent"), 21),
         (("absent",), None),
     ],
 )

@@ -8,14 +8,18 @@ import json
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import polars as pl
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from mulle.core.errors import DataError, StoreError
 from mulle.operate.predict import predict_file
 
 N = 1_000
+CUT_OFF = gzip.compress(b"id,age,job,lat,lon\n" + b"1,2,3,4,5\n" * 90_000)[:200]
 TABLE = pl.DataFrame(
     {
         "id": [f"c{i}" for i in range(N)],
@@ -28,30 +32,22 @@ TABLE = pl.DataFrame(
 )
 
 
+WRITERS = {
+    ".csv": lambda table, path: table.write_csv(path),
+    ".tsv": lambda table, path: table.write_csv(path, separator="\t"),
+    ".csv.gz": lambda table, path: path.write_bytes(gzip.compress(table.write_csv().encode())),
+    ".csv.zst": lambda table, path: table.write_csv(path, compression="zstd"),
+    ".jsonl": lambda table, path: table.write_ndjson(path),
+    ".jsonl.gz": lambda table, path: path.write_bytes(gzip.compress(table.write_ndjson().encode())),
+    ".json": lambda table, path: path.write_text(json.dumps(table.to_dicts()), "utf-8"),
+    ".parquet": lambda table, path: table.write_parquet(path),
+    ".arrow": lambda table, path: table.write_ipc(path),
+    ".arrows": lambda table, path: table.write_ipc_stream(path),
+}
+
+
 def write(table, path):
-    match "".join(path.suffixes):
-        case ".csv":
-            table.write_csv(path)
-        case ".tsv":
-            table.write_csv(path, separator="\t")
-        case ".csv.gz":
-            path.write_bytes(gzip.compress(table.write_csv().encode()))
-        case ".csv.zst":
-            table.write_csv(path, compression="zstd")
-        case ".jsonl":
-            table.write_ndjson(path)
-        case ".jsonl.gz":
-            path.write_bytes(gzip.compress(table.write_ndjson().encode()))
-        case ".json":
-            path.write_text(json.dumps(table.to_dicts()), "utf-8")
-        case ".parquet":
-            table.write_parquet(path)
-        case ".arrow":
-            table.write_ipc(path)
-        case ".arrows":
-            table.write_ipc_stream(path)
-        case other:
-            raise AssertionError(other)
+    WRITERS["".join(path.suffixes)](table, path)
     return path
 
 
@@ -70,7 +66,7 @@ def read(path):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir() if path.name not in {"toy.bundle"})
+    return sorted(path.name for path in folder.iterdir() if path.name != "toy.bundle")
 
 
 @pytest.mark.parametrize(
@@ -80,9 +76,7 @@ def names(folder):
 def test_every_format_gives_the_same_answers(toy, tmp_path, ending):
     source = write(TABLE, tmp_path / f"in{ending}")
     seen = []
-    summary = predict_file(
-        toy, source, tmp_path / "out.csv", chunk_rows=300, progress=lambda *told: seen.append(told)
-    )
+    summary = predict_file(toy, source, tmp_path / "out.csv", chunk_rows=300, progress=seen.append)
     truth = toy.predict(TABLE)
     found = read(tmp_path / "out.csv")
     assert found.columns == ["id", "probability_yes", "decision"]
@@ -92,7 +86,7 @@ def test_every_format_gives_the_same_answers(toy, tmp_path, ending):
     assert (summary.rows, summary.predicted, summary.rejected) == (N, N, 0)
     assert summary.unknown == ("shoe",)
     assert sum(summary.decisions.values()) == N
-    assert seen[-1][0] == N
+    assert seen[-1] == N
     assert len(seen) >= 4
     assert names(tmp_path) == [f"in{ending}", "out.csv"]
 
@@ -131,7 +125,7 @@ def test_rows_that_cannot_be_scored_go_to_the_rejected_file_with_number_and_reas
     assert rejected[0]["reason"] == "column 'age': 'old' is not a number"
     assert rejected[1]["reason"] == "line 4 has 4 fields, the header 5"
     assert rejected[2]["reason"] == 'line 8 has 7 fields, the header 5; beyond it: ["extra", "=1+1"]'
-    assert summary.rejected_to == tmp_path / "out.csv.rejected"
+    assert summary.rejected_to == str(tmp_path / "out.csv.rejected")
 
 
 def test_a_rejected_file_of_an_earlier_time_does_not_stay(toy, tmp_path):
@@ -156,6 +150,15 @@ def test_lines_that_are_no_json_are_rejected_one_by_one(toy, tmp_path):
     rejected = pl.read_csv(tmp_path / "out.parquet.rejected")
     assert rejected["row"].to_list() == [2, 3, 4]
     assert "{broken" in rejected["reason"][0]
+
+
+def test_half_a_character_travels_as_its_escape(toy, tmp_path):
+    row = {"id": "x\ud800", "age": 1, "job": "a\ud800", "lat": 1, "lon": 2}
+    (tmp_path / "in.jsonl").write_text(json.dumps(row) + "\n" + json.dumps({**row, "age": "\ud800"}))
+    summary = predict_file(toy, tmp_path / "in.jsonl", tmp_path / "out.csv")
+    assert (summary.predicted, summary.rejected) == (1, 1)
+    assert read(tmp_path / "out.csv")["id"].to_list() == ["x\\ud800"]
+    assert "x\\ud800" in (tmp_path / "out.csv.rejected").read_text("utf-8")
 
 
 def test_ids_of_mixed_types_across_chunks_become_text(toy, tmp_path):
@@ -206,12 +209,12 @@ def test_a_header_alone_gives_an_empty_table(toy, tmp_path):
         ("in.csv", b"id,Age,job,lat,lon\n1,2,3,4,5\n", "column 'age' is missing\n.*\n.*did you mean 'Age'"),
         ("in.csv", b"id,age,age,job,lat,lon\n", "'age' stands there twice\n.*line 1\n.*rename or drop"),
         ("in.parquet", b"PAR1 and nothing more", "can't be read.*\n.*\n.*check that it is whole"),
-        ("in.csv.gz", gzip.compress(b"id,age,job,lat,lon\n" + b"1,2,3,4,5\n" * 90_000)[:200], "can't be read.*\n.*\n.*whole"),
+        ("in.csv.gz", CUT_OFF, "can't be read.*\n.*\n.*whole"),
         ("in.json", b"[1, 2]", "no list of rows\n.*\n.*list of objects"),
         ("in.jsonl", b'{"a": 1}\n', "columns 'age', .* missing\n.*\n.*add it"),
     ],
 )  # fmt: skip
-def test_a_source_that_gives_no_answer_is_refused_and_leaves_nothing(toy, tmp_path, name, content, says):
+def test_a_source_that_gives_no_answer_is_refused_and_leaves_nothing(toy, tmp_path, *, name, content, says):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=says):
         predict_file(toy, tmp_path / name, tmp_path / "out.csv")
@@ -231,7 +234,7 @@ def test_a_source_that_is_not_there_and_one_that_is_the_output_are_refused(toy, 
 
 
 def test_a_folder_that_is_not_there_is_said_so(toy, tmp_path):
-    with pytest.raises(StoreError, match="can't be written.*\n.*\n.*folder"):
+    with pytest.raises(StoreError, match=r"can't be written.*\n.*\n.*folder"):
         predict_file(toy, write(TABLE, tmp_path / "in.csv"), tmp_path / "no" / "out.csv")
 
 
@@ -255,10 +258,47 @@ def test_a_full_disk_leaves_nothing_half_written(toy_folder, tmp_path, ending):
         except StoreError as error:
             print(error)
     """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)  # noqa: S603
     assert "can't be written: File too large" in done.stdout
     assert "free some room" in done.stdout
     assert names(tmp_path) == ["in.parquet", f"out{ending}"]
     assert (tmp_path / f"out{ending}").read_text() == "from before"
+
+
+CELLS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), max_size=6)
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    table=st.lists(st.lists(CELLS, min_size=2, max_size=7), max_size=12),
+    chunk_rows=st.integers(1, 5),
+    raw=st.booleans(),
+)
+def test_whatever_a_csv_file_holds_every_record_is_predicted_or_rejected_with_its_text(
+    toy, tmp_path, *, table, chunk_rows, raw
+):
+    source, out = tmp_path / "in.csv", tmp_path / "out.csv"
+    with source.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["id", "age", "job", "lat", "lon"])
+        if raw:  # quotes and line ends as they come
+            stream.writelines(",".join(cells) + "\n" for cells in table)
+        else:
+            writer.writerows(table)
+    with source.open(encoding="utf-8", newline="") as stream:
+        n_records = sum(bool(record) for record in csv.reader(stream)) - 1
+    summary = predict_file(toy, source, out, chunk_rows=chunk_rows)
+    assert summary.rows == n_records == summary.predicted + summary.rejected
+    with out.open(encoding="utf-8", newline="") as stream:
+        assert sum(1 for _ in csv.reader(stream)) - 1 == summary.predicted
+    if summary.rejected_to is not None:
+        with Path(summary.rejected_to).open(encoding="utf-8", newline="") as stream:
+            rejected = list(csv.DictReader(stream))
+        assert len(rejected) == summary.rejected
+        assert all(row["reason"] and row["row"] for row in rejected)
+
+
+def test_bytes_that_are_no_text_are_read_as_windows_and_lose_no_row(toy, tmp_path):
+    line = b"id,age,job,lat,lon\n"
+    (tmp_path / "in.csv").write_bytes(line + bytes(range(128, 256)) + b",1,smith,1,2\nb,2,smith,1,2\n")
+    assert predict_file(toy, tmp_path / "in.csv", tmp_path / "out.csv").predicted == 2

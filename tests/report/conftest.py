@@ -1,4 +1,4 @@
-"""A run as the loop leaves it: a made-up telephone company, 9,000 customers, 14 columns, every number computed."""
+"""A run as the loop leaves it: a made-up telephone company, 9,000 customers, 14 columns, numbers computed."""
 
 import base64
 import struct
@@ -230,9 +230,7 @@ def columns_of(churn):
                 x=Axis(label=""),
                 y=Axis(label="share", percent=True),
                 marks=[
-                    Mark(
-                        kind="bars", name="stayed", x=middle, y=(stayed / stayed.sum()).tolist(), role="muted"
-                    ),
+                    Mark(kind="bars", name="stayed", x=middle, y=(stayed / stayed.sum()).tolist(), role="muted"),
                     Mark(kind="bars", name="left", x=middle, y=(left / left.sum()).tolist(), role="main"),
                 ],
             )
@@ -323,9 +321,7 @@ def model(churn):
         y=Axis(label="average precision"),
         marks=[
             Mark(kind="points", name="one try", x=trials.tolist(), y=scores.tolist(), role="muted"),
-            Mark(
-                kind="step", name="best so far", x=trials.tolist(), y=np.maximum.accumulate(scores).tolist()
-            ),
+            Mark(kind="step", name="best so far", x=trials.tolist(), y=np.maximum.accumulate(scores).tolist()),
         ],
     )
     rounds = np.arange(1, 301)
@@ -360,9 +356,7 @@ def model(churn):
         says="Middling settings do best.",
         x=Axis(label="learning rate"),
         y=Axis(label="depth"),
-        marks=[
-            Mark(kind="cells", x=[c[0] for c in cells], y=[c[1] for c in cells], value=[c[2] for c in cells])
-        ],
+        marks=[Mark(kind="cells", x=[c[0] for c in cells], y=[c[1] for c in cells], value=[c[2] for c in cells])],
     )
     families = ["CatBoost", "LightGBM", "extra trees", "small network", "linear"]
     versus = Figure(
@@ -464,7 +458,7 @@ def evaluate(churn):
     money = Figure(
         name="money",
         title="What it is worth, by threshold",
-        says=f"Calling from {at[int(best.argmax())]:.0%} on is worth most: {best.max():,.0f} EUR per 1,000 customers.",
+        says=f"Calling from {at[int(best.argmax())]:.0%} on pays most: {best.max():,.0f} EUR per 1,000 customers.",
         x=Axis(label="threshold", **UNIT),
         y=Axis(label="EUR per 1,000 customers"),
         marks=[
@@ -599,12 +593,7 @@ def png(grey):
         return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
     head = struct.pack(">IIBBBBB", len(grey[0]), len(grey), 8, 0, 0, 0, 0)
-    raw = (
-        b"\x89PNG\r\n\x1a\n"
-        + chunk(b"IHDR", head)
-        + chunk(b"IDAT", zlib.compress(rows))
-        + chunk(b"IEND", b"")
-    )
+    raw = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
     return "data:image/png;base64," + base64.b64encode(raw).decode()
 
 
@@ -691,7 +680,7 @@ def churn_run():
             "opening": "not opened",
             "versions": {"mulle": "0.1.0", "numpy": "2.4.6", "catboost": "1.2.10"},
         },
-        "page": '[project]\nname = "churn"\n\n[data]\nsource = "data/customers.parquet"\ntarget = "churned"\n',
+        "page": '[project]\nname = "churn"\n\n[data]\nsource = "customers.parquet"\ntarget = "churned"\n',
         "outcomes": [to_json(o) for o in outcomes],
     }
 

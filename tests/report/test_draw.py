@@ -79,9 +79,7 @@ def test_the_same_figure_gives_the_same_text(figures):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize(
-    "values", [[], [None], [math.nan], [math.inf, -math.inf], [3.0], [0.0, 0.0], [1e308, -1e308]]
-)
+@pytest.mark.parametrize("values", [[], [None], [math.nan], [math.inf, -math.inf], [3.0], [0.0, 0.0], [1e308, -1e308]])
 def test_empty_missing_single_and_extreme_numbers_draw_without_error(kind, scale, values):
     mark = Mark(kind=kind, name="m", x=values, y=values, low=values, high=values, value=values)
     for drawn in (figure(mark, x=Axis(label="x", scale=scale)), figure(mark, y=Axis(label="y", scale=scale))):
@@ -126,13 +124,7 @@ def test_no_name_can_break_out_of_its_place(text):
 def test_any_words_give_well_formed_xml(text, other):
     mark = Mark(kind="bars", name=text, x=[1, 2], y=[text, other])
     axis = Axis(label=other, scale="category")
-    parsed(
-        svg(
-            figure(
-                mark, Mark(kind="rule", name=other, x=[1]), x=Axis(label=text), y=axis, title=text, says=other
-            )
-        )
-    )
+    parsed(svg(figure(mark, Mark(kind="rule", name=other, x=[1]), x=Axis(label=text), y=axis, title=text, says=other)))
 
 
 @given(
@@ -143,7 +135,7 @@ def test_any_words_give_well_formed_xml(text, other):
     percent=st.booleans(),
 )
 @settings(max_examples=150, deadline=None)
-def test_any_numbers_draw_at_finite_places(pairs, kind, x_scale, y_scale, percent):
+def test_any_numbers_draw_at_finite_places(*, pairs, kind, x_scale, y_scale, percent):
     x, y = [p[0] for p in pairs], [p[1] for p in pairs]
     mark = Mark(kind=kind, x=x, y=y, low=y, high=x, value=x)
     held = figure(mark, x=Axis(label="x", scale=x_scale), y=Axis(label="y", scale=y_scale, percent=percent))
@@ -194,16 +186,12 @@ def test_series_differ_by_more_than_colour():
 
 
 def test_a_log_axis_leaves_out_what_is_not_above_zero():
-    drawn = svg(
-        figure(Mark(kind="points", x=[0, -1, 10, 1000], y=[1, 1, 1, 1]), x=Axis(label="n", scale="log"))
-    )
+    drawn = svg(figure(Mark(kind="points", x=[0, -1, 10, 1000], y=[1, 1, 1, 1]), x=Axis(label="n", scale="log")))
     assert drawn.count("<circle") == 2
 
 
 def test_axis_limits_are_kept():
-    held = figure(
-        Mark(kind="line", x=[0.4, 0.6], y=[0.4, 0.6]), y=Axis(label="y", low=0, high=1, percent=True)
-    )
+    held = figure(Mark(kind="line", x=[0.4, 0.6], y=[0.4, 0.6]), y=Axis(label="y", low=0, high=1, percent=True))
     assert {"0%", "100%"} <= set(words_of(parsed(svg(held))))
 
 
@@ -230,3 +218,18 @@ def test_cells_write_their_number_and_grow_stronger_with_it():
     weak, strong = (float(r.get("fill-opacity")) for r in root.iter(f"{SVG}rect"))
     assert weak < strong
     assert {"1", "4"} <= set(words_of(root))
+
+
+def test_steps_of_a_histogram_stand_around_the_middle_of_their_bins_and_others_hold_until_the_next():
+    for y, start in (([1, 3, 2], 0.5), ([1, 2, 3], 1.0)):
+        held = figure(Mark(kind="step", x=[1, 2, 3], y=y), x=Axis(label="x", low=0, high=4), y=Axis(label="y", low=0))
+        root = parsed(svg(held, width=440))
+        first = float(re.search(r"M([\d.]+)", next(root.iter(f"{SVG}path")).get("d")).group(1))
+        ticks = {t.text: float(t.get("x")) for t in root.iter(f"{SVG}text") if t.get("text-anchor") == "middle"}
+        pixels = (ticks["4"] - ticks["0"]) / 4
+        assert first == pytest.approx(ticks["0"] + start * pixels, abs=1)
+
+
+def test_pictures_of_few_pixels_are_shown_as_squares(figures):
+    gallery = next(f for f in figures if f.name == "letters")
+    assert svg(gallery).count('mu-coarse"') == 9

@@ -37,9 +37,7 @@ def test_a_heat_map_is_told_as_it_is_seen():
 
 def test_series_on_the_same_categories_stand_side_by_side():
     marks = [Mark(kind="bars", name=n, x=["a", "b"], y=[i, 2]) for i, n in enumerate(["one", "two"])]
-    figure = Figure(
-        name="f", title="", says="", x=Axis(label="k", scale="category"), y=Axis(label="v"), marks=marks
-    )
+    figure = Figure(name="f", title="", says="", x=Axis(label="k", scale="category"), y=Axis(label="v"), marks=marks)
     assert table_of(figure).columns == ["k", "one", "two"]
     assert table_of(figure).rows == [["a", 0, 1], ["b", 2, 2]]
 
@@ -137,10 +135,7 @@ def test_marks_stand_out_from_the_paper(sheet, name):
 @pytest.mark.parametrize("sheet", [palette.LIGHT, palette.DARK])
 @pytest.mark.parametrize("cell", ["cell", "cell2"])
 def test_words_in_the_strongest_cell_can_be_read(sheet, cell):
-    mixed = [
-        round(0.7 * int(sheet[cell][i : i + 2], 16) + 0.3 * int(sheet["paper"][i : i + 2], 16))
-        for i in (1, 3, 5)
-    ]
+    mixed = [round(0.7 * int(sheet[cell][i : i + 2], 16) + 0.3 * int(sheet["paper"][i : i + 2], 16)) for i in (1, 3, 5)]
     assert palette.contrast(sheet["ink"], "#" + "".join(f"{v:02x}" for v in mixed)) >= 4.5
 
 

@@ -78,9 +78,7 @@ def test_the_headline_numbers_carry_their_intervals(page):
 
 def test_all_seven_gates_are_told_in_words_also_the_one_that_did_not_run(page):
     strip = page.text[page.text.index("The seven gates") :]
-    assert re.search(
-        r"The question undecided .*The data shut .*The model open .*The sealed test not run", strip
-    )
+    assert re.search(r"The question undecided .*The data shut .*The model open .*The sealed test not run", strip)
 
 
 def test_the_page_loads_nothing_from_elsewhere(html, page):
@@ -157,9 +155,7 @@ def test_no_word_of_a_run_becomes_a_tag(run):
     assert not [1 for _, attributes in page.tags for name in attributes if name.startswith("on")]
 
 
-@pytest.mark.parametrize(
-    "make", [run_html, lambda r: checks_html([c for o in read_run(r).outcomes for c in o.checks])]
-)
+@pytest.mark.parametrize("make", [run_html, lambda r: checks_html([c for o in read_run(r).outcomes for c in o.checks])])
 def test_fragments_escape_and_close_their_tags(run, make):
     for held in (run, hostile(run)):
         page = Reader(make(held))
@@ -170,9 +166,7 @@ def test_the_styles_of_a_fragment_touch_nothing_else_on_the_page(run):
     css = re.search(r"<style>(.*?)</style>", run_html(run), re.DOTALL).group(1)
     bare = re.sub(r"@media[^{]*\{", "", css)
     selectors = [
-        s.strip()
-        for rule in re.findall(r"([^{}]+)\{", bare)
-        for s in re.sub(r"\([^)]*\)", "", rule).split(",")
+        s.strip() for rule in re.findall(r"([^{}]+)\{", bare) for s in re.sub(r"\([^)]*\)", "", rule).split(",")
     ]
     assert [s for s in selectors if s and ".mu" not in s] == []
 
@@ -192,9 +186,7 @@ def test_a_figure_can_be_shown_alone():
 def test_hundreds_of_columns_are_limited_and_told_in_words(run):
     many = copy.deepcopy(run)
     column = next(f for f in many["outcomes"][1]["figures"] if f["name"].startswith("column."))
-    many["outcomes"][1]["figures"] += [
-        column | {"name": f"column.c{i}", "title": f"c{i}"} for i in range(500)
-    ]
+    many["outcomes"][1]["figures"] += [column | {"name": f"column.c{i}", "title": f"c{i}"} for i in range(500)]
     html = page_html(many)
     assert "492 more figures, in words" in html
     assert len(html.encode()) < 1_000_000
@@ -259,7 +251,5 @@ def test_a_report_that_cannot_be_written_says_where(tmp_path):
 
 def test_facts_of_a_stage_may_be_nested(run):
     nested = copy.deepcopy(run)
-    nested["outcomes"][0]["facts"] = to_json(
-        {"rows": 3, "sides": {"train": 2, "test": 1}, "kinds": ["a", "b"]}
-    )
+    nested["outcomes"][0]["facts"] = to_json({"rows": 3, "sides": {"train": 2, "test": 1}, "kinds": ["a", "b"]})
     assert read_run(nested).outcomes[0].facts["sides"]["train"] == 2

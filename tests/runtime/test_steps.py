@@ -50,9 +50,7 @@ def pictures(tmp_path, toy_parts):
         "step": step,
     }
     golden = Golden(rows=[{"image": png(0)}, {"image": png(255)}])
-    return write_bundle(
-        tmp_path / "pictures", toy_parts(request=[entry], graphs=mean_of(4), golden=golden, key=())
-    )
+    return write_bundle(tmp_path / "pictures", toy_parts(request=[entry], graphs=mean_of(4), golden=golden, key=()))
 
 
 def test_pictures_come_as_bytes_or_base64_and_never_as_paths(pictures, tmp_path):
@@ -111,7 +109,8 @@ def test_a_folder_without_pictures_and_one_for_a_table_are_refused(pictures, toy
 
 def test_text_beside_a_number_is_tokenised_before_the_graph(tmp_path, toy_parts):
     step = {
-        "op": "tokenise", "version": 1, "analyzer": "text", "width": WIDTH, "word_ngrams": [1, 2], "char_ngrams": [3, 5],
+        "op": "tokenise", "version": 1, "analyzer": "text", "width": WIDTH,
+        "word_ngrams": [1, 2], "char_ngrams": [3, 5],
     }  # fmt: skip
     text = {
         "name": "review",
@@ -128,6 +127,6 @@ def test_text_beside_a_number_is_tokenised_before_the_graph(tmp_path, toy_parts)
         toy_parts(request=[text, age], graphs=mean_of(WIDTH, numbers=1), golden=Golden(rows=rows)),
     )
     vectors = tokenise.run({**step, "feature": "review"}, np.array([row["review"] for row in rows], object))
-    truth = vectors.mean(axis=1) + [0.5, -3, 1]
+    truth = vectors.mean(axis=1) + np.array([0.5, -3, 1])
     assert bundle.predict(rows).prediction[:, 0] == pytest.approx(truth, abs=1e-6)
     assert bundle.predict_one(rows[2]).prediction[0] == pytest.approx(truth[2], abs=1e-6)

@@ -33,9 +33,7 @@ def other(tmp_path):
 
 
 def test_the_second_is_told_whose_lock_it_is(tmp_path, other):
-    with pytest.raises(
-        StoreError, match=rf"is held by pid {other.pid} \(mulle run, since \d\d:\d\d\)"
-    ) as caught:
+    with pytest.raises(StoreError, match=rf"is held by pid {other.pid} \(mulle run, since \d\d:\d\d\)") as caught:
         Lock(tmp_path, command="mulle assess").acquire()
     assert caught.value.fix == f"wait until it has ended, or end it: kill {other.pid}"
 

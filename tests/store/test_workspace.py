@@ -125,3 +125,44 @@ def test_the_folder_may_be_deleted_and_everything_is_new(tmp_path):
     shutil.rmtree(tmp_path / ".mulle")
     with Workspace.open(tmp_path, write=True) as space:
         assert space.find("k") is None
+
+
+def test_a_full_disk_is_told_and_what_was_kept_stays(disk):
+    with Workspace.open(disk.path, write=True) as space:
+        ref = space.keep("k", ORDER, done(space), seconds=0.1)
+        run = space.begin({})
+        disk.fill()
+        with pytest.raises(StoreError, match="free some space"):
+            for n in range(1000):
+                space.record("scored", {"n": n, "words": "x" * 1000})
+        disk.empty()
+        space.record("end", {})
+        assert space.find("k") == ref
+        assert space.ledger.events(run_id=run, kind="end")
+
+
+def test_a_full_disk_at_the_start_is_told(disk):
+    disk.fill()
+    with pytest.raises(StoreError, match="free some space"):
+        Workspace.open(disk.path, write=True)
+    disk.empty()
+    Workspace.open(disk.path, write=True).close()
+
+
+def test_a_read_only_disk_can_be_read_and_a_writer_is_told(disk):
+    with Workspace.open(disk.path, write=True) as space:
+        ref = space.keep("k", ORDER, done(space), seconds=0.1)
+    assert disk.remount("ro")
+    with Workspace.open(disk.path, write=False) as space:
+        assert space.find("k") == ref
+    with pytest.raises(StoreError, match="it is read-only") as caught:
+        Workspace.open(disk.path, write=True)
+    assert str(disk.path) in caught.value.where
+    assert disk.remount("rw")
+
+
+def test_an_empty_read_only_folder_is_told(disk):
+    assert disk.remount("ro")
+    with pytest.raises(StoreError, match="it is read-only") as caught:
+        Workspace.open(disk.path, write=True)
+    assert caught.value.where == str(disk.path / ".mulle")

@@ -61,7 +61,9 @@ def init(source: str, *, target: str, folder: Path, name: str | None = None) -> 
     path = folder / "mulle.toml"
     if path.exists():
         raise ProjectError(
-            "there is a project here already", where=str(path), fix="mulle run; or --folder NEW for another project"
+            "there is a project here already",
+            where=str(path),
+            fix="mulle run; or --folder NEW for another project",
         )
     held = read_source(source, root=Path.cwd())
     raw = held.table.lazy().collect()

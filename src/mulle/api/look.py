@@ -69,7 +69,11 @@ def status(folder: Path) -> dict[str, Any]:
     lock = read_lock(folder)
     seal = f"{lock.seal.by}, {len(lock.opened())} opening(s)" if lock else "none"
     standing = [c["name"] for o in held["outcomes"] for c in o["checks"] if _stands(c)]
-    return _line(held) | {"seal": seal, "open": ", ".join(standing) or "nothing", "next": held["decision"]["next"]}
+    return _line(held) | {
+        "seal": seal,
+        "open": ", ".join(standing) or "nothing",
+        "next": held["decision"]["next"],
+    }
 
 
 def _stands(check: Mapping[str, Any]) -> bool:
@@ -167,7 +171,17 @@ def _registry(package: str) -> Registry[Any]:
 
 def doctor() -> list[dict[str, Any]]:
     """Return what the machine offers: versions, cores, disk, and known traps."""
-    names = ("numpy", "polars", "scikit-learn", "lightgbm", "catboost", "optuna", "onnx", "onnxruntime", "pillow")
+    names = (
+        "numpy",
+        "polars",
+        "scikit-learn",
+        "lightgbm",
+        "catboost",
+        "optuna",
+        "onnx",
+        "onnxruntime",
+        "pillow",
+    )
     found = [{"what": "python", "value": platform.python_version(), "note": platform.platform()}]
     found += [{"what": name, "value": metadata.version(name), "note": ""} for name in names]
     usage = shutil.disk_usage(Path.cwd())

@@ -190,7 +190,13 @@ def run(
         assert space.run_id is not None  # noqa: S101  # begin sets it
         home = space.run_folder(space.run_id)
         with LocalWorkshop(
-            space, project.page, home, workers=workers, seed=project.page.project.seed, files=files, watch=watch
+            space,
+            project.page,
+            home,
+            workers=workers,
+            seed=project.page.project.seed,
+            files=files,
+            watch=watch,
         ) as workshop:
             turn = _turn(project, space.run_id, workshop, watch, (began, budget, started))
             turned = turn_once(turn, until=until)
@@ -198,7 +204,11 @@ def run(
 
 
 def _turn(
-    project: Opened, run_id: str, workshop: LocalWorkshop, watch: Watch, when: tuple[float, str | None, datetime]
+    project: Opened,
+    run_id: str,
+    workshop: LocalWorkshop,
+    watch: Watch,
+    when: tuple[float, str | None, datetime],
 ) -> Turn:
     began, budget, started = when
     asked = budget or project.page.objective.budget
@@ -297,7 +307,9 @@ def assess(project: Opened, *, watch: Watch | None = None, again: str | None = N
         space.run_id = home.name
         held = json.loads((home / "run.json").read_text("utf-8"))
         left = read_handover(home / "handover.json", space.artifacts.find)
-        with LocalWorkshop(space, project.page, home, seed=project.page.project.seed, files=files, watch=watch) as shop:
+        with LocalWorkshop(
+            space, project.page, home, seed=project.page.project.seed, files=files, watch=watch
+        ) as shop:
             turn = _turn(project, home.name, shop, watch, (perf_counter(), None, datetime.now(UTC)))
             turn.memo["again"] = again or ""
             turned = Turned(left=dict(left))

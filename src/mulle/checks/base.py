@@ -146,8 +146,8 @@ class Seen:
     @property
     def known(self) -> NDArray[np.bool_]:
         """Which rows have a known target, ``[rows]``."""
-        finite = np.isfinite(self.target.reshape(self.n_rows, -1))
-        return np.asarray(finite.all(axis=1), np.bool_)
+        finite = np.isfinite(self.target)
+        return np.asarray(finite if finite.ndim == 1 else finite.all(axis=1), np.bool_)
 
     def columns(self, *kinds: str) -> Iterator[tuple[Feature, pl.Series]]:
         """Go over the raw columns of features of some kinds, or of all."""

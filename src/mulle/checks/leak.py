@@ -19,6 +19,8 @@ ENOUGH = 100
 """Rows of the rarest class (or of all) from which a near perfect score is no accident."""
 ENOUGH_FEW = 30
 """The same for a column of few values, each of which names the target: a renamed copy."""
+FEWEST = 20
+"""Known rows below which nothing is asked: halves of it show anything."""
 KINDS = ("number", "category", "boolean", "datetime", "place")
 
 
@@ -38,7 +40,7 @@ class Leak(DataCheck):
 
     def look(self, seen: Seen) -> Sequence[Check]:
         """Score each column alone, on a sample, on rows that it was not fitted on."""
-        if seen.target.ndim > 1 or not seen.known.any():
+        if seen.target.ndim > 1 or int(seen.known.sum()) < FEWEST:
             return []
         found, n = self._scores(seen)
         limit = self.limit(seen)
@@ -48,7 +50,7 @@ class Leak(DataCheck):
         return [*answers, self._rest(seen, {k: v for k, v in found.items() if k not in proven}, n)]
 
     def _scores(self, seen: Seen) -> tuple[dict[str, Single], int]:
-        columns = list(seen.columns(*KINDS))
+        columns = [(f, s) for f, s in seen.columns(*KINDS) if s.null_count() < len(s)]
         taken = seen.sample(max(LEAST, min(MOST, CELLS // max(len(columns), 1))))
         taken = taken[seen.known[taken]]
         target, k = seen.target[taken], len(seen.classes)
@@ -100,7 +102,11 @@ class Leak(DataCheck):
             value=found[best].score if best else None,
             bar=self.bar_words(seen, "≤"),
             n_rows=n,
-            evidence=table("What each column tells alone", COLUMNS, [_row(k, v) for k, v in found.items()])
+            evidence=table(
+                "What each column tells alone",
+                COLUMNS,
+                [_row(name, one) for name, one in found.items() if not suspects or name in suspects],
+            )
             if best
             else None,
         )

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
+import polars as pl
 
 from mulle.checks.base import DataCheck, Seen, check
-from mulle.checks.same import fingerprints, groups, shown
+from mulle.checks.same import fingerprints, shown
 from mulle.checks.shares import SHOWN, count, percent, table
 from mulle.core.check import Check, Status
 
@@ -31,10 +32,10 @@ class SealedTwins(DataCheck):
         names = [n for n in seen.inputs() if seen.sealed is not None and n in seen.sealed.columns]
         if seen.sealed is None or not seen.sealed.height or not names:
             return []
-        own, sealed = fingerprints(seen.table, names), fingerprints(seen.sealed, names)
-        twin = np.isin(sealed, own)
+        own, sealed = (pl.Series(fingerprints(table_, names)) for table_ in (seen.table, seen.sealed))
+        twin = sealed.is_in(own.implode()).to_numpy()
         n, part = int(twin.sum()), float(twin.mean())
-        coarse = len(groups(own)[1]) < FEW_DIFFERENT * len(own)
+        coarse = bool(n) and own.n_unique() < FEW_DIFFERENT * len(own)
         above = part > self.limit(seen)
         says = (
             f"{count(n, 'row')} of {len(sealed):,} sealed ones ({percent(part)}) look like an unsealed row."

@@ -6,7 +6,7 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import click
 
@@ -19,9 +19,21 @@ SHUT = 1
 class Ended(Protocol):
     """What the end needs to know of a run. `mulle.api` gives it."""
 
-    id: str
-    stamp: str
-    next: str
+    @property
+    def id(self) -> str:
+        """The run's name."""
+
+    @property
+    def stamp(self) -> str:
+        """Draft or ready."""
+
+    @property
+    def next(self) -> str:
+        """The next thing to type."""
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was stopped by hand."""
 
     @property
     def verdict(self) -> Verdict:
@@ -43,7 +55,7 @@ class Ended(Protocol):
     def bundle_path(self) -> Path | None:
         """The packaged bundle."""
 
-    def to_json(self) -> Any:
+    def to_json(self) -> object:
         """Return all of it as plain JSON."""
 
 
@@ -85,7 +97,7 @@ def _gates(outcomes: Sequence[Outcome], width: int) -> Iterator[str]:
 
 
 def _why(outcome: Outcome) -> str:
-    """Name what keeps a gate from opening; what each of them says stands below."""
+    # Name what keeps a gate from opening; what each of them says stands below
     standing = _standing([outcome])
     names = ", ".join(check.name for check in standing)
     return f"{_counted(standing)}: {names}" if standing else outcome.answer
@@ -98,7 +110,7 @@ def _counted(checks: Iterable[Check]) -> str:
 
 
 def _standing(outcomes: Iterable[Outcome]) -> list[Check]:
-    """Return the checks that keep a gate from opening, failures first."""
+    # Return the checks that keep a gate from opening, failures first
     kept = {Status.FAIL: 0, Status.UNANSWERED: 1}
     checks = [
         check for one in outcomes for check in one.checks if check.status in kept and not check.override
@@ -157,7 +169,7 @@ def _ways(run: Ended) -> Iterator[str]:
 
 
 def _near(path: Path | None) -> str:
-    """Name a path the short way, from here."""
+    # Name a path the short way, from here
     if path is None:
         return ""
     here = Path.cwd()
@@ -165,7 +177,7 @@ def _near(path: Path | None) -> str:
 
 
 def _hung(head: str, words: str, width: int, *, at: int | None = None) -> list[str]:
-    """Hang words on a head: the lines after the first begin below them."""
+    # Hang words on a head: the lines after the first begin below them
     used = len(click.unstyle(head))
     indent = used if at is None else at
     room = max(20, width - used)

@@ -30,7 +30,7 @@ NEEDED = (
 )
 EXTRAS = {"pandas": "frames from pandas", "pyarrow": "frames from PyArrow"}
 ENOUGH_GB = 2.0
-"""Free space below which a run may fill the disk: a bundle, its folds and the ledger take a few hundred megabytes."""
+"""Free space below which a run may fill the disk: bundle, folds and ledger take some hundred megabytes."""
 
 
 def examine(folder: str | Path) -> Sequence[Check]:
@@ -110,7 +110,7 @@ def _disk(folder: Path) -> Iterator[Check]:
 
 
 def _threads() -> Iterator[Check]:
-    """OpenMP that spins while it waits makes a fit of 2.8 s take 35.6 s beside other work."""
+    # OpenMP that spins while it waits makes a fit of 2.8 s take 35.6 s beside other work
     told = environment()
     calm = told.get("OMP_WAIT_POLICY", "").upper() == CALM["OMP_WAIT_POLICY"]
     says = "threads wait without spinning" if calm else "threads spin while they wait: slow beside other work"

@@ -52,7 +52,7 @@ def ours(error: BaseException) -> int:
         MulleError(
             f"this is a fault of Mulle, not yours: {says}",
             where=str(file) if file else "no folder could be written to, so the trace follows",
-            fix="open an issue and attach that file; it holds the trace and no data of yours that Mulle knows of",
+            fix="open an issue and attach that file; it holds the trace, without values of options",
         )
     )
     if file is None:
@@ -61,7 +61,7 @@ def ours(error: BaseException) -> int:
 
 
 def _typed(arguments: list[str]) -> str:
-    """Repeat the command without values, which may be secret."""
+    # Repeat the command without values, which may be secret
     return " ".join(word.partition("=")[0] + ("=…" if "=" in word else "") for word in arguments)
 
 

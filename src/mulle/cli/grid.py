@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import click
 
 from mulle.cli.lines import shortened
-
 
 NARROWEST = 8
 """Letters that a column keeps, however narrow the window is."""
@@ -70,17 +68,14 @@ def _joined(cells: Sequence[str], spans: Sequence[int]) -> str:
     ).rstrip()
 
 
-def _cell(value: Any) -> str:
-    if value is None or value == "":
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
-    if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M")
-    if isinstance(value, Mapping):
-        return ", ".join(f"{key} {_cell(held)}" for key, held in value.items()) or "–"
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return ", ".join(map(_cell, value)) or "–"
-    return " ".join(str(value).split())
+def _cell(value: object) -> str:
+    said = " ".join(str(value).split())
+    if value is None or isinstance(value, bool):
+        said = {None: "", True: "yes", False: "no"}[value]
+    elif isinstance(value, int | float):
+        said = f"{value:,.4g}" if isinstance(value, float) else f"{value:,}"
+    elif isinstance(value, Mapping):
+        said = ", ".join(f"{key} {_cell(held)}" for key, held in value.items())
+    elif isinstance(value, Sequence) and not isinstance(value, str):
+        said = ", ".join(map(_cell, value))
+    return said or "–"

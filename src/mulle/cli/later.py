@@ -12,7 +12,7 @@ from mulle.core.errors import MulleError
 INSTEAD = {
     "explain": "mulle report shows which columns matter, for all rows together",
     "judge": "bring the labels as a column of the data",
-    "serve": "mulle predict BUNDLE IN OUT scores files; Bundle.load(path).predict_one(row) answers from Python",
+    "serve": "mulle predict BUNDLE IN OUT scores files; Bundle.load(path).predict_one(row) from Python",
     "release": "mulle assess says whether it may ship; the bundle is one folder to copy",
     "monitor": "mulle check on newer data says what has changed",
     "retrain": "mulle run on newer data, then mulle assess",

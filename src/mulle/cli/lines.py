@@ -1,4 +1,4 @@
-"""Somebody who watches a run and writes down what happens, line by line: for logs, pipes and dumb terminals."""
+"""Somebody who watches a run and writes it down, line by line: for logs, pipes and dumb terminals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Somebody who watches a run on a terminal: what stays is written as lines, what changes moves in a block below them."""
+"""Somebody who watches a run on a terminal: lines for what stays, below them a block for what changes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ BAR = 24
 
 
 class LiveView(Lines):
-    """Lines that stay, and below them a block of two lines: what is being done, how far it is, the best model so far.
+    """Lines that stay, and below them a block of two: what is being done, how far it is, the best model.
 
     Parameters
     ----------

@@ -69,11 +69,11 @@ def rows(*, out: Path, page: Path, overrides: Sequence[str], json_: bool) -> Non
     if json_:
         voice.as_json({"path": str(out), "rows": found})
     else:
-        voice.say(f"written: {out}" + (f", {found:,} rows" if isinstance(found, int) else ""))
+        voice.say(f"written: {out}, {found:,} rows")
 
 
 def _folder(page: Path) -> Path:
-    """Return the project's folder, once its page is known to be there."""
+    # Return the project's folder, once its page is known to be there
     if page.is_dir():
         return page
     from mulle.core.page_file import read_text  # noqa: PLC0415
@@ -82,14 +82,14 @@ def _folder(page: Path) -> Path:
     return page.absolute().parent
 
 
-def _show(found: Any, *, json_: bool, nothing: str) -> None:
+def _show(found: object, *, json_: bool, nothing: str) -> None:
     from mulle.cli.grid import grid, pairs  # noqa: PLC0415
     from mulle.core.jsonable import to_json  # noqa: PLC0415
 
     if json_:
         voice.as_json(found)
         return
-    plain = found.to_json() if hasattr(found, "to_json") else to_json(found)
+    plain: Any = found.to_json() if isinstance(found, voice.SpeaksJson) else to_json(found)
     if not plain:
         voice.say(nothing)
     elif isinstance(plain, Mapping):

@@ -63,7 +63,7 @@ class Words(click.Group):
                 formatter.write_dl([(name, word.says) for name, word in words.items()], col_max=12)
 
     def main(  # type: ignore[override]
-        self, args: Sequence[str] | None = None, **extra: Any
+        self, args: Sequence[str] | None = None, **extra: object
     ) -> NoReturn:
         """Run a word and leave with its exit code."""
         voice.prepare(sys.stdout, sys.stderr)
@@ -72,7 +72,7 @@ class Words(click.Group):
         extra = {**extra, "standalone_mode": False, "prog_name": "mulle"}
         sys.exit(self._code(args, extra))
 
-    def _code(self, args: Sequence[str] | None, extra: dict[str, Any]) -> int:
+    def _code(self, args: Sequence[str] | None, extra: dict[str, Any]) -> int:  # noqa: PLR0911  # a return a code
         try:
             return int(super().main(args, **extra) or 0)
         except click.exceptions.Exit as leaving:
@@ -100,7 +100,10 @@ def _told(error: MulleError) -> int:
 @click.group(
     cls=Words,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96},
-    epilog="mulle WORD --help says more about each. Results go to stdout, words to stderr; --json is for machines.",
+    epilog=(
+        "mulle WORD --help says more about each. "
+        "Results go to stdout, words to stderr; --json is for machines."
+    ),
 )
 @click.version_option(__version__, "--version", message="mulle %(version)s")
 def cli() -> None:

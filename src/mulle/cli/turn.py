@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +16,7 @@ from mulle.core.settings import environment
 if TYPE_CHECKING:
     from mulle.cli.ending import Ended
     from mulle.compute.turn import Watch
+    from mulle.core.page_text import Guessed
 
 STOPPED = 130
 
@@ -94,8 +95,8 @@ def run(
 ) -> int:
     """Turn the wheel once: problem, data, baseline, model, evaluation, bundle.
 
-    A run goes as far as it can; gates stop shipping, not looking. What was finished before is found again, so the
-    same command after an interrupt goes on from there.
+    A run goes as far as it can; gates stop shipping, not looking. What was finished before is found
+    again, so the same command after an interrupt goes on from there.
     """
     return _turn(page, overrides, until=until, budget=budget, strict=strict, json_=json_)
 
@@ -108,7 +109,8 @@ def run(
 def assess(*, page: Path, overrides: Sequence[str], again: str | None, json_: bool) -> int:
     """Open the sealed test for the very bundle that would ship. Leaves with 1 when a gate is shut.
 
-    The opening is recorded before a row is read. The same bundle gives the stored answer and is not counted again.
+    The opening is recorded before a row is read. The same bundle gives the stored answer and is not
+    counted again.
     """
     from mulle import api  # noqa: PLC0415
 
@@ -118,14 +120,15 @@ def assess(*, page: Path, overrides: Sequence[str], again: str | None, json_: bo
     return _end(assessed, json_=json_, strict=True)
 
 
-def _turn(page: Path, overrides: Sequence[str], **how: Any) -> int:
+def _turn(
+    page: Path, overrides: Sequence[str], *, until: str | None, budget: str | None, strict: bool, json_: bool
+) -> int:
     from mulle import api  # noqa: PLC0415
 
-    json_ = how.pop("json_")
     project = api.open_project(page, overrides)
     with watching() as watch:
-        turned = api.run(project, watch=watch, **how)
-    return _end(turned, json_=json_, strict=how["strict"])
+        turned = api.run(project, watch=watch, until=until, budget=budget, strict=strict)
+    return _end(turned, json_=json_, strict=strict)
 
 
 def watching() -> AbstractContextManager[Watch]:
@@ -146,7 +149,7 @@ def _end(run: Ended, *, json_: bool, strict: bool) -> int:
         voice.as_json(run)
     else:
         voice.result("\n" + ending(run, width=voice.width()))
-    if getattr(run, "interrupted", False):
+    if run.interrupted:
         from mulle.cli.fault import stopped  # noqa: PLC0415
 
         voice.say(stopped())
@@ -154,7 +157,7 @@ def _end(run: Ended, *, json_: bool, strict: bool) -> int:
     return exit_code(run, strict=strict)
 
 
-def _tell_guesses(guessed: Any, path: Path) -> None:
+def _tell_guesses(guessed: Guessed, path: Path) -> None:
     from mulle.core.page_text import summary  # noqa: PLC0415
 
     for line in summary(guessed):

@@ -37,7 +37,7 @@ def predict(*, bundle: Path, source: str, out: Path, json_: bool) -> None:
 
 
 def progress() -> Callable[[int], None]:
-    """Return somebody who is told how many rows are done, and shows it on a terminal, at most ten times a second."""
+    """Return somebody who is told how many rows are done, and shows it on a terminal."""
     if not sys.stderr.isatty():
         return lambda _: None
     began, said = perf_counter(), [0.0]

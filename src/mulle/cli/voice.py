@@ -1,4 +1,4 @@
-"""How Mulle speaks at a terminal: results to stdout, words to stderr; colour where it is wanted, ASCII where it must be."""
+"""How Mulle speaks at a terminal: results to stdout, words to stderr; colour and letters as it can show."""
 
 from __future__ import annotations
 
@@ -7,16 +7,26 @@ import json
 import shutil
 import sys
 import textwrap
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO, runtime_checkable
 
 import click
 
 from mulle.core.errors import MulleError, ProjectError
 from mulle.core.settings import wants_colour
 
+
+@runtime_checkable
+class SpeaksJson(Protocol):
+    """A result that knows its own JSON form."""
+
+    def to_json(self) -> object:
+        """Return plain JSON values."""
+
+
 PLAIN = {
-    "✓": "+", "✗": "x", "○": "o", "·": "-", "…": "...", "–": "-", "—": "-", "≥": ">=", "≤": "<=", "×": "x", "→": "->",
-    "━": "=", "─": "-", "╸": "-", "╺": "-", "│": "|", "’": "'", "“": '"', "”": '"', "±": "+/-", "µ": "u", "€": "EUR",
+    "✓": "+", "✗": "x", "·": "-", "…": "...", "–": "-", "—": "-", "≥": ">=", "≤": "<=", "×": "x", "→": "->",
+    "━": "=", "─": "-", "╸": "-", "╺": "-", "│": "|", "’": "'", "“": '"', "”": '"', "±": "+/-", "µ": "u",
+    "€": "EUR",
     "\u00a0": " ", "\u2009": " ", "\u202f": " ",
 }  # fmt: skip
 """What is written where the terminal's encoding lacks a letter."""
@@ -69,11 +79,11 @@ def _write(stream: TextIO, text: str) -> None:
     stream.flush()
 
 
-def as_json(value: Any) -> None:
+def as_json(value: object) -> None:
     """Write a result for machines, to stdout: one JSON document."""
     from mulle.core.jsonable import to_json  # noqa: PLC0415  # imports numpy
 
-    plain = value.to_json() if hasattr(value, "to_json") else to_json(value)
+    plain = value.to_json() if isinstance(value, SpeaksJson) else to_json(value)
     wide = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     _write(sys.stdout, json.dumps(plain, ensure_ascii=not wide, indent=2))
 

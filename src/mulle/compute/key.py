@@ -195,4 +195,5 @@ def _plain(value: object) -> Json:
         return {str(name): _plain(held) for name, held in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(held) for held in value]
-    return to_json(value)
+    plain: Json = to_json(value)
+    return plain

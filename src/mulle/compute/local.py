@@ -65,7 +65,8 @@ class LocalWorkshop:
 
     Workers are started when first needed, live over many orders, and have one thread each. A unit that
     crashes its process fails alone. What is finished is kept before it is given back, so a killed run does
-    nothing twice. When the driver dies its workers die with it.
+    nothing twice. When the driver dies its workers die with it. Use it from one thread: on Linux its workers
+    end with the thread that started them.
 
     Parameters
     ----------
@@ -185,13 +186,16 @@ class LocalWorkshop:
             self._leave(batch)
 
     def close(self) -> None:
-        """End all workers."""
-        for process in self._processes:
-            if self._processes[process] is not None:
-                process.kill()
-        for process in list(self._processes):
-            process.close()
+        """End all workers. Should a batch be going on, what was running in it comes back as failed."""
+        held = dict(self._processes)
         self._processes.clear()
+        end_all([process for process, task in held.items() if task is not None])
+        for process, task in held.items():
+            if task is None:
+                process.close()
+            else:
+                closed = WorkError("the workshop was closed while this was being done", fix="run it again")
+                self._finish(task, Done(order=task.order, error=closed))
 
     def __enter__(self) -> Self:
         return self
@@ -295,9 +299,7 @@ class LocalWorkshop:
         self._hand_out()
 
     def _patience(self) -> float:
-        running = [
-            task.kill_at for task in self._processes.values() if task and task.kill_at and not task.killed
-        ]
+        running = [task.kill_at for task in self._processes.values() if task and task.kill_at and not task.killed]
         waiting = [batch.deadline for batch in self._batches if batch.deadline and batch.todo]
         soonest = min([*running, *waiting], default=None)
         return LOOK_EVERY_S if soonest is None else min(max(soonest - perf_counter(), 0.001), LOOK_EVERY_S)

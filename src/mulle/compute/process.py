@@ -89,6 +89,9 @@ class Process:
             self.kill()
         status = self._pipe.wait()
         self._listener.join(CLOSE_S)
+        with suppress(OSError):
+            if not self.log.stat().st_size:
+                self.log.unlink()
         return status
 
 
@@ -128,7 +131,7 @@ def worker_environment(threads: int) -> dict[str, str]:
 
 def _start(log: Path, threads: int) -> subprocess.Popen[bytes]:
     # -P: a file json.py in the folder where the run was started must not stand in for the library's
-    command = [sys.executable, "-P", "-m", "mulle.compute.worker", str(os.getpid())]
+    command = [sys.executable, "-P", "-m", "mulle.compute", str(os.getpid())]
     with log.open("ab") as printed:
         return subprocess.Popen(  # noqa: S603  # our own module, no shell
             command,

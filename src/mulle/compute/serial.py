@@ -129,9 +129,7 @@ class SerialWorkshop:
             return Done(order=order, error=fault, seconds=perf_counter() - started)
         took = perf_counter() - started
         late = (out / CUT_SHORT).exists()
-        return Done(
-            order=order, ref=self.memory.keep(ready.key, order, out, seconds=took), seconds=took, late=late
-        )
+        return Done(order=order, ref=self.memory.keep(ready.key, order, out, seconds=took), seconds=took, late=late)
 
 
 def seconds_left(order: Order, deadline: float | None) -> float | None:

@@ -10,7 +10,6 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-import mulle
 from mulle.core.jsonable import to_json
 
 DOORS = ("cli", "server", "report")
@@ -66,7 +65,11 @@ def code_hash(files: Iterable[Path] = ()) -> str:
 @cache
 def own_code_hash() -> str:
     """Return the hash of Mulle's source as it was when first asked in this process."""
-    root = Path(mulle.__file__).parent
+    return inner_hash(Path(__file__).parents[1])
+
+
+def inner_hash(root: Path) -> str:
+    """Return the hash of all Python source below a folder but that of the doors, by names and contents."""
     sources = [p.relative_to(root) for p in root.rglob("*.py")]
     inner = sorted(p.as_posix() for p in sources if p.parts[0] not in DOORS)
     return digest([[name, _content(root / name)] for name in inner])

@@ -1,4 +1,4 @@
-"""A worker process, ``python -m mulle.compute.worker``: takes orders as JSON lines and says how it went.
+"""What a worker process does: it takes orders as JSON lines and says how it went.
 
 It knows no stage, no ledger and no cache. It imports the one module in which a unit's function stands, writes
 into the folder it was given, and ends with its driver.
@@ -28,9 +28,8 @@ from mulle.core.work import Job, Ref
 PROGRESS_EVERY_S = 0.05
 
 
-def main() -> None:
+def serve() -> None:
     """Do orders until the driver closes the pipe."""
-    end_with(int(sys.argv[1]))
     driver = Driver()
     faulthandler.enable()
     try:
@@ -76,25 +75,6 @@ class Driver:
         for line in self._in:
             self._heard.put(json.loads(line))
         # the driver has closed the pipe or is dead: end at once, even in the midst of a unit
-        os._exit(0)
-
-
-def end_with(parent: int) -> None:
-    """End this process when its parent dies; elsewhere than on Linux the closed pipe does that.
-
-    Parameters
-    ----------
-    parent
-        The driver's process id.
-    """
-    if sys.platform != "linux":
-        return
-    import ctypes  # noqa: PLC0415  # only Linux has the call
-    import signal  # noqa: PLC0415
-
-    set_parent_death_signal = 1
-    ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before the call
         os._exit(0)
 
 
@@ -166,7 +146,3 @@ def find(address: str) -> Callable[[Job], None]:
         found = getattr(found, part)
     function: Callable[[Job], None] = found
     return function
-
-
-if __name__ == "__main__":
-    main()

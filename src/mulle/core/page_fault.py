@@ -1,5 +1,7 @@
 """What is wrong with a page, in words: what was seen, where, and what to type instead."""
 
+# ruff: noqa: ANN401  # what stands in a page may be any plain value
+
 from __future__ import annotations
 
 import difflib
@@ -68,7 +70,13 @@ class Source:
         self.command = command
 
     def at(self, path: Keys) -> Any:
-        """Return the value as written, or None where there is none."""
+        """Return the value as written, or None where there is none.
+
+        Returns
+        -------
+        Any
+            What stands in the file, or on the command line.
+        """
         held: Any = self.raw
         for key in path:
             if not _has(held, key):
@@ -77,7 +85,13 @@ class Source:
         return held
 
     def where(self, path: Keys) -> str:
-        """Say where a key stands."""
+        """Say where a key stands.
+
+        Returns
+        -------
+        str
+            File, line and key; or the words that were typed.
+        """
         for keys, words in self.told.items():
             if path[: len(keys)] == keys:
                 return f"{self.command} {words}"
@@ -86,13 +100,24 @@ class Source:
         return f"{self.name}, line {line}: {place}" if line else f"{self.name}: {place}"
 
     def together(self, found: Sequence[Found]) -> MulleError:
-        """Join faults into one error, in the order in which they stand in the file."""
+        """Join faults into one error, in the order in which they stand in the file.
+
+        Returns
+        -------
+        MulleError
+            The fault itself when there is only one.
+        """
         ordered = sorted(found, key=lambda pair: line_of(self.text, pair[0]) or len(self.text))
         return ProjectError.together([error for _, error in ordered])
 
 
 def dotted(path: Keys) -> str:
     """Write a path as in the file: ``[data] target``, ``[[slices]] 2, where``.
+
+    Returns
+    -------
+    str
+        Table in brackets, then the key.
 
     Examples
     --------
@@ -118,6 +143,11 @@ def _has(held: object, key: str | int) -> bool:
 def shown(value: object) -> str:
     """Show a value as it was written, cut when it is long.
 
+    Returns
+    -------
+    str
+        TOML, at most 60 letters.
+
     Examples
     --------
     >>> shown("soon"), shown(True), len(shown("x" * 500))
@@ -132,6 +162,11 @@ def shown(value: object) -> str:
 
 def fields_at(path: Sequence[str | int]) -> Mapping[str, FieldInfo]:
     """Return the keys that may stand in a table of the page; empty where any may, or where there is no table.
+
+    Returns
+    -------
+    Mapping
+        Name to description.
 
     Examples
     --------
@@ -155,13 +190,24 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def field_at(path: Keys) -> FieldInfo | None:
-    """Return one key's description, or None when there is no such key."""
+    """Return one key's description, or None when there is no such key.
+
+    Returns
+    -------
+    FieldInfo | None
+        Its default, words and examples.
+    """
     named = [key for key in path if isinstance(key, str)]
     return fields_at(named[:-1]).get(named[-1]) if named else None
 
 
 def all_keys(prefix: Keys = ()) -> Iterator[Keys]:
     """Walk through all keys that a page may have, tables first.
+
+    Yields
+    ------
+    tuple
+        The path of a table or key.
 
     Examples
     --------
@@ -174,13 +220,19 @@ def all_keys(prefix: Keys = ()) -> Iterator[Keys]:
 
 
 def _belongs(name: str, path: Keys) -> str:
-    """Name the table in which a misplaced key would be right."""
+    # Name the table in which a misplaced key would be right
     homes = [keys for keys in all_keys() if len(keys) > 1 and keys[-1] == name and keys[:-1] != path[:-1]]
     return f"it belongs in [{'.'.join(map(str, homes[0][:-1]))}]" if homes else ""
 
 
 def example(path: Keys) -> str:
-    """Return a line to type for a key."""
+    """Return a line to type for a key.
+
+    Returns
+    -------
+    str
+        ``key = value``.
+    """
     field = field_at(path)
     name = next(key for key in reversed(path) if isinstance(key, str))
     if field is None:  # a name that the person chose: a feature, the bar of a check, a column's kind
@@ -218,13 +270,13 @@ def from_validation(error: ValidationError, source: Source) -> list[Found]:
 
 
 def _meant(written: Keys, wanted: Keys) -> bool:
-    """Say whether one key is another one misspelt, so that it is told once."""
+    # Say whether one key is another one misspelt, so that it is told once
     near = difflib.get_close_matches(str(written[-1]), list(fields_at(written[:-1])), n=1, cutoff=0.6)
     return written[:-1] == wanted[:-1] and near == [wanted[-1]]
 
 
 def _path(loc: Sequence[str | int], kind: str, source: Source) -> Keys:
-    """Take pydantic's own words out of a location: what is left are keys of the page."""
+    # Take pydantic's own words out of a location: what is left are keys of the page
     held: Any = source.raw
     path: list[str | int] = []
     for i, key in enumerate(loc):

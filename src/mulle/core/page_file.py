@@ -3,6 +3,8 @@
 Which keys there are stands in `mulle.core.project`; how faults are worded in `mulle.core.page_fault`.
 """
 
+# ruff: noqa: ANN401  # what stands in a page may be any plain value
+
 from __future__ import annotations
 
 import difflib
@@ -20,7 +22,6 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from mulle.core.errors import MulleError, ProjectError, StoreError, UnknownName
-from mulle.core.jsonable import Json
 from mulle.core.page_fault import Found, Source, all_keys, contradictions, dotted, fields_at, from_validation
 from mulle.core.page_text import Candidate, Guessed, Open, Unsure, open_questions, render_page, write_page
 from mulle.core.project import VARIABLE, Page
@@ -53,15 +54,15 @@ _HOW = "mulle init FILE --target COLUMN writes one from your data"
 
 
 def load_page(path: Path, *, overrides: Sequence[str] = ()) -> Page:
-    """Read a project file.
+    r"""Read a project file.
 
     Parameters
     ----------
     path
         The file, usually ``mulle.toml``.
     overrides
-        Keys to change for this once: ``"objective.budget=5m"``. Values are TOML, else text. A key may be written
-        without its table where that is clear: ``"costs.false_negative=20"``.
+        Keys to change for this once: ``"objective.budget=5m"``. Values are TOML, else text. A key may be
+        written without its table where that is clear: ``"costs.false_negative=20"``.
 
     Returns
     -------
@@ -71,14 +72,14 @@ def load_page(path: Path, *, overrides: Sequence[str] = ()) -> Page:
     Raises
     ------
     ProjectError
-        When there is no file, it is not TOML, or anything in it is wrong: all faults at once, each with its line.
+        When there is no file, it is not TOML, or anything in it is wrong: all faults at once.
 
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     file = Path(folder) / "mulle.toml"
-    ...     _ = file.write_text('[data]\\nsource = "a.csv"\\ntarget = "churned"\\n')
+    ...     _ = file.write_text('[data]\nsource = "a.csv"\ntarget = "churned"\n')
     ...     load_page(file, overrides=["budget=5m"]).objective.budget
     '5m'
     """
@@ -226,7 +227,7 @@ def _not_toml(text: str, name: str, said: str) -> ProjectError:
 
 
 def _cure(row: str) -> str:
-    """Guess what was meant by a line that is not TOML."""
+    # Guess what was meant by a line that is not TOML
     if row.count('"') % 2 or row.count("'") % 2:
         return "close the quotes"
     pair = re.fullmatch(r"\s*([\w.-]+)\s*[=:]\s*([^\"'\[{].*?)\s*", row)
@@ -238,7 +239,7 @@ def _cure(row: str) -> str:
 
 
 def _flat_checks(raw: Mapping[str, Any]) -> dict[str, Any]:
-    """Let ``[checks]`` hold ``data.missing = 0.9`` without quotes."""
+    # Let ``[checks]`` hold ``data.missing = 0.9`` without quotes
     checks = raw.get("checks")
     return {**raw, "checks": dict(_joined(checks))} if isinstance(checks, Mapping) else dict(raw)
 
@@ -275,11 +276,11 @@ def _fill(value: Any, path: Keys, source: Source, faults: list[Found]) -> Any:
 
 
 def _variable(match: re.Match[str]) -> str:
-    """Give a variable's value; ``$${NAME}`` stands for ``${NAME}`` itself."""
+    # Give a variable's value; ``$${NAME}`` stands for ``${NAME}`` itself
     return f"${{{match[2]}}}" if match[1] else environment().get(match[2], match[0])
 
 
-# ------------------------------------------------------------------------------------------ --set and mulle set
+# --------------------------------------------------------------------------------------- --set and mulle set
 
 
 def full_key(name: str, *, where: str = "") -> Keys:
@@ -308,7 +309,7 @@ def full_key(name: str, *, where: str = "") -> Keys:
     --------
     >>> full_key("costs.false_negative"), full_key("checks.data.missing")
     (('objective', 'costs', 'false_negative'), ('checks', 'data.missing'))
-    """
+    """  # noqa: DOC501  # `_nearest` makes the UnknownName
     parts: Keys = tuple(parts_of(name))
     known = list(all_keys())
     free = _free_key(parts)
@@ -324,7 +325,7 @@ def full_key(name: str, *, where: str = "") -> Keys:
 
 
 def _free_key(parts: Keys) -> Keys | None:
-    """Return the path of a key whose name the person chooses: a feature, a check's bar, a column's kind."""
+    # Return the path of a key whose name the person chooses: a feature, a check's bar, a column's kind
     if parts[:1] == ("checks",) and len(parts) > 1:
         return ("checks", ".".join(map(str, parts[1:])))
     if parts[:1] == ("features",) and len(parts) == 2:  # noqa: PLR2004
@@ -339,7 +340,7 @@ def _free_key(parts: Keys) -> Keys | None:
 
 
 def _nearest(name: str, known: Sequence[Keys], where: str) -> UnknownName:
-    """Look among full names and last words, since people remember either."""
+    # Look among full names and last words, since people remember either
     full = {".".join(map(str, keys)): keys for keys in known}
     words = {str(keys[-1]): ".".join(map(str, keys)) for keys in known}
     short = {".".join(map(str, keys[1:])): name_ for name_, keys in full.items() if len(keys) > 1}
@@ -354,6 +355,11 @@ def _nearest(name: str, known: Sequence[Keys], where: str) -> UnknownName:
 
 def value_of(text: str) -> Any:
     """Read a value as it is typed after ``=``: TOML, else text.
+
+    Returns
+    -------
+    Any
+        Number, text, truth value, list or mapping.
 
     Examples
     --------
@@ -401,7 +407,7 @@ def assignment(words: str, *, command: str = "--set") -> tuple[Keys, Any]:
 
 
 def _suited(path: Keys, text: str) -> Any:
-    """Keep text as text where the page wants text: a positive class of 1, a goal that begins with a digit."""
+    # Keep text as text where the page wants text: a positive class of 1, a goal that begins with a digit
     value = value_of(text)
     field = fields_at(path[:-1]).get(str(path[-1]))
     wants_text = field is not None and set(_leaves(field.annotation)) <= {str, type(None)}
@@ -409,7 +415,7 @@ def _suited(path: Keys, text: str) -> Any:
 
 
 def _leaves(annotation: Any) -> Iterator[Any]:
-    """Walk through the plain types within a union."""
+    # Walk through the plain types within a union
     inner = typing.get_args(annotation)
     if typing.get_origin(annotation) is typing.Annotated:
         yield from _leaves(inner[0])
@@ -445,7 +451,7 @@ def _put(raw: dict[str, Any], path: Keys, value: Any) -> None:
 
 
 def set_key(path: Path, name: str, value: str) -> Page:
-    """Change one key of a project file in place; comments, order and line ends stay.
+    r"""Change one key of a project file in place; comments, order and line ends stay.
 
     The file is written only when the changed page is right, and then in one step.
 
@@ -475,7 +481,7 @@ def set_key(path: Path, name: str, value: str) -> Page:
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as folder:
     ...     file = Path(folder) / "mulle.toml"
-    ...     _ = file.write_text('[data]  # ours\\ntarget = "churned"\\n')
+    ...     _ = file.write_text('[data]  # ours\ntarget = "churned"\n')
     ...     _ = set_key(file, "costs.false_negative", "20")
     ...     print(file.read_text())
     [data]  # ours
@@ -544,13 +550,13 @@ def _edited(text: str, keys: Keys, value: Any) -> str:
 
 
 def _inner_keys(table: Mapping[str, Any], keys: Keys) -> Keys:
-    """Split a check's name where the file has it in tables within tables."""
+    # Split a check's name where the file has it in tables within tables
     first, *rest = str(keys[0]).split(".")
     return (first, *rest, *keys[1:]) if rest and isinstance(table.get(first), Mapping) else keys
 
 
 def _opened(text: str, keys: Keys) -> str:
-    """Turn the open question that a key answers into a line of its own, so that the answer stands in its place."""
+    # Turn the open question that a key answers into a line of its own, so that the answer stands in its place
     asked = (
         re.compile(rf"(?m)^#[ \t]*({re.escape(str(keys[1]))})[ \t]*=[^#\r\n]*(#[ \t]*open:[^\r\n]*)")
         if keys[1:]
@@ -573,7 +579,7 @@ def _table_around(text: str, position: int) -> str | int | None:
 
 
 def _closed(text: str, keys: Keys) -> str:
-    """Take the question away once it is answered in full."""
+    # Take the question away once it is answered in full
     if keys[:2] == ("objective", "costs") and not _costs_are_known(text):
         return text
     name = re.escape(str(keys[1] if keys[1:] else keys[0]))
@@ -599,7 +605,7 @@ def replace_text(path: Path, text: str) -> None:
     ------
     StoreError
         When the folder is read-only or the disk is full; the old file is whole.
-    """
+    """  # noqa: DOC501  # `StoreError.of` makes it
     target = path.resolve()
     temporary = None
     try:
@@ -645,6 +651,11 @@ def render(page: Page) -> str:
 def json_schema() -> dict[str, Any]:
     """Return the JSON Schema of the project file, for editors.
 
+    Returns
+    -------
+    dict
+        Draft 2020-12, with the words of `mulle.core.project`.
+
     Examples
     --------
     >>> schema = json_schema()
@@ -660,7 +671,7 @@ def json_schema() -> dict[str, Any]:
 
 
 def _plain_words(held: Any) -> Any:
-    """Take the marks of our docstrings out of descriptions; editors show them as they are."""
+    # Take the marks of our docstrings out of descriptions; editors show them as they are
     if isinstance(held, list):
         return [_plain_words(inner) for inner in held]
     if not isinstance(held, dict):

@@ -1,5 +1,7 @@
 """The page as words: what ``mulle init`` writes from its guesses, and what ``mulle render`` shows."""
 
+# ruff: noqa: ANN401  # what stands in a page may be any plain value
+
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -132,6 +134,11 @@ def write_page(guessed: Guessed) -> str:
 def open_questions(guessed: Guessed) -> list[Open]:
     """Return what the data could not tell, in the order in which it stands on the page.
 
+    Returns
+    -------
+    list
+        One a line of the page.
+
     Examples
     --------
     >>> guessed = Guessed(name="c", source="c.csv", target="y", task="regression", n_rows=10, n_columns=3)
@@ -153,15 +160,19 @@ def _ask(name: str, candidate: Candidate, question: str) -> Open:
 
 def _opening(guessed: Guessed) -> list[str]:
     return [
-        f"# {guessed.name}: {guessed.n_rows:,} rows × {guessed.n_columns:,} columns of {_one_line(guessed.source)}",
-        "# Guesses have their reason beside them: change what is wrong. `mulle set KEY=VALUE` answers what is open,",
-        "# `mulle render` shows every key with its default.",
+        f"# {_one_line(guessed.name)}: {_size(guessed)} of {_one_line(guessed.source)}",
+        "# Guesses have their reason beside them: change what is wrong. `mulle set KEY=VALUE` answers what",
+        "# is open, `mulle render` shows every key with its default.",
         "",
         "[project]",
         _line("name", guessed.name),
         *_asked(guessed, "goal"),
         "",
     ]
+
+
+def _size(guessed: Guessed) -> str:
+    return f"{guessed.n_rows:,} rows × {guessed.n_columns:,} columns"
 
 
 def _data(guessed: Guessed) -> Iterator[str]:
@@ -239,7 +250,7 @@ def _beside(line: str, comment: str) -> str:
 
 
 def _one_line(words: str) -> str:
-    """Keep what came from data from breaking out of its comment."""
+    # Keep what came from data from breaking out of its comment
     return "".join(letter if letter.isprintable() else " " for letter in words).strip()
 
 
@@ -311,7 +322,7 @@ def _key(key: str, field: FieldInfo, value: Any, origin: str) -> str:
 
 
 def _present(value: Any) -> Any:
-    """Leave out what is absent; TOML has no null."""
+    # Leave out what is absent; TOML has no null
     if isinstance(value, Mapping):
         return {key: _present(held) for key, held in value.items() if held is not None}
     return value

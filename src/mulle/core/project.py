@@ -1,9 +1,11 @@
 """The page: the one-page project file ``mulle.toml`` as one strict, frozen model.
 
-Reading it (faults all at once, with their place) lives in `mulle.core.page_file`; this file says only what may stand in it.
-The words under each field are what editors, ``mulle render`` and the reference show, and its first example is what an error
-offers to type.
+Reading it (faults all at once, with their place) lives in `mulle.core.page_file`; this file says only what
+may stand in it. The words under each field are what editors, ``mulle render`` and the reference show, and its
+first example is what an error offers to type.
 """
+
+# ruff: noqa: ANN401  # what stands in a page may be any plain value
 
 from __future__ import annotations
 
@@ -32,7 +34,7 @@ from mulle.core.errors import ProjectError
 
 
 def _as_text(value: object) -> object:
-    """Let ``positive = 1``, ``positive = true`` and a bare date stand for their text."""
+    # Let ``positive = 1``, ``positive = true`` and a bare date stand for their text
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, date):
@@ -58,7 +60,7 @@ def _moment(value: str) -> str:
 
 
 def _flat(value: object, prefix: str = "") -> object:
-    """Join nested tables, so that ``data.missing = 0.9`` under ``[checks]`` needs no quotes."""
+    # Join nested tables, so that ``data.missing = 0.9`` under ``[checks]`` needs no quotes
     if not isinstance(value, Mapping):
         return value
     flat: dict[str, object] = {}
@@ -117,7 +119,7 @@ class DataPart(_Part):
     """``[data]``: where the rows are and what the columns mean."""
 
     source: Annotated[str, Field(examples=["data/customers.parquet"])] = ""
-    """A file, a glob or a folder, relative to this page: CSV, TSV, Parquet, Arrow or JSON lines, also gzip or zstd."""
+    """File, glob or folder, relative to the page: CSV, TSV, Parquet, Arrow, JSON lines, also gzip or zstd."""
     target: Annotated[str, Field(examples=["churned"], min_length=1)]
     """The column to predict. An empty value in it means *not known yet*."""
     task: Annotated[str | None, Field(examples=["binary"])] = None
@@ -129,7 +131,7 @@ class DataPart(_Part):
     group: Annotated[str | None, Field(examples=["household"])] = None
     """Rows with the same value stay on the same side of every split: the unit that is counted."""
     time: Annotated[str | None, Field(examples=["snapshot_at"])] = None
-    """When the row was known. With it, folds and the sealed test go by time: older rows predict newer ones."""
+    """When the row was known. With it, folds and sealed test go by time: older rows predict newer ones."""
     weight: Annotated[str | None, Field(examples=["survey_weight"])] = None
     """A column with how much each row counts, ≥ 0. Never a feature."""
     label_delay: Annotated[Span | None, Field(examples=["30d"])] = None
@@ -174,25 +176,25 @@ class ObjectivePart(_Part):
     metric: Annotated[str | None, Field(examples=["average_precision"])] = None
     """What models are compared by. Chosen to suit the target when absent; ``mulle parts`` lists all."""
     min_gain: Annotated[Number | None, Field(examples=[0.01])] = None
-    """The gain over the best baseline that is worth having, in units of the metric; the lower bound must reach it."""
+    """The least gain over the best baseline, in units of the metric; its lower bound must reach this."""
     costs: Annotated[
         Annotated[CostsPart, Tag("table")] | Annotated[Literal["unknown"], Tag("text")],
         Discriminator(_shape),
         Field(examples=[{"false_positive": 1.5, "false_negative": 20, "currency": "EUR"}]),
     ] = "unknown"
-    """What mistakes cost: they choose the threshold. While ``"unknown"``, *ship?* is never answered with yes."""
+    """What mistakes cost; chooses the threshold. While ``"unknown"``, *ship?* is not answered with yes."""
     budget: Annotated[
         Annotated[Span, Tag("text")] | Annotated[TrialsBudget, Tag("table")],
         Discriminator(_shape),
         Field(examples=["5m"]),
     ] = "60s"
-    """How long the search for a model may take: a span such as ``"5m"``, or ``{ trials = 40 }``, which replays exactly."""
+    """How long to search: a span such as ``"5m"``, or ``{ trials = 40 }``, which replays exactly."""
     search: Annotated[Literal["tpe", "random", "grid"], Field(examples=["tpe"])] = "tpe"
     """How configurations are proposed after the first portfolio."""
     families: Annotated[list[str] | None, Field(examples=[["linear", "catboost"]])] = None
     """Model families that may be tried. All that suit the task when absent; ``mulle parts`` lists them."""
     protocol: Annotated[Literal["auto", "holdout", "kfold", "repeated"], Field(examples=["kfold"])] = "auto"
-    """How validation is done: one hold-out, folds, or repeated folds. Chosen by the number of rows when auto."""
+    """How validation is done: one hold-out, folds, or repeated folds. By the number of rows when auto."""
     policy: Annotated[str | None, Field(examples=["threshold"])] = None
     """What turns scores into a decision. The task's own when absent; ``mulle parts`` lists all."""
 
@@ -302,33 +304,50 @@ class Page(_Part):
     """Checks passed by name, each with a reason that stays on the record."""
 
     _source: Any = PrivateAttr(default=None)
-    """The page as it was written (`mulle.core.page_fault.Source`), for places in errors and for what must stay secret."""
+    """The page as it was written (`mulle.core.page_fault.Source`): for places in errors, and for secrets."""
 
     def __eq__(self, other: object) -> bool:
-        """Compare what the pages say, not where they came from."""
+        # what the pages say counts, not where they came from
         return isinstance(other, Page) and self.__dict__ == other.__dict__
 
     __hash__ = None  # type: ignore[assignment]  # it holds lists
 
     @property
     def source(self) -> Any:
-        """The page as it was written, or None when it did not come from a file or from `make_page`."""
+        """The page as it was written, or None when it did not come from a file or from `make_page`.
+
+        Returns
+        -------
+        Any
+            A `mulle.core.page_fault.Source`.
+        """
         return self._source
 
     def from_source(self, source: Any) -> Page:
-        """Remember how the page was written, and return it."""
+        """Remember how the page was written, and return it.
+
+        Returns
+        -------
+        Page
+            Itself.
+        """
         self._source = source
         return self
 
     @model_serializer(mode="wrap", when_used="json")
     def _without_secrets(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Write ``${NAME}`` where the file has it: the JSON form is what is kept, shown and hashed."""
+        # Write ``${NAME}`` where the file has it: the JSON form is what is kept, shown and hashed
         held: dict[str, Any] = handler(self)
         return held if self._source is None else as_written(held, self._source.raw)
 
 
 def as_written(value: Any, raw: Any) -> Any:
     """Put the words of the file back wherever they name an environment variable.
+
+    Returns
+    -------
+    Any
+        The value, with ``${NAME}`` where the file has it.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""TOML as text: on which line a key stands, and how a value is written. The standard library reads but says neither."""
+"""TOML as text: on which line a key stands, and how a value is written. The standard library says neither."""
 
 from __future__ import annotations
 
@@ -15,12 +15,20 @@ _TABLE = re.compile(r"^\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
 _KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
 _PAIR = re.compile(rf"^\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*=\s*(.*)$")
 _NAME = re.compile(_KEY)
-_STRINGS = re.compile(r'"(?:[^"\\]|\\.)*"|\'[^\']*\'|#.*')
+_WORDS = re.compile(
+    r'''"""(?:[^\\]|\\.)*?"""|\'\'\'.*?\'\'\'|(?P<open>"""|\'\'\').*|"(?:[^"\\]|\\.)*"|'[^']*'|#.*'''
+)
+"""Strings that end on their line, a long one that does not, or a comment."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def parts_of(dotted: str) -> list[str]:
     """Split a dotted key, with quotes taken off.
+
+    Returns
+    -------
+    list
+        The names.
 
     Examples
     --------
@@ -38,7 +46,7 @@ def _unquoted(name: str) -> str:
 
 
 def places(text: str) -> Iterator[tuple[Keys, int]]:
-    """Walk through the tables and keys of a TOML text.
+    r"""Walk through the tables and keys of a TOML text.
 
     Parameters
     ----------
@@ -52,7 +60,7 @@ def places(text: str) -> Iterator[tuple[Keys, int]]:
 
     Examples
     --------
-    >>> dict(places('[data]\\ntarget = "y"\\n[[slices]]\\nname = "new"'))
+    >>> dict(places('[data]\ntarget = "y"\n[[slices]]\nname = "new"'))
     {('data',): 1, ('data', 'target'): 2, ('slices', 0): 3, ('slices', 0, 'name'): 4}
     """
     table: Keys = ()
@@ -72,28 +80,30 @@ def places(text: str) -> Iterator[tuple[Keys, int]]:
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """Give the lines that begin something: not those inside a long string or an open bracket."""
+    # Give the lines that begin something: not those inside a long string or an open bracket
     depth, quote = 0, ""
     for number, line in enumerate(text.split("\n"), 1):
+        rest = line
         if quote:
-            quote = "" if quote in line else quote
-            continue
-        if depth == 0:
+            _, closed, rest = line.partition(quote)
+            if not closed:
+                continue
+        elif depth == 0:
             yield number, line
-        is_header = depth == 0 and _TABLE.match(line) is not None and _PAIR.match(line) is None
-        quote = "" if is_header else _opened(line)
-        bare = _STRINGS.sub("", line)
-        if not is_header and not quote:
-            depth = max(0, depth + sum(map(bare.count, "[{")) - sum(map(bare.count, "]}")))
+            if _TABLE.match(line) and not _PAIR.match(line):
+                continue
+        quote = _opened(rest)
+        bare_ = _WORDS.sub("", rest)
+        depth = max(0, depth + sum(map(bare_.count, "[{")) - sum(map(bare_.count, "]}")))
 
 
 def _opened(line: str) -> str:
-    """Return the triple quote that a line opens and does not close."""
-    return next((mark for mark in ('"""', "'''") if line.count(mark) % 2), "")
+    # Return the triple quote that a line opens and does not close
+    return next((found["open"] for found in _WORDS.finditer(line) if found["open"]), "")
 
 
 def line_of(text: str, path: Sequence[str | int]) -> int | None:
-    """Find the line on which a key stands, or the nearest thing around it.
+    r"""Find the line on which a key stands, or the nearest thing around it.
 
     Parameters
     ----------
@@ -109,7 +119,7 @@ def line_of(text: str, path: Sequence[str | int]) -> int | None:
 
     Examples
     --------
-    >>> line_of("[objective]\\ncosts = { false_pos = 1 }", ("objective", "costs", "false_pos"))
+    >>> line_of("[objective]\ncosts = { false_pos = 1 }", ("objective", "costs", "false_pos"))
     2
     """
     known: dict[str, int] = {}
@@ -159,6 +169,11 @@ def toml(value: object) -> str:
 
 def bare(key: str) -> str:
     """Write one key, in quotes only where it needs them.
+
+    Returns
+    -------
+    str
+        The key as TOML.
 
     Examples
     --------

@@ -18,7 +18,7 @@ from mulle.core.check import Interval
 
 Floats = NDArray[np.float64]
 
-MOST_ROWS = 20_000
+MOST_ROWS = 10_000
 CELLS = 1_000_000
 LEAST_ROWS = 1_000
 FOLDS = 3
@@ -58,7 +58,7 @@ def tell_apart(first: pl.DataFrame, second: pl.DataFrame, *, rng: np.random.Gene
     first, second
         Canonical rows. Columns that both have are compared; lists and images are not.
     rng
-        Draws at most 20,000 rows of each (fewer of wide tables) and deals the folds.
+        Draws at most 10,000 rows of each (fewer of wide tables) and deals the folds.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Write a bundle: under a temporary name first, proved on its golden rows, then renamed. There is no half bundle."""
+"""Write a bundle: under a temporary name first, proved on its golden rows, then renamed: never half."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from mulle.runtime.selftest import row_to_json
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GraphPart:
-    """A graph that scores: its bytes, the file that it becomes, and the scores that it gives (double ``[rows, outputs]``)."""
+    """A graph that scores: its bytes, its file, and the scores that it gives (double ``[rows, outputs]``)."""
 
     content: bytes
     file: str = "model.onnx"
@@ -40,8 +40,8 @@ class GraphPart:
 class PolicyPart:
     """The policy: its graph, which score each of its inputs takes, its parameters, and what it decides on.
 
-    The graph takes one double ``[rows, outputs]`` for each of ``inputs`` and one double scalar ``parameter_<name>`` for
-    each of ``parameters``, and gives ``decision``.
+    The graph takes one double ``[rows, outputs]`` for each of ``inputs`` and one double scalar
+    ``parameter_<name>`` for each of ``parameters``, and gives ``decision``.
     """
 
     name: str
@@ -56,8 +56,8 @@ class PolicyPart:
 class Golden:
     """Made-up rows with the trainer's answers.
 
-    ``prediction`` is float64 ``[rows, outputs]`` and ``decision`` has a class name or a number for each row; when both
-    are left out the bundle's own answers are kept, which proves less.
+    ``prediction`` is float64 ``[rows, outputs]`` and ``decision`` has a class name or a number for each row;
+    when both are left out the bundle's own answers are kept, which proves less.
     """
 
     rows: Sequence[Mapping[str, Any]]
@@ -86,7 +86,8 @@ class Parts:
     key
         Columns that name a row; they are copied into tables of predictions.
     page, question, metrics, run, state
-        As house.md says: the page, the hash of its question, the figures, the run's id, slots for served state.
+        As house.md says: the page, the hash of its question, the figures, the run's id, slots for served
+        state.
     stamp
         *ready*, or *draft* when a gate isn't open.
     created
@@ -129,7 +130,8 @@ def write_bundle(folder: Path, parts: Parts) -> Bundle:
     Raises
     ------
     BundleError
-        When the parts don't fit together, or when the bundle answers the golden rows otherwise than the trainer.
+        When the parts don't fit together, or when the bundle answers the golden rows otherwise than the
+        trainer.
     StoreError
         When the folder is in the way or can't be written. Nothing half-written is left.
     """
@@ -151,9 +153,7 @@ def write_bundle(folder: Path, parts: Parts) -> Bundle:
         _sync(folder.parent)
     except OSError as error:
         what = f"the bundle can't be written: {error.strerror or error}"
-        raise StoreError(
-            what, where=str(folder), fix="free some room, or choose a folder you may write to"
-        ) from error
+        raise StoreError(what, where=str(folder), fix="free some room, or choose a folder you may write to") from error
     return bundle
 
 
@@ -192,9 +192,7 @@ def zip_bundle(folder: Path, out: Path) -> Path:
         _sync(out.parent)
     except OSError as error:
         what = f"the zip can't be written: {error.strerror or error}"
-        raise StoreError(
-            what, where=str(out), fix="free some room, or choose a folder you may write to"
-        ) from error
+        raise StoreError(what, where=str(out), fix="free some room, or choose a folder you may write to") from error
     finally:
         temporary.unlink(missing_ok=True)
     return out
@@ -213,9 +211,7 @@ def _files(parts: Parts) -> dict[str, bytes]:
     names = [name for name, _ in held]
     wrong = [n for n in names if not is_safe_name(n) or names.count(n) > 1 or n in {MANIFEST, GOLDEN}]
     if wrong:
-        raise BundleError(
-            f"two parts, or none, can be the file '{wrong[0]}'", fix="give each graph a name of its own"
-        )
+        raise BundleError(f"two parts, or none, can be the file '{wrong[0]}'", fix="give each graph a name of its own")
     return dict(held)
 
 
@@ -308,12 +304,10 @@ def _proved(bundle: Bundle, parts: Parts) -> Bundle:
     found = bundle.selftest()
     if parts.golden.rows and not found.ok:
         what = (
-            f"the bundle and its trainer disagree on {found.n_rows} golden rows: {found.n_decisions} decisions differ, "
-            f"the worst prediction is {found.worst:.3g} times the tolerance off"
+            f"the bundle and its trainer disagree on {found.n_rows} golden rows: {found.n_decisions} "
+            f"decisions differ, the worst prediction is {found.worst:.3g} times the tolerance off"
         )
-        raise BundleError(
-            what, where=parts.name, fix="report it: preprocessing or an exported model isn't faithful"
-        )
+        raise BundleError(what, where=parts.name, fix="report it: preprocessing or an exported model isn't faithful")
     return bundle
 
 

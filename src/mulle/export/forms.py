@@ -1,4 +1,4 @@
-"""Which class reads a saved scorer: found by the form's name, so that a family's own form needs no list to be edited."""
+"""Which class reads a saved scorer: found by its form's name, so that a family's own form edits no list."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def load_scorer(form: str, path: Path) -> Scorer:
     Parameters
     ----------
     form
-        What its class calls itself: ``"trees"``, ``"layers"``, ``"joined"``, or the form of any subclass of `Scorer`
-        that has been imported.
+        What its class calls itself: ``"trees"``, ``"layers"``, ``"joined"``, or the form of any subclass of
+        `Scorer` that has been imported.
     path
         What `Scorer.save` wrote.
 
@@ -41,9 +41,9 @@ def load_scorer(form: str, path: Path) -> Scorer:
     """
     for own in ("trees", "layers", "joined"):
         importlib.import_module(f"mulle.export.{own}")
-    known = {cls.form: cls for cls in _subclasses(Scorer)}
+    known = {cls.form: cls for cls in _subclasses(Scorer)}  # type: ignore[type-abstract]
     if form not in known:
-        raise UnknownName.among(form, known, noun="form of scorer")
+        raise UnknownName.among(form, known, noun="form of scorer")  # among makes one
     return known[form].load(path)
 
 

@@ -89,5 +89,11 @@ class Joined(Scorer):
         return cls(tuple(type(side[0]).merge(side, columns) for side in sides))
 
     def n_parameters(self) -> int:
-        """Return the sum over the parts."""
+        """Return the sum over the parts.
+
+        Returns
+        -------
+        int
+            A count.
+        """
         return sum(part.n_parameters() for part in self.parts)

@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Literal, Self, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mulle.core.errors import NotFittedError
 from mulle.export.constant import emit_constant
 from mulle.export.graph import Graph
 from mulle.export.scorer import Scorer, Space
@@ -40,8 +41,8 @@ class Stack:
 class Layers(Scorer):
     """The mean of one or more stacks of dense layers, in float64.
 
-    Scaling of inputs is folded into the first layer and scaling of the target into the last, so that nothing but
-    products and activations is left.
+    Scaling of inputs is folded into the first layer and scaling of the target into the last, so that nothing
+    but products and activations is left.
 
     Parameters
     ----------
@@ -57,7 +58,8 @@ class Layers(Scorer):
     >>> model = Layers.linear([[2.0], [3.0]], [1.0], space="raw")
     >>> model.n_parameters()
     3
-    >>> Layers.merge([model, Layers.linear([[4.0], [1.0]], [2.0], space="raw")], [[0, 1], [0, 2]]).stacks[0].weights
+    >>> other = Layers.linear([[4.0], [1.0]], [2.0], space="raw")
+    >>> Layers.merge([model, other], [[0, 1], [0, 2]]).stacks[0].weights
     (array([[3. ],
            [1.5],
            [0.5]]),)
@@ -118,7 +120,7 @@ class Layers(Scorer):
         mean: ArrayLike = 0.0,
         scale: ArrayLike = 1.0,
     ) -> Self:
-        """Make a linear model from weights ``[columns, outputs]`` on scaled columns, and a bias ``[outputs]``.
+        """Make a linear model from weights ``[columns, outputs]`` on scaled columns and a bias ``[outputs]``.
 
         Returns
         -------
@@ -128,7 +130,13 @@ class Layers(Scorer):
         return cls.of([weights], [bias], space=space, activation="identity", mean=mean, scale=scale)
 
     def n_parameters(self) -> int:
-        """Return the number of weights and biases."""
+        """Return the number of weights and biases.
+
+        Returns
+        -------
+        int
+            Of all stacks.
+        """
         return sum(array.size for stack in self.stacks for array in (*stack.weights, *stack.biases))
 
     def emit(self, g: Graph, matrix: str) -> str:
@@ -205,11 +213,18 @@ class Layers(Scorer):
         -------
         Layers
             One stack when all are linear, else all stacks side by side.
+
+        Raises
+        ------
+        NotFittedError
+            When a member is itself a bag of another size.
         """
         first = scorers[0]
         if len({len(s.stacks) for s in scorers}) > 1:
-            message = "members with different numbers of stacks can't be averaged with equal weights"
-            raise ValueError(message)
+            raise NotFittedError(
+                "members of different numbers of stacks can't be averaged with equal weights",
+                fix="merge the members of one bag, each once",
+            )
         moved = [
             Stack(columns=np.asarray(at, np.int64)[stack.columns], weights=stack.weights, biases=stack.biases)
             for scorer, at in zip(scorers, columns, strict=True)
@@ -218,7 +233,10 @@ class Layers(Scorer):
         stacks = (_averaged(moved),) if all(len(stack.weights) == 1 for stack in moved) else tuple(moved)
         activation = next((s.activation for s in scorers if s.activation != "identity"), "identity")
         return cls(
-            space=first.space, n_outputs=first.n_outputs, activation=cast("Activation", activation), stacks=stacks
+            space=first.space,
+            n_outputs=first.n_outputs,
+            activation=cast("Activation", activation),
+            stacks=stacks,
         )
 
 

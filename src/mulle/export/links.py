@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mulle.core.loss import Link, Loss
+from mulle.core.loss import Loss
 from mulle.export.graph import Graph
-
-_OPS: dict[Link, str] = {"sigmoid": "Sigmoid", "softmax": "Softmax"}
 
 
 def emit_link(g: Graph, raw: str, loss: Loss) -> str:
@@ -42,7 +41,7 @@ def emit_link(g: Graph, raw: str, loss: Loss) -> str:
         return g.concat([emit_link(g, p, part) for p, part in zip(pieces, loss.parts, strict=True)])
     if loss.link == "identity":
         return raw
-    return g.node(_OPS[loss.link], raw, **({"axis": 1} if loss.link == "softmax" else {}))
+    return g.node("Sigmoid", raw) if loss.link == "sigmoid" else g.node("Softmax", raw, axis=1)
 
 
 def apply_link(raw: NDArray[Any], loss: Loss) -> NDArray[np.float64]:
@@ -70,8 +69,8 @@ def apply_link(raw: NDArray[Any], loss: Loss) -> NDArray[np.float64]:
     """
     raw = np.asarray(raw, np.float64)
     if loss.parts:
-        pieces = [apply_link(raw[:, b:e], part) for (b, e), part in zip(_sides(loss), loss.parts, strict=True)]
-        return np.concatenate(pieces, axis=1)
+        sides = zip(_sides(loss), loss.parts, strict=True)
+        return np.concatenate([apply_link(raw[:, begin:end], part) for (begin, end), part in sides], axis=1)
     if loss.link == "sigmoid":
         return _sigmoid(raw)
     return _softmax(raw) if loss.link == "softmax" else raw
@@ -80,7 +79,7 @@ def apply_link(raw: NDArray[Any], loss: Loss) -> NDArray[np.float64]:
 def _sides(loss: Loss) -> list[tuple[int, int]]:
     """Return the first column of each part, and the one after its last."""
     stops = np.cumsum([0, *(part.n_outputs for part in loss.parts)]).tolist()
-    return list(zip(stops[:-1], stops[1:], strict=True))
+    return list(pairwise(stops))
 
 
 def _sigmoid(raw: NDArray[np.float64]) -> NDArray[np.float64]:

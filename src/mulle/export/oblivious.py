@@ -1,4 +1,4 @@
-"""Oblivious trees, in which all nodes of a level ask the same question, as true binary trees without what can't happen."""
+"""Oblivious trees, whose nodes of a level ask one question, as true trees without what can't happen."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def from_oblivious(
 ) -> Trees:
     """Turn oblivious trees into true ones, exactly.
 
-    A leaf whose answers contradict each other (above 5 and not above 3) is dropped, and so is a question whose two sides
-    give the same; on small tables that is most of a tree.
+    A leaf whose answers contradict each other (above 5 and not above 3) is dropped, and so is a question
+    whose two sides give the same; on small tables that is most of a tree.
 
     Parameters
     ----------
@@ -48,15 +48,20 @@ def from_oblivious(
     Examples
     --------
     >>> trees = from_oblivious(
-    ...     np.array([[0, 0]]), np.array([[3.0, 5.0]]), np.arange(4.0).reshape(1, 4, 1),
-    ...     depth=np.array([2]), missing_above=np.array([False]), bias=np.zeros(1))
+    ...     np.array([[0, 0]]),
+    ...     np.array([[3.0, 5.0]]),
+    ...     np.arange(4.0).reshape(1, 4, 1),
+    ...     depth=np.array([2]),
+    ...     missing_above=np.array([False]),
+    ...     bias=np.zeros(1),
+    ... )
     >>> sorted(trees.leaf[:, 0].tolist())  # above 5 and not above 3 (leaf 2) can't be
     [0.0, 1.0, 3.0]
     """
     n_trees, most = feature.shape
     node = {side: np.zeros((n_trees, 2**most), np.int64) for side in ("left", "right")}
     alive = np.zeros((n_trees, 2**most), np.bool_)
-    reference = _leaves(feature, border, depth, n_trees, most)
+    reference = _leaves(feature, border, depth)
     for level in reversed(range(most)):
         left, right = reference[:, 0::2], reference[:, 1::2]
         same = _same(left, right, leaf.reshape(-1, leaf.shape[-1]))
@@ -65,20 +70,21 @@ def from_oblivious(
         reference = np.where(splits, here, np.where(left == _DEAD, right, left))
         place = slice(2**level - 1, 2 ** (level + 1) - 1)
         node["left"][:, place], node["right"][:, place], alive[:, place] = left, right, splits
-    return _compact(feature, border, leaf, node=node, alive=alive, root=reference[:, 0], above=missing_above, bias=bias)
+    root = reference[:, 0]
+    return _compact(feature, border, leaf, node=node, alive=alive, root=root, above=missing_above, bias=bias)
 
 
-def _leaves(
-    feature: NDArray[Any], border: Doubles, depth: NDArray[Any], n_trees: int, most: int
-) -> NDArray[np.int64]:
+def _leaves(feature: NDArray[Any], border: Doubles, depth: NDArray[Any]) -> NDArray[np.int64]:
     """Return ``~position`` of each leaf among all, or dead where its answers contradict each other."""
+    n_trees, most = feature.shape
     bits = (np.arange(2**most)[:, None] >> np.arange(most)) & 1 > 0
     asked = np.arange(most)[None, :] < depth[:, None]
     dead = (bits[None, :, :] & ~asked[:, None, :]).any(axis=2)
     for i in range(most):
         for j in range(most):
-            implies = (feature[:, i] == feature[:, j]) & (border[:, i] >= border[:, j]) & asked[:, i] & asked[:, j]
-            dead |= implies[:, None] & (bits[:, i] & ~bits[:, j])[None, :]
+            both = asked[:, i] & asked[:, j] & (feature[:, i] == feature[:, j])
+            implied = both & (border[:, i] >= border[:, j])
+            dead |= implied[:, None] & (bits[:, i] & ~bits[:, j])[None, :]
     return np.where(dead, _DEAD, ~np.arange(n_trees * 2**most).reshape(n_trees, -1))
 
 
@@ -101,7 +107,7 @@ def _compact(
     above: NDArray[np.bool_],
     bias: Doubles,
 ) -> Trees:
-    """Number the nodes and leaves that are left anew, tree by tree; a subtree's root comes first in its level order."""
+    """Return what is left, numbered anew tree by tree; a subtree's root comes first in its level order."""
     most = feature.shape[1]
     tree, position = np.nonzero(alive)
     question = most - 1 - np.floor(np.log2(position + 1)).astype(np.int64)
@@ -130,9 +136,7 @@ def _compact(
     )
 
 
-def _renumber(
-    child: NDArray[np.int64], new_node: NDArray[np.int64], new_leaf: NDArray[np.int64]
-) -> NDArray[np.int32]:
+def _renumber(child: NDArray[np.int64], new_node: NDArray[np.int64], new_leaf: NDArray[np.int64]) -> NDArray[np.int32]:
     held = child.astype(np.int64)
     is_leaf = held < 0
     held[is_leaf] = ~new_leaf[~held[is_leaf]]

@@ -88,8 +88,8 @@ class View(ABC):
     def suits(cls, values: Values, *, surely: bool = False) -> bool:
         """Say whether wire values ``[rows, columns]`` can be seen this way.
 
-        A column that doesn't suit is seen through `fallback`. A fallback that is fitted on the rows of one fold asks for
-        ``surely``, a lower bar, so that no column falls between two views that were asked on different rows.
+        A column that doesn't suit is seen through `fallback`. A fallback that is fitted on the rows of one fold asks
+        for ``surely``, a lower bar, so that no column falls between two views that were asked on different rows.
         """
         del values, surely
         return True
@@ -104,7 +104,7 @@ class View(ABC):
         target: NDArray[np.float64] | None,
         rng: np.random.Generator,
     ) -> Self:
-        """Fit on wire values ``[rows, columns]``; ``target`` is float64 ``[rows, outputs]``, only when `uses_target`."""
+        """Fit on wire values ``[rows, columns]``; ``target`` is float64 ``[rows, outputs]`` when `uses_target`."""
 
     @abstractmethod
     def names(self) -> Sequence[tuple[str, str, int]]:
@@ -112,7 +112,7 @@ class View(ABC):
 
     @abstractmethod
     def emit(self, g: Graph, source: str) -> str:
-        """Append nodes from ``source`` (wire values ``[rows, columns]``, double or string) to float32 ``[rows, width]``."""
+        """Append nodes from ``source`` (wire values ``[rows, columns]``) to float32 ``[rows, width]``."""
 
     @abstractmethod
     def to_json(self) -> dict[str, Json]:
@@ -134,8 +134,8 @@ class Kind(ABC):
     """What a column is. One new file in this folder with one class under ``@kind``.
 
     Raw columns become *values* (`read`: typed, null where missing), values become *wire* arrays (`to_wire`), and views
-    turn wire arrays into the model's matrix. When serving, `mulle.runtime.encode` goes from raw to wire in one step with
-    the feature's options; the contract test of kinds holds both ways against each other.
+    turn wire arrays into the model's matrix. When serving, `mulle.runtime.encode` goes from raw to wire in one step
+    with the feature's options; the contract test of kinds holds both ways against each other.
     """
 
     name: ClassVar[str]
@@ -157,7 +157,8 @@ class Kind(ABC):
         """Return wire values ``[rows, arity]``."""
 
     def step(self, feature: Feature) -> Mapping[str, Json] | None:
-        """Return the runtime step (``tokenise``, ``decode``) that stands before the graph for this feature, if any."""
+        """Return the runtime step (``tokenise``, ``decode``) that stands before the graph, if any."""
+        del feature
         return None
 
     @abstractmethod

@@ -238,7 +238,7 @@ class Datetime(Kind):
     views: ClassVar[Mapping[str, type[View]]] = {"parts": Parts, "cycle": Cycle}
 
     def recognise(self, facts: Facts) -> Guess | None:
-        """Claim moments, texts of which 95 % read as such, and whole numbers that look like them under a fitting name."""
+        """Claim moments, texts of which 95 % read as such, and whole numbers that look like it under a fitting name."""
         if facts.dtype in {pl.Date, pl.Datetime} or isinstance(facts.dtype, pl.Datetime):
             return Guess(sure=1.0, why="moments")
         if facts.dtype.is_integer():
@@ -254,7 +254,9 @@ class Datetime(Kind):
     def to_wire(self, values: Sequence[pl.Series], options: Mapping[str, Any]) -> Values:
         """Return seconds since 1970 as float64 ``[rows, 1]``."""
         del options
-        return pl.DataFrame([v.dt.epoch("us").cast(pl.Float64).alias(str(i)) for i, v in enumerate(values)]).to_numpy() / 1e6
+        held = [v.dt.epoch("us").cast(pl.Float64).alias(str(i)) for i, v in enumerate(values)]
+        seconds: Values = pl.DataFrame(held).to_numpy() / 1e6
+        return seconds
 
     def summarise(self, values: Sequence[pl.Series]) -> Table:
         """Return the first, the middle and the last moment."""
@@ -320,7 +322,7 @@ def _from_numbers(facts: Facts) -> Guess | None:
     named = any(word in facts.name.lower() for word in _NAMES)
     if not named or not isinstance(low, int) or not isinstance(high, int):
         return None
-    if 19_000_101 <= low and high <= 21_001_231:  # noqa: PLR2004
+    if low >= 19_000_101 and high <= 21_001_231:  # noqa: PLR2004
         return _reads(facts, {"formats": ["%Y%m%d"]}, "whole numbers that are dates, as in 20240131")
     for unit, factor in (("s", 1), ("ms", 1_000), ("us", 1_000_000), ("ns", 1_000_000_000)):
         if 3e8 * factor <= low and high <= 4.2e9 * factor:  # 1979 to 2103

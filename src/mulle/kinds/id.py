@@ -15,6 +15,7 @@ from mulle.kinds.reading import joined, read_distinct, text_of
 from mulle.kinds.words import shared_words
 
 _UUID = r"^\{?[0-9a-fA-F]{8}-?(?:[0-9a-fA-F]{4}-?){3}[0-9a-fA-F]{12}\}?$|^[0-9a-fA-F]{24,64}$"
+_AMOUNT = r"^\s*[+-]?[$€£¥₩]?(?:[1-9]\d{0,2}(?:[,.' ]\d{3})+|\d*)(?:[.,]\d+)?\s*%?\s*$"
 _FEW = 20
 
 
@@ -44,18 +45,7 @@ class Id(Kind):
         named = _named(facts.name)
         if facts.dtype.is_integer():
             return _from_numbers(facts, share, why, named=named)
-        if facts.dtype != pl.String:
-            return None
-        if facts.values.str.contains(_UUID).all():
-            return Guess(sure=0.97, why=f"UUIDs or long hexadecimal numbers; {why}")
-        spaces = facts.values.str.contains(r"\s").mean()
-        digits = facts.values.str.contains(r"\d").mean()
-        wordy = isinstance(spaces, float) and spaces > 0.1  # noqa: PLR2004
-        if share > 0.98 and not wordy and (named or (isinstance(digits, float) and digits > 0.9)):  # noqa: PLR2004
-            return Guess(sure=0.9, why=why)
-        if share > 0.98 and facts.n_missing == 0 and seen >= 100:  # noqa: PLR2004
-            return Guess(sure=0.55, why=f"{why}: names")
-        return None
+        return _from_texts(facts, share, why, named=named) if facts.dtype == pl.String else None
 
     def read(self, columns: Sequence[pl.Series], options: Mapping[str, Any]) -> Reading:
         """Read to String."""
@@ -95,3 +85,20 @@ def _from_numbers(facts: Facts, share: float, why: str, *, named: bool) -> Guess
     if counts_rows:
         return Guess(sure=0.9, why=f"{why}, and they count the rows")
     return None
+
+
+def _from_texts(facts: Facts, share: float, why: str, *, named: bool) -> Guess | None:
+    """Claim UUIDs, and text that hardly ever repeats and isn't an amount."""
+    if facts.values.str.contains(_UUID).all():
+        return Guess(sure=0.97, why=f"UUIDs or long hexadecimal numbers; {why}")
+    if not named and facts.values.str.contains(_AMOUNT).mean() == 1.0:
+        return None
+    spaces = facts.values.str.contains(r"\s").mean()
+    digits = facts.values.str.contains(r"\d").mean()
+    wordy = isinstance(spaces, float) and spaces > 0.1  # noqa: PLR2004
+    if share <= 0.98:  # noqa: PLR2004
+        return None
+    if not wordy and (named or (isinstance(digits, float) and digits > 0.9)):  # noqa: PLR2004
+        return Guess(sure=0.9, why=why)
+    many = facts.n_missing == 0 and facts.n_rows >= 100  # noqa: PLR2004
+    return Guess(sure=0.55, why=f"{why}: names") if many else None

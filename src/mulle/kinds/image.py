@@ -86,8 +86,9 @@ class Image(Kind):
 
     def step(self, feature: Feature) -> Mapping[str, Json] | None:
         """Return the decode step."""
-        height, width = feature.options.get("size", [MAX_SIDE, MAX_SIDE])  # type: ignore[misc, union-attr, unused-ignore]
-        channels = int(feature.options.get("channels", 3))  # type: ignore[arg-type]
+        options: Mapping[str, Any] = feature.options
+        height, width = map(int, options.get("size", [MAX_SIDE, MAX_SIDE]))
+        channels = int(options.get("channels", 3))
         return {
             "op": "decode",
             "version": 1,
@@ -114,7 +115,8 @@ class Image(Kind):
         if not at:
             return empty(name)
         uris = [_uri(column[i]) for i in at]
-        words = None if target is None else (classes_of(target) or target).cast(pl.String)
+        classes = None if target is None else classes_of(target)
+        words = target if classes is None else classes
         labels = ["" if words is None else str(words[i]) for i in at]
         return Figure(
             name=f"distribution of {name}",

@@ -196,7 +196,8 @@ class TargetMeans(_OneColumn):
 
     References
     ----------
-    D. Micci-Barreca, "A preprocessing scheme for high-cardinality categorical attributes", SIGKDD Explorations 3(1), 2001.
+    D. Micci-Barreca, "A preprocessing scheme for high-cardinality categorical attributes", SIGKDD Explorations 3(1),
+    2001.
 
     Examples
     --------
@@ -276,17 +277,21 @@ def _smoothed(
     codes: NDArray[np.int64], target: Floats, n_levels: int
 ) -> tuple[Floats, Floats, NDArray[np.int64]]:
     """Return smoothed means ``[levels, outputs]``, the overall mean ``[outputs]``, and the rows of each level."""
-    n = np.bincount(codes, minlength=n_levels)
+    n = np.bincount(codes, minlength=n_levels).astype(np.int64)
     prior = target.mean(axis=0) if len(target) else np.zeros(target.shape[1])
-    total = np.column_stack([np.bincount(codes, weights=t, minlength=n_levels) for t in target.T])
+    total = np.zeros((n_levels, target.shape[1]))
+    for k, column in enumerate(target.T):
+        total[:, k] = np.bincount(codes, weights=column, minlength=n_levels)
     pull = _pull(codes, target, total, n)
     return (total + pull * prior) / (n[:, None] + pull), prior, n
 
 
-def _pull(codes: NDArray[np.int64], target: Floats, total: Floats, n: NDArray[np.int64]) -> Floats:
+def _pull(
+    codes: NDArray[np.int64], target: Floats, total: Floats, n: NDArray[np.int64]
+) -> Floats:
     """Return ``m`` for each output; see `TargetMeans`."""
     rows, seen = len(codes), n > 0
-    mean = total / np.maximum(n, 1)[:, None]
+    mean: Floats = total / np.maximum(n, 1)[:, None]
     within = ((target - mean[codes]) ** 2).sum(axis=0) / max(rows - int(seen.sum()), 1)
     spread = (n[:, None] * (mean - target.mean(axis=0)) ** 2)[seen].sum(axis=0) if rows else np.zeros(1)
     room = max(rows - float((n.astype(float) ** 2).sum()) / max(rows, 1), 1e-9)

@@ -55,7 +55,7 @@ class WordList(Kind):
         values = facts.values.head(2000)
         if values.str.contains(r"^\s*\[.*\]\s*$").all():
             return Guess(sure=0.95, why="each value is a list in brackets")
-        claims = [g for g in (_separated(facts.name, values, mark) for mark in "|;,") if g is not None]
+        claims = [g for g in (_separated(facts, values, mark) for mark in "|;,") if g is not None]
         return max(claims, key=lambda g: g.sure, default=None)
 
     def read(self, columns: Sequence[pl.Series], options: Mapping[str, Any]) -> Reading:
@@ -88,7 +88,7 @@ def _read(column: pl.Series, options: Mapping[str, Any]) -> Reading:
     return Reading(values=lists, faults=held.faults, samples=held.samples)
 
 
-def _separated(name: str, values: pl.Series, mark: str) -> Guess | None:
+def _separated(facts: Facts, values: pl.Series, mark: str) -> Guess | None:
     """Claim when the mark is common and the items between it are few, short, and come again."""
     has = values.str.contains(mark, literal=True)
     share = has.mean()
@@ -99,9 +99,9 @@ def _separated(name: str, values: pl.Series, mark: str) -> Guess | None:
     n, different = len(items), items.n_unique()
     words = items.str.count_matches(r"\S+").mean()
     numbers = items.str.contains(r"^[\d.\s%$€+-]+$").mean()
-    if not isinstance(words, float) or words > 2.5 or different > 0.5 * n:  # noqa: PLR2004
-        return None
+    if not isinstance(words, float) or words > 2.5 or different > 0.5 * n or different >= facts.n_unique:  # noqa: PLR2004
+        return None  # as many items as whole values: 'Austin, TX' is one word
     if not isinstance(numbers, float) or numbers > 0.5:  # noqa: PLR2004
         return None
-    why = f"'{mark}' stands in {share:.0%} of the values of '{name}', between {different:,} words that come again"
+    why = f"'{mark}' stands in {share:.0%} of the values of '{facts.name}', between {different:,} words that come again"
     return Guess(sure=0.8, why=why, options={"separator": mark})

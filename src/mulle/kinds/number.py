@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -79,23 +80,55 @@ def _read(column: pl.Series, options: Mapping[str, Any]) -> Reading:
         finite = cast.is_finite()
         infinite = int(cast.is_infinite().sum()) if cast.dtype.is_float() else 0
         return reading(column, cast.set(~finite & cast.is_not_null(), None), None, infinite=infinite)
-    if column.dtype != pl.String or options.get("decimal", ".") != ".":
+    if column.dtype != pl.String:
         return read_distinct(column, "number", options, pl.Float64, keep=_there)
     return _read_text(column, options)
 
 
 def _read_text(column: pl.Series, options: Mapping[str, Any]) -> Reading:
-    """Cast what is plain at once; read the rest by its distinct values."""
-    cast = column.str.strip_chars(" \t").cast(pl.Float64, strict=False)
-    rest = column.is_not_null() & ~cast.is_finite().fill_null(value=False)
-    if not rest.any():
+    """Cast what is plainly a number at once; read the rest by its distinct values."""
+    decimal = str(options.get("decimal", "."))
+    if decimal == ".":
+        cast = column.str.strip_chars(" \t").cast(pl.Float64, strict=False)
+        cast = cast.set(~cast.is_finite() & cast.is_not_null(), None)
+    else:
+        cast = pl.repeat(None, len(column), dtype=pl.Float64, eager=True)
+    for pattern, remove, share in _dressed(decimal, str(options.get("thousands", ""))):
+        cast = _undressed(column, cast, (pattern, remove, decimal), share=share)
+    at = (column.is_not_null() & cast.is_null()).arg_true()
+    if len(at) == 0:
         return reading(column, cast.alias(column.name), None)
-    at = rest.arg_true()
     slow = read_distinct(column.gather(at), "number", options, pl.Float64, keep=_there)
     values = cast.scatter(at, slow.values[0]).alias(column.name)
     infinite = int(column.gather(at).str.to_lowercase().str.contains(r"^\s*[+-]?(?:inf|infinity|∞)\s*$").sum())
     faults = at.gather(list(slow.faults)) if slow.faults else None
     return reading(column, values, faults, infinite=infinite)
+
+
+def _dressed(decimal: str, thousands: str) -> list[tuple[str, str, bool]]:
+    """Return patterns of numbers with a currency, groups or a per cent sign; what to remove; whether it is a share."""
+    mark = thousands or ("." if decimal == "," else ",")
+    if mark not in {",", "."} or decimal not in {",", "."} or mark == decimal:
+        return []
+    part = rf"(?:{re.escape(decimal)}\d*)?$"
+    grouped = rf"^[+-]?[$€£¥₩]?(?:\d{{1,3}}(?:{re.escape(mark)}\d{{3}})+|\d+){part}"
+    remove = rf"[$€£¥₩{re.escape(mark)}]"
+    return [(grouped, remove, False), (rf"^[+-]?\d+{part[:-1]}%$", "%", True)]
+
+
+def _undressed(column: pl.Series, cast: pl.Series, how: tuple[str, str, str], *, share: bool) -> pl.Series:
+    """Cast the values that fit a pattern and aren't cast yet."""
+    pattern, remove, decimal = how
+    at = (column.is_not_null() & cast.is_null()).arg_true()
+    few = column.gather(at)
+    fits = few.str.contains(pattern).arg_true()
+    if len(fits) == 0:
+        return cast
+    bare = few.gather(fits).str.replace_all(remove, "").str.replace(decimal, ".", literal=True)
+    numbers = bare.cast(pl.Float64, strict=False)
+    numbers = numbers / 100 if share else numbers
+    finite = numbers.set(~numbers.is_finite() & numbers.is_not_null(), None)
+    return cast.scatter(at.gather(fits), finite)
 
 
 def _there(value: float) -> float | None:

@@ -57,7 +57,8 @@ def middles(values: Floats) -> Floats:
     >>> middles(np.array([[1.0, np.nan], [3.0, np.nan]])).tolist()
     [2.0, 0.0]
     """
-    return quantiles(values, [0.5])[0]
+    middle: Floats = quantiles(values, [0.5])[0]
+    return middle
 
 
 def quantiles(values: Floats, shares: Sequence[float]) -> Floats:
@@ -217,11 +218,11 @@ class Filled(_Stored):
 
 @dataclass(frozen=True, kw_only=True)
 class Scaled(_Stored):
-    """Filled, cut to a robust range, straightened when skewed, mean 0 and variance 1; indicators where gaps were.
+    r"""Filled, cut to a robust range, straightened when skewed, mean 0 and variance 1; indicators where gaps were.
 
-    A skewed column (\\|skewness\\| > 1) becomes ``s · log(1 + s · (x − c) / u)``, where ``c`` is the end of its range that
-    the mass leans on, ``s`` the sign and ``u`` the median distance from ``c``. Against Yeo-Johnson, this has no exponent
-    to estimate that can run away: it is strictly rising, its slope falls no faster than 1/x, so float32 keeps apart
+    A skewed column (skewness beyond ±1) becomes ``s · log(1 + s · (x − c) / u)``, where ``c`` is the end of its range
+    that the mass leans on, ``s`` the sign and ``u`` the median distance from ``c``. Against Yeo-Johnson, this has no
+    exponent to estimate that can run away: it is strictly rising, its slope falls no faster than 1/x, so float32 keeps apart
     what it kept apart before. A column of which it would lose distinct values all the same, or that it doesn't
     make less skewed, stays linear.
 

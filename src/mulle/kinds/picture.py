@@ -154,7 +154,8 @@ def _binned(
     words = classes_of(target)
     if words is None:
         return _mean_by_bin(centres, at, n_bins, target.cast(pl.Float64).to_numpy())
-    marks, means = [], []
+    marks: list[Mark] = []
+    means: list[tuple[float, str]] = []
     for word in _largest(words):
         mine = at[(words == word).to_numpy()]
         share = np.bincount(mine, minlength=n_bins) / max(len(mine), 1)
@@ -233,7 +234,7 @@ def _by_level(order: Sequence[str], shown: pl.Series, target: pl.Series | None) 
         mean = np.bincount(at, weights=target.cast(pl.Float64).to_numpy(), minlength=len(order)) / np.maximum(n, 1)
         says = f" The target's mean is highest for '{names[int(mean.argmax())]}' ({mean.max():,.4g})."
         return [Mark(kind="bars", name="mean of the target", x=_numbers(mean), y=names)], "mean of the target", says
-    marks = []
+    marks: list[Mark] = []
     for word in _largest(words):
         mine = np.bincount(at[(words == word).to_numpy()], minlength=len(order)) / np.maximum(n, 1)
         marks.append(Mark(kind="bars", name=word, x=_numbers(mine), y=names, role=_role(len(marks))))

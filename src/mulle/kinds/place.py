@@ -11,7 +11,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mulle.core.figure import Axis, Figure, Mark, Table
-from mulle.core.jsonable import Json, from_json, to_json
+from mulle.core.jsonable import Json, to_json
 from mulle.core.schema import Feature, Wire
 from mulle.export.graph import Graph
 from mulle.kinds.base import Facts, Guess, Kind, Reading, Values, View, kind
@@ -132,7 +132,7 @@ class Place(Kind):
     def read(self, columns: Sequence[pl.Series], options: Mapping[str, Any]) -> Reading:
         """Read both columns to Float64."""
         readings = [
-            read_distinct(c, "place", options | {"axis": axis}, pl.Float64, keep=_there)
+            read_distinct(c, "place", {**options, "axis": axis}, pl.Float64, keep=_there)
             for axis, c in enumerate(columns)
         ]
         return joined(readings)
@@ -164,7 +164,7 @@ class Place(Kind):
         return Figure(
             name=f"distribution of {name}",
             title=f"Where '{name}' lies",
-            says=f"{whole.height:,} places around {middle[0]:.3f}° north, {middle[1]:.3f}° east; {few.height:,} are drawn.",
+            says=f"{whole.height:,} places around {middle[0]:.3f}° north, {middle[1]:.3f}° east; {few.height:,} drawn.",
             x=Axis(label="longitude in degrees"),
             y=Axis(label="latitude in degrees"),
             marks=_points(few, target),

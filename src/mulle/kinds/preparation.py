@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mulle.core.errors import DataError
+from mulle.core.errors import DataError, UnknownName
 from mulle.core.jsonable import Json, from_json, to_json
 from mulle.core.schema import Feature
 from mulle.export.graph import Graph
@@ -410,33 +410,30 @@ class _Places:
         return g.columns(values[NUMBERS], at)
 
 
-def _groups(kind: Kind, features: Sequence[Feature]) -> Iterator[list[Feature]]:
-    """Put numbers side by side; words, lists, texts and images stand alone."""
+def _groups(kind: Kind, features: Sequence[Feature]) -> list[list[Feature]]:
+    """Put numbers side by side; words, lists, texts and images stand alone: one block each."""
     if kind.wire == "number":
-        if features:
-            yield list(features)
-        return
-    yield from ([feature] for feature in features)
+        return [list(features)] if features else []
+    return [[feature] for feature in features]
 
 
-def _chosen(kind: Kind, names: Sequence[str], values: Values, *, with_target: bool) -> Iterator[type[View]]:
-    """Yield the views to fit; a fallback in place of one that doesn't suit."""
-    for name in names:
-        view = _view(kind, name)
-        if not view.fallback or view.suits(values, surely=with_target):
-            if view.uses_target == with_target:
-                yield view
-            continue
-        if not with_target and view.suits(values):
-            yield view
-        elif kind.views[view.fallback].uses_target == with_target:
-            yield kind.views[view.fallback]
+def _chosen(kind: Kind, names: Sequence[str], values: Values, *, with_target: bool) -> list[type[View]]:
+    """Return the views to fit; a fallback in place of one that doesn't suit."""
+    held = [_standing_in(kind, _view(kind, name), values, with_target=with_target) for name in names]
+    return [view for view in held if view.uses_target == with_target]
+
+
+def _standing_in(kind: Kind, view: type[View], values: Values, *, with_target: bool) -> type[View]:
+    if not view.fallback:
+        return view
+    fallback = kind.views[view.fallback]
+    if fallback.uses_target and not with_target:
+        return view if view.suits(values) else fallback
+    return view if view.suits(values, surely=fallback.uses_target) else fallback
 
 
 def _view(kind: Kind, name: str) -> type[View]:
     if name not in kind.views:
-        from mulle.core.errors import UnknownName
-
         raise UnknownName.among(name, kind.views, noun=f"view of kind '{kind.name}'")
     return kind.views[name]
 

@@ -11,6 +11,7 @@ from mulle.kinds.base import Reading
 from mulle.runtime.encode import Unreadable, reader
 
 _SHOWN = 10
+_FEW = 5_000
 
 
 def read_distinct(
@@ -47,6 +48,8 @@ def read_distinct(
     levels = _levels(column)
     if levels is None:
         return _row_by_row(column, kind, options, dtype, keep=keep)
+    if dtype == pl.String and column.dtype == pl.String:
+        levels = _untidy(levels, options)
     read = reader({"kind": kind, "options": options})
     held: list[Any] = []
     wrong: list[Any] = []
@@ -59,6 +62,18 @@ def read_distinct(
     values = _placed(column, levels, pl.Series(held, dtype=dtype))
     faults = column.is_in(pl.Series(wrong, dtype=levels.dtype).implode()).arg_true() if wrong else None
     return reading(column, values, faults)
+
+
+_TIDY = r"^[!-~](?:[ -~]*[!-~])?$"
+
+
+def _untidy(levels: pl.Series, options: Mapping[str, Any]) -> pl.Series:
+    """Leave out the words that reading can't change: ASCII, stripped, and none of those that mean missing."""
+    if len(levels) < _FEW or options.get("numbers") or options.get("fold") or options.get("separator") is not None:
+        return levels
+    gone = {form for word in options.get("missing", ()) for form in (str(word), str(word).strip())}
+    tidy = levels.str.contains(_TIDY) & ~levels.is_in(pl.Series(sorted(gone), dtype=pl.String).implode())
+    return levels.filter(~tidy)
 
 
 def reading(column: pl.Series, values: pl.Series, faults: pl.Series | None, *, infinite: int = 0) -> Reading:
@@ -108,12 +123,16 @@ def _levels(column: pl.Series) -> pl.Series | None:
 
 
 def _placed(column: pl.Series, levels: pl.Series, held: pl.Series) -> pl.Series:
-    if levels.dtype == held.dtype and levels.equals(held):
-        return column
-    frame = pl.DataFrame({"at": column}).join(
-        pl.DataFrame({"at": levels, "to": held}), on="at", how="left", maintain_order="left"
-    )
-    return frame["to"].alias(column.name)
+    """Put what each level became in its place; a text that isn't among the levels stays as it is."""
+    same = levels.dtype == held.dtype == pl.String
+    index = pl.DataFrame({"at": levels, "to": held, "known": pl.repeat(value=True, n=len(levels), eager=True)})
+    if same:
+        index = index.filter(pl.col("at").ne_missing(pl.col("to")))
+        if index.height == 0:
+            return column
+    frame = pl.DataFrame({"at": column}).join(index, on="at", how="left", maintain_order="left")
+    placed = pl.when(pl.col("known")).then(pl.col("to")).otherwise(pl.col("at")) if same else pl.col("to")
+    return frame.select(placed.alias(column.name)).to_series()
 
 
 def _row_by_row(

@@ -23,4 +23,5 @@ def shared_words(column: pl.Series) -> Values:
     if len(levels) > min(_HUGE, len(column) // 2 + 1):
         return np.asarray(column.to_numpy(), dtype=object)
     codes = column.cast(pl.Enum(levels)).to_physical().to_numpy()
-    return np.asarray(levels.to_list(), dtype=object)[codes]
+    words: Values = np.asarray(levels.to_list(), dtype=object)[codes]
+    return words

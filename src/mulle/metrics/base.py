@@ -23,8 +23,8 @@ class Metric(ABC):
     """A number that says how good predictions are.
 
     ``target`` is float64 ``[rows]`` (or ``[rows, outputs]``), as `mulle.tasks` read it; ``prediction`` is
-    float64 ``[rows, outputs]``: the probability of the positive class, one probability a class, or the predicted
-    value.
+    float64 ``[rows, outputs]``: the probability of the positive class, one probability a class, or the
+    predicted value.
     """
 
     name: ClassVar[str]
@@ -33,6 +33,9 @@ class Metric(ABC):
     greater_is_better: ClassVar[bool] = True
     best: ClassVar[float] = 1.0
     """The value of perfect predictions; the *error* is the distance from it."""
+    worst: ClassVar[float | None] = None
+    """The value that nothing falls below (or above, for errors), where there is one: 0 for an accuracy. Intervals
+    keep inside it."""
     in_units: ClassVar[Literal["", "target"]] = ""
     """``"target"`` when the value carries the unit of the target."""
 

@@ -56,6 +56,7 @@ class RocAuc(Metric):
     name = "roc_auc"
     title = "ROC AUC"
     tasks = BINARY
+    worst = 0.0
 
     def prepare(self, target: NDArray[Any], prediction: Floats) -> Weighted:
         """Sort once; a weighting is then two running sums and the area under them."""
@@ -111,6 +112,7 @@ class AveragePrecision(Metric):
     name = "average_precision"
     title = "average precision"
     tasks = BINARY
+    worst = 0.0
 
     def prepare(self, target: NDArray[Any], prediction: Floats) -> Weighted:
         """Sort once; a weighting is then two running sums."""
@@ -140,6 +142,7 @@ class Brier(RowLoss):
     name = "brier"
     title = "Brier score"
     tasks = BINARY
+    worst = 1.0
 
     def loss(self, target: NDArray[Any], prediction: Floats) -> Floats:
         """Return the squared distance of each row."""
@@ -150,8 +153,8 @@ class Brier(RowLoss):
 class CalibrationError(Metric):
     """How far probabilities are from what happens: the mean gap over ten bins of equally many rows.
 
-    Bins are set once from all rows, so that a bootstrap moves the gaps, not the bins. Small data give a gap to
-    a perfect model too: judge it with its interval.
+    Bins are set once from all rows, so that a bootstrap moves the gaps, not the bins. Small data give a gap
+    to a perfect model too: judge it with its interval.
 
     Examples
     --------
@@ -166,6 +169,7 @@ class CalibrationError(Metric):
     name = "calibration_error"
     title = "expected calibration error"
     tasks = BINARY
+    worst = 1.0
     greater_is_better = False
     best = 0.0
     n_bins = 10
@@ -198,6 +202,7 @@ class Precision(Confusion):
     name = "precision"
     title = "precision"
     tasks = BINARY
+    worst = 0.0
 
     def of(self, table: Floats) -> float:
         """Return true calls over calls."""
@@ -217,6 +222,7 @@ class Recall(Confusion):
     name = "recall"
     title = "recall"
     tasks = BINARY
+    worst = 0.0
 
     def of(self, table: Floats) -> float:
         """Return true calls over positives."""
@@ -236,6 +242,7 @@ class F1(Confusion):
     name = "f1"
     title = "F1"
     tasks = BINARY
+    worst = 0.0
 
     def of(self, table: Floats) -> float:
         """Return twice the true calls over calls and positives."""

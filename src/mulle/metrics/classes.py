@@ -51,6 +51,7 @@ class Accuracy(Confusion):
     name = "accuracy"
     title = "accuracy"
     tasks = CLASSES
+    worst = 0.0
 
     def of(self, table: Floats) -> float:
         """Return the diagonal's share."""
@@ -70,6 +71,7 @@ class BalancedAccuracy(Confusion):
     name = "balanced_accuracy"
     title = "balanced accuracy"
     tasks = CLASSES
+    worst = 0.0
 
     def of(self, table: Floats) -> float:
         """Return the mean recall of the classes that occur."""
@@ -96,6 +98,7 @@ class MatthewsCorrelation(Confusion):
     name = "mcc"
     title = "Matthews correlation"
     tasks = CLASSES
+    worst = -1.0
 
     def of(self, table: Floats) -> float:
         """Return the correlation, 0 where either side knows one class only."""

@@ -28,6 +28,7 @@ class MacroF1(Confusion):
     name = "macro_f1"
     title = "macro F1"
     tasks = MULTICLASS
+    worst = 0.0
 
     def of(self, table: Floats) -> float:
         """Return the mean over the classes that occur or were called."""
@@ -49,6 +50,7 @@ class RocAucOvr(Metric):
     name = "roc_auc_ovr"
     title = "ROC AUC, each class against the rest"
     tasks = MULTICLASS
+    worst = 0.0
 
     def prepare(self, target: NDArray[Any], prediction: Floats) -> Weighted:
         """Sort once a class. Classes without rows, or without others, are left out of the mean."""

@@ -167,6 +167,7 @@ class Spearman(Metric):
     name = "spearman"
     title = "rank correlation"
     tasks = REGRESSION
+    worst = -1.0
 
     def prepare(self, target: NDArray[Any], prediction: Floats) -> Weighted:
         """Group equal values once; a weighting is then two running sums over the groups."""

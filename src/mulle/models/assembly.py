@@ -26,6 +26,7 @@ from mulle.kinds import preparation as prepare_
 from mulle.kinds.preparation import Preparation
 from mulle.models.training import emit_prediction, native
 from mulle.runtime.layout import NUMBERS, STRINGS, Layout
+from mulle.trials.calibration import calibrated
 
 
 Floats = NDArray[np.float64]
@@ -102,7 +103,9 @@ def _weighted(g: Graph, member: Member, loss: Loss, layout: Layout, values: Mapp
         width += len(extra.columns)
     merged = type(scorers[0]).merge(scorers, columns)
     prediction = emit_prediction(g, merged, loss, g.concat(matrix))
-    return prediction if member.weight == 1.0 else g.node("Mul", prediction, g.const(np.float64(member.weight)))
+    return (
+        prediction if member.weight == 1.0 else g.node("Mul", prediction, g.const(np.float64(member.weight)))
+    )
 
 
 def _scorer(fold: Ref) -> Scorer:

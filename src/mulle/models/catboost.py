@@ -21,10 +21,10 @@ from mulle.models.losses import constant
 
 _OBJECTIVES = {"logistic": "Logloss", "softmax": "MultiClass", "squared": "RMSE"}
 _RATES = {"logistic": (0.247, -5.158), "softmax": (0.02, -2.364), "squared": (0.157, -4.062)}
-"""CatBoost's own guess of the learning rate for 1,000 iterations with the best kept: ``exp(a · log(rows) + b)``.
+"""CatBoost's own guess of the learning rate for 1,000 iterations with the best kept: exp(a · log rows + b).
 
-Written out so that a refit without validation rows gets the same. Source: ``TLearningRateGuesser`` in CatBoost 1.2,
-checked against ``get_all_params`` at 100, 1,000 and 10,000 rows."""
+Written out so that a refit without validation rows gets the same. Source: ``TLearningRateGuesser`` in
+CatBoost 1.2, checked against ``get_all_params`` at 100, 1,000 and 10,000 rows."""
 _ITERATIONS = 1000
 _REFIT_ITERATIONS = 400
 _PATIENCE = 80
@@ -35,8 +35,8 @@ class CatBoost(Family):
     """Boosted oblivious trees by CatBoost.
 
     ``params``: CatBoost's own names (``depth``, ``learning_rate``, ``l2_leaf_reg``, ``random_strength``,
-    ``bootstrap_type``, ``subsample``, ``rsm`` …) and ``iterations``. Without a learning rate CatBoost's own guess is taken;
-    ``rate_factor`` multiplies either.
+    ``bootstrap_type``, ``subsample``, ``rsm`` …) and ``iterations``. Without a learning rate CatBoost's own
+    guess is taken; ``rate_factor`` multiplies either.
     """
 
     name: ClassVar[str] = "catboost"
@@ -58,6 +58,7 @@ class CatBoost(Family):
         Config(
             name="deep",
             rank=8,
+            min_rows=2_000,
             params={"depth": 8, "l2_leaf_reg": 2.0, "random_strength": 0.8, "bootstrap_type": "Bernoulli",
                     "subsample": 0.8, "rsm": 0.7},
         ),
@@ -92,14 +93,12 @@ class CatBoost(Family):
         deadline = Deadline(training.seconds)
         if (fitted := constant(training)) is not None:
             return fitted
-        import catboost
+        import catboost  # type: ignore[import-untyped]
 
         watch, classes = _Watch(deadline), _classes(training)
         booster = catboost.CatBoost(_settings(training, params))
         valid = None if training.valid is None else _pool(training.valid, classes)
-        booster.fit(
-            _pool(training.rows, classes), eval_set=valid, use_best_model=valid is not None, callbacks=[watch]
-        )
+        booster.fit(_pool(training.rows, classes), eval_set=valid, use_best_model=valid is not None, callbacks=[watch])
         return _fitted(booster, training, watch, _iterations(training, params))
 
 
@@ -146,7 +145,8 @@ def _classes(training: Training) -> NDArray[np.float64] | None:
 def _pool(rows: Rows, classes: NDArray[np.float64] | None) -> Any:
     import catboost
 
-    matrix, target, weight = rows.matrix, rows.target, rows.weight
+    matrix, weight = rows.matrix, rows.weight
+    target: NDArray[Any] = rows.target
     if classes is not None:
         known = np.isin(target, classes)
         matrix, target = matrix[known], np.searchsorted(classes, target[known])
@@ -158,18 +158,18 @@ def _fitted(booster: Any, training: Training, watch: _Watch, iterations: int) ->
     curves = booster.get_evals_result()
     metric = _OBJECTIVES[training.loss.name]
     train = curves["learn"][metric]
-    stopped: Literal["early", "done", "time"] = "time" if watch.late else "early" if len(train) < iterations else "done"
+    stopped: Literal["early", "done", "time"] = "early" if len(train) < iterations else "done"
     return Fitted(
         scorer=_with_all_classes(_read(booster), training),
         train_curve=train,
         valid_curve=curves.get("validation", {}).get(metric, ()),
         iterations=int(booster.tree_count_),
-        stopped=stopped,
+        stopped="time" if watch.late else stopped,
     )
 
 
 def _with_all_classes(trees: Trees, training: Training) -> Trees:
-    """Give a class without training rows its place: the score of half a row among all."""
+    """Return the trees with a place for each class without training rows: the score of half a row."""
     if trees.n_outputs == training.loss.n_outputs:
         return trees
     classes = np.unique(training.rows.target).astype(np.intp)

@@ -1,4 +1,4 @@
-"""Extremely randomised trees: an average of many trees with random thresholds, each leaf holding a few rows at least."""
+"""Extra trees: an average of many trees with random thresholds, each leaf holding a few rows at least."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Doubles = NDArray[np.float64]
 _TREES = 200
 _BATCH = 10
 _MOST_LEAVES = 4_000
-"""Leaves of one tree at most, in effect: the least rows of a leaf rise with the rows, so that the bundle stays small."""
+"""Leaves of one tree, nearly, at most: the least rows of a leaf rise with the rows; bundles stay small."""
 _MOST_VALUES = 4_000_000
 """Leaf values of the whole forest at most; many classes get fewer trees."""
 
@@ -97,7 +97,7 @@ def _wanted(training: Training, params: Params) -> int:
 
 
 def _forest(training: Training, params: Params) -> Any:
-    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
+    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor  # type: ignore[import-untyped]
 
     least = int(params.get("min_samples_leaf", 2))  # type: ignore[arg-type]
     n_rows = len(training.rows.target)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mulle.core.errors import ProjectError
 from mulle.core.loss import Loss
@@ -23,15 +22,16 @@ def fit_loss(family: Family, training: Training, params: Params) -> Fitted:
     family
         Any family.
     training
-        Its target has one column an atom, ``[rows, atoms]``, when the loss has parts. The time is shared fairly.
+        Its target has one column an atom, ``[rows, atoms]``, when the loss has parts. The time is shared
+        fairly.
     params
         For every part the same.
 
     Returns
     -------
     Fitted
-        For parts: outputs side by side, the most iterations, and each curve the mean over the parts, a part that ended
-        early held at its last value. The parts ended by *time* when any of them did.
+        For parts: outputs side by side, the most iterations, and each curve the mean over the parts, a part
+        that ended early held at its last value. The parts ended by *time* when any of them did.
 
     Raises
     ------
@@ -94,6 +94,6 @@ def _mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
     longest = max(len(curve) for curve in curves)
     if not all(len(curve) for curve in curves):
         return []
-    held: list[NDArray[np.float64]] = [np.pad(np.asarray(c, float), (0, longest - len(c)), mode="edge") for c in curves]
+    held = [np.pad(np.asarray(curve, float), (0, longest - len(curve)), mode="edge") for curve in curves]
     means: list[float] = np.mean(held, axis=0).tolist()
     return means

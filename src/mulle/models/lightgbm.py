@@ -1,4 +1,4 @@
-"""LightGBM: gradient boosting on histograms. Codes are split as native categories; the raw Booster, one seed, one thread."""
+"""LightGBM: gradient boosting on histograms. Codes are split as native categories."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ _BARREN = 10
 class LightGBM(Family):
     """Boosted trees by LightGBM.
 
-    ``params``: LightGBM's own names for what stands in the defaults, and ``iterations``. A leaf's least rows are lowered
-    to a twentieth of the rows, so that tiny tables can be split at all.
+    ``params``: LightGBM's own names for what stands in the defaults, and ``iterations``. A leaf's least
+    rows are lowered to a twentieth of the rows, so that tiny tables can be split at all.
     """
 
     name: ClassVar[str] = "lightgbm"
@@ -84,7 +84,7 @@ class LightGBM(Family):
     )  # fmt: skip
 
     def space(self, suggest: Suggest) -> dict[str, Json]:
-        """Draw from the space of TabArena (Erickson et al. 2025), the learning rate narrowed to what a minute allows.
+        """Draw from the space of TabArena (Erickson et al. 2025), at learning rates that a minute allows.
 
         Returns
         -------
@@ -168,9 +168,7 @@ def _dataset(rows: Rows, training: Training, settings: Mapping[str, Any], refere
     )
 
 
-def _boost(
-    booster: Any, training: Training, params: Params, deadline: Deadline
-) -> tuple[dict[str, list[float]], Any]:
+def _boost(booster: Any, training: Training, params: Params, deadline: Deadline) -> tuple[dict[str, list[float]], Any]:
     patience = int(np.clip(4 / float({**_DEFAULTS, **params}["learning_rate"]), 40, 200))  # type: ignore[arg-type]
     iterations = int(params.get("iterations", _ITERATIONS if training.valid else _REFIT_ITERATIONS))  # type: ignore[arg-type]
     curves: dict[str, list[float]] = {"train": [], "valid": []}
@@ -226,7 +224,7 @@ def _read_tree(section: str, output: int) -> Tree:
     member, missing = (kind & 1) > 0, (kind >> 2) & 3
     if (missing == 1).any():
         raise DataError("the LightGBM model takes 0 as missing", where="zero_as_missing", fix="train without it")
-    as_zero = 0.0 <= threshold
+    as_zero = threshold >= 0.0
     return Tree(
         feature=numbers["split_feature"],
         threshold=np.where(member, 0.0, threshold),

@@ -1,4 +1,4 @@
-"""Regularised linear models: logistic, multinomial and ridge regression, along a path from strong to weak shrinkage."""
+"""Linear models: logistic, multinomial and ridge regression, along a path from strong to weak shrinkage."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mulle.models.scaling import as_outputs, scaling, target_scaling
 Doubles = NDArray[np.float64]
 
 _PATH = tuple(float(c) for c in 10.0 ** np.arange(-4.0, 2.01, 0.5))
-"""Inverse strengths C, as scikit-learn counts them: strong shrinkage first, so that the path is one of growing freedom."""
+"""Inverse strengths C, as scikit-learn counts them: strong shrinkage first, so that freedom grows."""
 _PLAIN = _PATH.index(1.0) + 1
 _PATIENCE = 3
 _MOST_DOUBLES = 50_000_000
@@ -30,9 +30,10 @@ _MOST_DOUBLES = 50_000_000
 class Linear(Family):
     """A linear model on scaled columns, fitted by L-BFGS.
 
-    It minimises ``Σ loss + |w|² / 2C`` (or with a share ``l1_ratio`` of ``|w|₁``) for C along a path, each start from the
-    last, and keeps the C with the least validation loss. ``params``: ``c`` (one value instead of the path), ``l1_ratio``,
-    ``iterations`` (how far along the path; by default, without validation rows, to C = 1).
+    It minimises ``Σ loss + |w|² / 2C`` (or with a share ``l1_ratio`` of ``|w|₁``) for C along a path, each
+    start from the last, and keeps the C with the least validation loss. ``params``: ``c`` (one value
+    instead of the path), ``l1_ratio``, ``iterations`` (how far along the path; by default, without
+    validation rows, to C = 1).
     """
 
     name: ClassVar[str] = "linear"
@@ -76,7 +77,9 @@ class Linear(Family):
             return fitted
         problem = _Problem.of(training, float(params.get("l1_ratio", 0.0)))  # type: ignore[arg-type]
         strengths = [float(params["c"])] if "c" in params else _PATH  # type: ignore[arg-type]
-        limit = len(strengths) if training.valid else int(params.get("iterations", min(_PLAIN, len(strengths))))  # type: ignore[arg-type]
+        limit = len(strengths)
+        if training.valid is None:
+            limit = int(params.get("iterations", min(_PLAIN, limit)))  # type: ignore[arg-type]
         return _walk(problem, training, strengths[:limit], deadline)
 
 
@@ -105,13 +108,13 @@ def _walk(problem: _Problem, training: Training, strengths: Sequence[float], dea
 
 
 def _rises(curve: Sequence[float]) -> bool:
-    """Return whether the last values all lie above the lowest; a flat beginning, with all weights 0, does not count."""
+    """Return whether the last values all lie above the lowest; a flat beginning does not count."""
     return len(curve) > _PATIENCE and min(curve[-_PATIENCE:]) > min(curve) * 1.001
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class _Problem:
-    """Scaled columns and a scaled target; a solution is one vector: weights ``[columns, outputs]`` then biases."""
+    """Scaled columns and target; a solution is one vector: weights ``[columns, outputs]``, then biases."""
 
     loss: Loss
     matrix: NDArray[Any]
@@ -174,7 +177,7 @@ class _Problem:
         n = len(at) - self.loss.n_outputs
         cost = _both_signs(lambda x: self.cost(x, ridge), n, lasso)
         both = np.concatenate([np.maximum(at[:n], 0), np.maximum(-at[:n], 0), at[n:]])
-        bounds = [(0.0, None)] * (2 * n) + [(None, None)] * self.loss.n_outputs
+        bounds: Bounds = [(0.0, None)] * (2 * n) + [(None, None)] * self.loss.n_outputs
         found = _descend(cost, both, bounds, deadline)
         return np.concatenate([found[:n] - found[n : 2 * n], found[2 * n :]])
 
@@ -195,10 +198,11 @@ class _Problem:
 
 
 Cost = Callable[[Doubles], tuple[float, Doubles]]
+Bounds = Sequence[tuple[float | None, float | None]] | None
 
 
 def _both_signs(cost: Cost, n: int, lasso: float) -> Cost:
-    """Return the cost over positive and negative parts of the first ``n`` numbers, with an absolute penalty on them."""
+    """Return the cost over positive and negative parts of the first ``n`` numbers, their size fined."""
 
     def split(both: Doubles) -> tuple[float, Doubles]:
         value, slope = cost(np.concatenate([both[:n] - both[n : 2 * n], both[2 * n :]]))
@@ -208,13 +212,17 @@ def _both_signs(cost: Cost, n: int, lasso: float) -> Cost:
     return split
 
 
-def _descend(cost: Cost, at: Doubles, bounds: Any, deadline: Deadline) -> Doubles:
-    from scipy.optimize import minimize
+def _descend(cost: Cost, at: Doubles, bounds: Bounds, deadline: Deadline) -> Doubles:
+    from scipy.optimize import minimize  # type: ignore[import-untyped]
 
-    def watch(intermediate_result: Any) -> None:  # noqa: ARG001  # scipy calls it by this name
+    def watch(intermediate_result: object) -> None:  # noqa: ARG001  # scipy calls it by this name
         if deadline.passed:
             raise StopIteration
 
-    options = {"maxiter": 150 if bounds is None else 60, "ftol": 1e-8 if bounds is None else 1e-6, "gtol": 1e-5}
+    options = {
+        "maxiter": 150 if bounds is None else 60,
+        "ftol": 1e-8 if bounds is None else 1e-6,
+        "gtol": 1e-5,
+    }
     found = minimize(cost, at, jac=True, method="L-BFGS-B", bounds=bounds, callback=watch, options=options)
     return np.asarray(found.x, np.float64)

@@ -1,4 +1,4 @@
-"""The three atomic losses in numpy: their mean over rows, and the best constant. For curves, and for targets that don't vary."""
+"""The three atomic losses in numpy: their mean over rows for the curves, their slopes, the best constant."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ def mean_loss(loss: Loss, rows: Rows, prediction: NDArray[Any]) -> float:
     Returns
     -------
     float
-        Log loss in nats for logistic and softmax; the root of the mean squared error, in units of the target, for squared.
+        Log loss in nats for logistic and softmax; the root of the mean squared error, in units of the
+        target, for squared.
 
     Examples
     --------
@@ -119,10 +120,10 @@ def prior(loss: Loss, rows: Rows) -> Doubles:
 
 
 def constant(training: Training, form: Literal["trees", "layers"] = "trees", space: Space = "raw") -> Fitted | None:
-    """Return a fitted constant when there is nothing to learn: one value of the target, or no column that varies.
+    """Return a fitted constant when there is nothing to learn: the target, or every column, does not vary.
 
-    Families call this first, so that each library's own way of failing here is never met. The form and the space are
-    the family's own, so that the members of a bag can be merged.
+    Families call this first, so that each library's own way of failing here is never met. The form and the
+    space are the family's own, so that the members of a bag can be merged.
 
     Returns
     -------

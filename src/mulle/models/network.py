@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from mulle.core.jsonable import Json
 from mulle.core.loss import Loss
 from mulle.export.layers import Layers
-from mulle.models.base import Config, Family, Fitted, Params, Rows, Suggest, Training, model
+from mulle.models.base import Config, Family, Fitted, Params, Suggest, Training, model
 from mulle.models.limits import Deadline, best, stalled
 from mulle.models.losses import constant, raw_loss, slopes
 from mulle.models.scaling import as_outputs, scaling, target_scaling
@@ -20,7 +21,7 @@ from mulle.models.scaling import as_outputs, scaling, target_scaling
 Floats = NDArray[np.float32]
 Weights = list[Floats]
 
-_DEFAULTS: Mapping[str, Json] = {"width": 128, "learning_rate": 3e-3, "decay": 0.02, "dropout": 0.15}
+_DEFAULTS: Mapping[str, Json] = {"width": 64, "learning_rate": 3e-3, "decay": 0.1, "dropout": 0.3}
 _STEPS = 2_500
 """Steps of the optimiser that a schedule aims at; epochs follow from it and the rows."""
 _LEAST_EPOCHS, _MOST_EPOCHS = 20, 120
@@ -31,11 +32,12 @@ _BETA1, _BETA2, _TINY = 0.9, 0.98, 1e-8
 class Network(Family):
     """A multi-layer perceptron on scaled columns.
 
-    ``params``: ``width`` of both hidden layers, ``learning_rate`` (falls to nothing along half a cosine over the planned
-    epochs), ``decay`` of weights, ``dropout`` of hidden units, ``iterations`` (epochs of the plan that are done).
+    ``params``: ``width`` of both hidden layers, ``learning_rate`` (falls to nothing along half a cosine
+    over the planned epochs), ``decay`` of weights, ``dropout`` of hidden units, ``iterations`` (epochs of
+    the plan that are done).
 
-    Source: Kingma and Ba, *Adam* (2015); Loshchilov and Hutter, *Decoupled weight decay regularization* (2019); He et
-    al., *Delving deep into rectifiers* (2015), equation 10, for the first weights.
+    Source: Kingma and Ba, *Adam* (2015); Loshchilov and Hutter, *Decoupled weight decay regularization*
+    (2019); He et al., *Delving deep into rectifiers* (2015), equation 10, for the first weights.
     """
 
     name: ClassVar[str] = "network"
@@ -53,7 +55,7 @@ class Network(Family):
     }
     configs: ClassVar[tuple[Config, ...]] = (
         Config(name="default", rank=9, max_rows=50_000),
-        Config(name="calm", rank=10, params={"width": 64, "decay": 0.1, "dropout": 0.3}, max_rows=20_000),
+        Config(name="free", rank=10, params={"width": 128, "decay": 0.02, "dropout": 0.15}, max_rows=20_000),
     )
 
     def space(self, suggest: Suggest) -> dict[str, Json]:
@@ -83,29 +85,34 @@ class Network(Family):
         if (fitted := constant(training, "layers")) is not None:
             return fitted
         run = _Run.of(training, {**_DEFAULTS, **params})
-        limit = run.epochs if training.valid else min(int(params.get("iterations", run.epochs)), run.epochs)  # type: ignore[arg-type]
-        curves: dict[str, list[float]] = {"train": [], "valid": []}
-        kept, stopped = [w.copy() for w in run.weights], _end(False, False)
-        while len(curves["train"]) < limit:
-            run.epoch(len(curves["train"]), deadline)
-            for side, rows in (("train", training.rows), ("valid", training.valid)):
-                if rows is not None:
-                    curves[side].append(raw_loss(training.loss, rows, run.raw(rows.matrix)))
-            if best(curves["valid"]) in (0, len(curves["valid"])):
-                kept = [w.copy() for w in run.weights]
-            stopped = _end(deadline.passed, stalled(curves["valid"], max(12, run.epochs // 5)))
-            if stopped != "done":
-                break
-        return Fitted(
-            scorer=run.scorer(kept),
-            train_curve=curves["train"],
-            valid_curve=curves["valid"],
-            iterations=best(curves["valid"]) or len(curves["train"]),
-            stopped=stopped,
-        )
+        limit = run.epochs
+        if training.valid is None:
+            limit = min(int(params.get("iterations", limit)), limit)  # type: ignore[arg-type]
+        return _train(run, training, limit, deadline)
 
 
-def _end(late: bool, stalls: bool) -> Literal["early", "done", "time"]:  # noqa: FBT001
+def _train(run: _Run, training: Training, limit: int, deadline: Deadline) -> Fitted:
+    curves: dict[str, list[float]] = {"train": [], "valid": []}
+    kept, stopped = run.flat.copy(), _end(late=False, stalls=False)
+    while len(curves["train"]) < limit and stopped == "done":
+        run.epoch(len(curves["train"]), deadline)
+        for side, rows in (("train", training.rows), ("valid", training.valid)):
+            if rows is not None:
+                curves[side].append(raw_loss(training.loss, rows, run.raw(rows.matrix)))
+        if best(curves["valid"]) in (0, len(curves["valid"])):
+            kept = run.flat.copy()
+        stalls = stalled(curves["valid"], max(12, run.epochs // 5))
+        stopped = _end(late=deadline.passed and len(curves["train"]) < limit, stalls=stalls)
+    return Fitted(
+        scorer=run.scorer(kept),
+        train_curve=curves["train"],
+        valid_curve=curves["valid"],
+        iterations=best(curves["valid"]) or len(curves["train"]),
+        stopped=stopped,
+    )
+
+
+def _end(*, late: bool, stalls: bool) -> Literal["early", "done", "time"]:
     return "time" if late else "early" if stalls else "done"
 
 
@@ -200,8 +207,10 @@ class _Run:
         back2 = (back3 @ w3.T) * keep2
         back1 = (back2 @ w2.T) * keep1
         return [
-            matrix.T @ back1, back1.sum(axis=0), first.T @ back2, back2.sum(axis=0), second.T @ back3, back3.sum(axis=0)
-        ]  # fmt: skip
+            *(matrix.T @ back1, back1.sum(axis=0)),
+            *(first.T @ back2, back2.sum(axis=0)),
+            *(second.T @ back3, back3.sum(axis=0)),
+        ]
 
     def _hidden(self, value: Floats) -> tuple[Floats, Floats]:
         """Return the rectified units that are kept in this step, and what their gradient is multiplied by."""
@@ -215,10 +224,12 @@ class _Run:
         value = ((matrix - self.mean) / self.scale).astype(np.float32)
         w1, b1, w2, b2, w3, b3 = self.weights
         value = np.maximum(np.maximum(value @ w1 + b1, 0) @ w2 + b2, 0) @ w3 + b3
-        return value.astype(np.float64) * self.unit[1] + self.unit[0]
+        raw: NDArray[np.float64] = value.astype(np.float64) * self.unit[1] + self.unit[0]
+        return raw
 
-    def scorer(self, weights: Sequence[Floats]) -> Layers:
+    def scorer(self, flat: Floats) -> Layers:
         middle, spread = self.unit
+        weights = _views(flat, [w.shape for w in self.weights])
         w, b = [x.astype(np.float64) for x in weights[0::2]], [x.astype(np.float64) for x in weights[1::2]]
         w[-1], b[-1] = w[-1] * spread, b[-1] * spread + middle
         return Layers.of(w, b, space="raw", mean=self.mean, scale=self.scale)
@@ -226,7 +237,7 @@ class _Run:
 
 def _first(widths: Sequence[int], rng: np.random.Generator) -> Weights:
     weights: Weights = []
-    for fan_in, fan_out in zip(widths[:-1], widths[1:], strict=True):
+    for fan_in, fan_out in pairwise(widths):
         last = len(weights) == 2 * (len(widths) - 2)
         spread = np.sqrt((0.1 if last else 2.0) / fan_in)
         weights.append((rng.normal(size=(fan_in, fan_out)) * spread).astype(np.float32))

@@ -44,7 +44,12 @@ def _sample(job: Job) -> tuple[NDArray[np.float32], Floats, tuple[Column, ...]]:
 
 
 def _fit(
-    family: Family, matrix: NDArray[np.float32], target: Floats, columns: tuple[Column, ...], loss: Loss, job: Job,
+    family: Family,
+    matrix: NDArray[np.float32],
+    target: Floats,
+    columns: tuple[Column, ...],
+    loss: Loss,
+    job: Job,
     **params: Any,
 ) -> Any:
     rows = Rows(matrix=matrix, target=target)
@@ -54,7 +59,12 @@ def _fit(
 
 
 def _by_heart(
-    job: Job, family: Family, matrix: NDArray[np.float32], target: Floats, columns: tuple[Column, ...], loss: Loss
+    job: Job,
+    family: Family,
+    matrix: NDArray[np.float32],
+    target: Floats,
+    columns: tuple[Column, ...],
+    loss: Loss,
 ) -> dict[str, Any]:
     """Learn a few rows by heart. Twins among the inputs are left out: no model could tell them apart."""
     _, distinct = np.unique(np.nan_to_num(matrix), axis=0, return_index=True)
@@ -75,7 +85,12 @@ def _varied(distinct: NDArray[np.int64], target: Floats) -> NDArray[np.int64]:
 
 
 def _shuffled(
-    job: Job, family: Family, matrix: NDArray[np.float32], target: Floats, columns: tuple[Column, ...], loss: Loss
+    job: Job,
+    family: Family,
+    matrix: NDArray[np.float32],
+    target: Floats,
+    columns: tuple[Column, ...],
+    loss: Loss,
 ) -> dict[str, Any]:
     """Fit on a shuffled target; on other rows the squared error must not be less than the constant's beyond chance."""
     half = len(target) // 2

@@ -11,14 +11,14 @@ from mulle.models.base import Rows
 Doubles = NDArray[np.float64]
 _LEAST_SPREAD = 1e-6
 _MOST_SPREADS = 8.0
-"""How far from 0 a scaled training value may lie: a column that is nearly always the same must not shout when it is not."""
+"""How far from 0 a scaled training value may lie: a column that hardly ever varies must not shout when it does."""
 
 
 def scaling(matrix: NDArray[np.float32]) -> tuple[Doubles, Doubles]:
     """Return what to take off each column and what to divide it by.
 
-    Columns that are mostly 0 and never beyond ±1 (one-hot, hashed text, pixels) are left as they are: a rare level must
-    not get more freedom than a common one.
+    Columns that are mostly 0 and never beyond ±1 (one-hot, hashed text, pixels) are left as they are: a
+    rare level must not get more freedom than a common one.
 
     Parameters
     ----------

@@ -146,7 +146,9 @@ class Search:
     def score(self, wave: Sequence[Candidate]) -> list[Result]:
         """Fit all folds of some configurations side by side and keep those that came through."""
         wave = self._within_trials(wave)
-        orders = [order for candidate in wave for order in self._orders(candidate, range(len(self.problem.folds)))]
+        orders = [
+            order for candidate in wave for order in self._orders(candidate, range(len(self.problem.folds)))
+        ]
         done = self._do(orders)
         return self._keep(wave, done)
 
@@ -313,7 +315,9 @@ def proposals(search: Search, chosen: Sequence[Family], *, how: str, seed: int) 
             study = studies.setdefault(family.name, _study(how, seed))
             trial = study.ask()
             number += 1
-            config = Config(name=f"{family.name} {how} {number}", params=family.space(trial), rank=1000 + number)
+            config = Config(
+                name=f"{family.name} {how} {number}", params=family.space(trial), rank=1000 + number
+            )
             wave.append(Candidate(family=family, config=config))
             asked.append((study, trial))
         yield wave
@@ -356,5 +360,3 @@ def allowed(names: Sequence[str] | None) -> list[Family]:
     if names is None:
         return [family for family in families if family.role == "scorer"]
     return [families.get(name, where="mulle.toml, [objective] families") for name in names]
-
-

@@ -7,7 +7,7 @@ all models.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,10 +55,10 @@ def _rule(
         return np.repeat(target[train].mean(axis=0)[None, :], len(valid), axis=0), "no column helps"
     tree = DecisionTreeRegressor(max_leaf_nodes=3, min_samples_leaf=max(1, len(train) // 100), random_state=0)
     tree.fit(matrix[train][:, [column]], target[train])
-    found = cast("Floats", tree.predict(matrix[valid][:, [column]])) if len(valid) else np.zeros((0, 1))
+    found = cast("Floats", tree.predict(matrix[valid][:, [column]])) if len(valid) else np.zeros((0, target.shape[1]))
     cuts = sorted(float(t) for t, f in zip(tree.tree_.threshold, tree.tree_.feature, strict=True) if f >= 0)
     words = " and at ".join(f"{cut:.6g}" for cut in cuts)
-    return found.reshape(len(valid), -1), f"'{names[column]}' cut at {words}" if names else ""
+    return found.reshape(len(valid), target.shape[1]), f"'{names[column]}' cut at {words}" if names else ""
 
 
 def _best_column(matrix: NDArray[np.float32], target: Floats) -> int | None:
@@ -108,7 +108,9 @@ def over_folds(
         return np.where(count > 0, total / count, np.nan)
 
 
-def calibrated_score(score: Floats, target: Floats, train: NDArray[np.int64], valid: NDArray[np.int64]) -> Floats:
+def calibrated_score(
+    score: Floats, target: Floats, train: NDArray[np.int64], valid: NDArray[np.int64]
+) -> Floats:
     """Turn somebody's score into predictions: the mean target of training rows with about the same score.
 
     Scores with up to 20 distinct values are taken as they are, others are cut at 20 quantiles. Missing scores are a
@@ -125,8 +127,3 @@ def calibrated_score(score: Floats, target: Floats, train: NDArray[np.int64], va
 
 def _mean_of(rows: Floats, otherwise: Floats) -> Floats:
     return cast("Floats", rows.mean(axis=0)) if len(rows) else otherwise
-
-
-def constant(values: Floats, make: Callable[[Floats], Any]) -> Callable[[NDArray[np.int64], NDArray[np.int64]], Floats]:
-    """Return the predictor that gives every row the best constant of the training rows."""
-    return lambda train, valid: np.repeat(np.asarray(make(values[train]))[None, :], len(valid), axis=0)

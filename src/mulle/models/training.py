@@ -168,7 +168,12 @@ def fold(job: Job) -> None:
     data = FoldData(job, loss, targets)
     train, valid = data.matrices()
     weight = _weight(job.inputs["rows"])
-    fitted = _fit(job, data, loss, (_rows(train, targets, data.train, weight), _rows(valid, targets, data.valid, weight)))
+    fitted = _fit(
+        job,
+        data,
+        loss,
+        (_rows(train, targets, data.train, weight), _rows(valid, targets, data.valid, weight)),
+    )
     prediction = predict(fitted.scorer, loss, valid)
     fitted.scorer.save(job.out / "scorer.npz")
     np.save(job.out / "valid.npy", prediction, allow_pickle=False)
@@ -179,7 +184,9 @@ def fold(job: Job) -> None:
         job.cut_short()
 
 
-def _rows(matrix: NDArray[np.float32], targets: Floats, index: NDArray[np.int64], weight: Floats | None) -> Rows:
+def _rows(
+    matrix: NDArray[np.float32], targets: Floats, index: NDArray[np.int64], weight: Floats | None
+) -> Rows:
     return Rows(matrix=matrix, target=targets[index], weight=None if weight is None else weight[index])
 
 
@@ -243,4 +250,6 @@ def fold_order(  # noqa: PLR0913  # every keyword is an input of the unit
     }
     if take < 1.0:
         params["take"] = take
-    return Order(unit="model.fold", params=params, inputs=cast("dict[str, Ref]", dict(inputs)), seconds=seconds)
+    return Order(
+        unit="model.fold", params=params, inputs=cast("dict[str, Ref]", dict(inputs)), seconds=seconds
+    )

@@ -1,4 +1,4 @@
-"""Score a file of any size: answers to one file, what couldn't be scored to another, nothing dropped on the way."""
+"""Score a file of any size: answers to one file, what couldn't be scored to another, nothing dropped."""
 
 from __future__ import annotations
 
@@ -17,23 +17,24 @@ from mulle.operate.writing import RejectedWriter, TableWriter, writer_for
 from mulle.runtime.answer import Predictions
 from mulle.runtime.bundle import Bundle
 
-Progress = Callable[[int, float | None], None]
-"""Called after each chunk with the rows done and the share of the file, None when that isn't known."""
+Progress = Callable[[int], None]
+"""Called after each chunk with the number of rows done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Summary:
     """What became of the rows: ``rows = predicted + rejected``, always.
 
-    ``decisions`` counts the classes that were decided on (empty when numbers are); ``rejected_to`` is the file with the
-    rejected rows, None when there are none; ``unknown`` names columns that were there and aren't used.
+    ``decisions`` counts the classes that were decided on (empty when numbers are); ``rejected_to`` is the
+    file with the rejected rows, None when there are none; ``unknown`` names columns that were there and
+    aren't used.
     """
 
     rows: int
     predicted: int
     rejected: int
-    out: Path
-    rejected_to: Path | None = None
+    out: str
+    rejected_to: str | None = None
     unknown: Sequence[str] = ()
     decisions: Mapping[str, int] = field(default_factory=dict)
 
@@ -44,7 +45,7 @@ def predict_file(
     out: Path,
     *,
     chunk_rows: int = 50_000,
-    progress: Progress = lambda _rows, _share: None,
+    progress: Progress = lambda _: None,
 ) -> Summary:
     """Score all rows of a file.
 
@@ -55,13 +56,14 @@ def predict_file(
     source
         CSV, TSV, JSON lines (perhaps compressed with gzip or zstd), Parquet, Arrow, or a folder of images.
     out
-        Where the answers go: CSV, TSV, JSON lines, Parquet or Arrow by its ending. One row for each row that could be
-        scored, in order: the bundle's key columns if it has any (else ``row``, the row's number in the file, from 1),
-        the prediction, the decision. Values are written as they are, formulas of spreadsheets too.
+        Where the answers go: CSV, TSV, JSON lines, Parquet or Arrow by its ending. One row for each row that
+        could be scored, in order: the bundle's key columns if it has any (else ``row``, the row's number in
+        the file, from 1), the prediction, the decision. Values are written as they are, formulas of
+        spreadsheets too.
     chunk_rows
         Rows that are in memory at once.
     progress
-        Called after each chunk.
+        Called after each chunk with the number of rows done.
 
     Returns
     -------
@@ -83,7 +85,7 @@ def predict_file(
     try:
         for chunk in read_chunks(source, bundle.columns, chunk_rows=chunk_rows):
             _score(bundle, _with_pictures(bundle, chunk, source), answers, rejected, counted)
-            progress(counted.rows, chunk.done)
+            progress(counted.rows)
         answers.close()
         rejected.close()
         answers.finish()
@@ -113,8 +115,8 @@ class _Counted:
             rows=self.rows,
             predicted=self.rows - self.rejected,
             rejected=self.rejected,
-            out=out,
-            rejected_to=rejected_to,
+            out=str(out),
+            rejected_to=None if rejected_to is None else str(rejected_to),
             unknown=self.unknown,
             decisions=dict(self.decisions.most_common()),
         )
@@ -127,14 +129,10 @@ def _check_apart(source: Path, out: Path) -> None:
         what = f"'{out.name}' is the file to read"
         raise DataError(what, where=str(out), fix="write the answers to another file")
     if out.is_dir():
-        raise DataError(
-            f"'{out.name}' is a folder", where=str(out), fix="name a file in it, such as answers.csv"
-        )
+        raise DataError(f"'{out.name}' is a folder", where=str(out), fix="name a file in it, such as answers.csv")
 
 
-def _score(
-    bundle: Bundle, chunk: Chunk, answers: TableWriter, rejected: RejectedWriter, counted: _Counted
-) -> None:
+def _score(bundle: Bundle, chunk: Chunk, answers: TableWriter, rejected: RejectedWriter, counted: _Counted) -> None:  # noqa: PLR0917
     found = bundle.predict(chunk.columns)
     keep = ~found.rejected
     answers.write(_table(bundle, chunk, found, keep))
@@ -164,7 +162,13 @@ def _key(name: str, values: Any) -> pl.Series:
         return values
     if all(value is None or type(value) is int for value in values):
         return pl.Series(name, values, dtype=pl.Int64, strict=False)
-    return pl.Series(name, [None if value is None else str(value) for value in values], dtype=pl.String)
+    return pl.Series(name, [None if value is None else _word(value) for value in values], dtype=pl.String)
+
+
+def _word(value: object) -> str:
+    # JSON can write half a character; no file of text can hold it
+    text = str(value)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
 def _with_pictures(bundle: Bundle, chunk: Chunk, source: Path) -> Chunk:
@@ -175,9 +179,7 @@ def _with_pictures(bundle: Bundle, chunk: Chunk, source: Path) -> Chunk:
     columns = {name: list(chunk.columns[name]) for name in chunk.names}
     for name in names:
         columns[name] = [_picture(value, source.parent) for value in columns[name]]
-    return Chunk(
-        columns=columns, names=chunk.names, numbers=chunk.numbers, faults=chunk.faults, done=chunk.done
-    )
+    return Chunk(columns=columns, names=chunk.names, numbers=chunk.numbers, faults=chunk.faults)
 
 
 def _picture(value: Any, folder: Path) -> Any:

@@ -1,7 +1,8 @@
-"""Rows out of a file of any size, a chunk at a time: CSV, TSV, JSON lines, Parquet, Arrow, or a folder of images.
+"""Rows out of a file of any size, a chunk at a time: CSV, JSON lines, Parquet, Arrow, a folder of images.
 
-Memory is bounded by the chunk, save for Arrow *streams* and JSON arrays, which are read whole. What is no row (a line with
-too few or too many fields, a line that isn't JSON) comes back as a fault with its place, never dropped.
+Memory is bounded by the chunk, save for Arrow *streams* and JSON arrays, which are read whole. What is no row
+(a line with too few or too many fields, a line that isn't JSON) comes back as a fault with its place, never
+dropped.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -31,7 +32,11 @@ _ENDINGS: dict[str, Shape] = {
     ".parquet": "parquet", ".pq": "parquet",
     ".arrow": "arrow", ".feather": "arrow", ".ipc": "arrow", ".arrows": "stream",
 }  # fmt: skip
-_MAGIC: dict[bytes, Shape] = {b"PAR1": "parquet", b"ARRO": "arrow", b"\xff\xff\xff\xff": "stream"}
+_MAGIC: dict[bytes, Shape] = {
+    b"PAR1\x15": "parquet",
+    b"ARROW1\x00\x00": "arrow",
+    b"\xff\xff\xff\xff": "stream",
+}
 _GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _DELIMITERS = ",;\t|"
 _IMAGES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
@@ -52,15 +57,14 @@ class Fault:
 class Chunk:
     """Some rows of a file.
 
-    ``columns`` is a polars frame or a dict of columns; ``numbers`` holds for each row its number in the file, from 1;
-    ``done`` is the share of the file that was read, when that can be known.
+    ``columns`` is a polars frame or a dict of columns; ``numbers`` holds for each row its number in the file,
+    from 1.
     """
 
     columns: pl.DataFrame | Mapping[str, Sequence[Any]]
     names: Sequence[str]
     numbers: Sequence[int]
     faults: Sequence[Fault] = ()
-    done: float | None = None
 
     def values(self, position: int) -> dict[str, Any]:
         """Return one row by its position in the chunk."""
@@ -73,10 +77,11 @@ def read_chunks(source: Path, wanted: Sequence[str], *, chunk_rows: int) -> Iter
     Parameters
     ----------
     source
-        A file, perhaps compressed with gzip or zstd, or a folder of images. Its first bytes say what it is, else its
-        ending.
+        A file, perhaps compressed with gzip or zstd, or a folder of images. Its first bytes say what it is,
+        else its ending.
     wanted
-        Columns that it must have. They also tell the delimiter of a CSV file: the one under which they are there.
+        Columns that it must have. They also tell the delimiter of a CSV file: the one under which they are
+        there.
     chunk_rows
         Rows a chunk.
 
@@ -97,7 +102,8 @@ def read_chunks(source: Path, wanted: Sequence[str], *, chunk_rows: int) -> Iter
         shape = _shape(source)
         yield from _READERS[shape](source, wanted, chunk_rows)
     except (pl.exceptions.PolarsError, EOFError, zlib.error, UnicodeError) as error:
-        what = f"'{source.name}' can't be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}"
+        why = (str(error).splitlines() or [type(error).__name__])[0]
+        what = f"'{source.name}' can't be read: {why}"
         raise DataError(what, where=str(source), fix="check that it is whole, or write it again") from error
     except OSError as error:
         what = f"'{source.name}' can't be read: {error.strerror or error}"
@@ -119,33 +125,22 @@ def _shape(source: Path) -> Shape:
 # ---------------------------------------------------------------- text
 
 
-class _Text:
-    """The text of a file, decompressed and decoded as it is read, with how far along it is."""
-
-    def __init__(self, source: Path, stack: ExitStack) -> None:
-        self._size = max(source.stat().st_size, 1)
-        self._raw = stack.enter_context(source.open("rb", buffering=0))
-        head = self._raw.read(4)
-        self._raw.seek(0)
-        self._known = not head.startswith(_ZSTD)
-        self.lines: Iterator[str] = (
-            iter(stack.enter_context(_decoded(self._raw, packed=head.startswith(_GZIP))))
-            if self._known
-            else _zstd_lines(source)
-        )
-
-    @property
-    def done(self) -> float | None:
-        return min(self._raw.tell() / self._size, 1.0) if self._known else None
+def _text(source: Path, stack: ExitStack) -> Iterator[str]:
+    """Return the lines of a file, decompressed and decoded as they are read."""
+    raw = stack.enter_context(source.open("rb", buffering=0))
+    head = raw.read(4)
+    raw.seek(0)
+    if head.startswith(_ZSTD):
+        return _zstd_lines(source)
+    return iter(stack.enter_context(_decoded(raw, packed=head.startswith(_GZIP))))
 
 
 def _decoded(raw: io.FileIO, *, packed: bool) -> io.TextIOWrapper:
-    plain: IO[bytes] = gzip.open(raw, "rb") if packed else io.BufferedReader(raw, 1 << 20)  # type: ignore[assignment]
-    buffered = io.BufferedReader(plain, 1 << 20) if packed else plain  # type: ignore[type-var]
-    head = buffered.peek(4)[:4]  # type: ignore[attr-defined]
-    wide = head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    plain: Any = gzip.open(raw, "rb") if packed else raw  # closed with the text around it  # noqa: SIM115
+    buffered = io.BufferedReader(plain, 1 << 20)
+    wide = buffered.peek(4).startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     encoding = "utf-16" if wide else "utf-8-sig"
-    return io.TextIOWrapper(buffered, encoding=encoding, errors="mulle-windows", newline="")  # type: ignore[type-var]
+    return io.TextIOWrapper(buffered, encoding=encoding, errors="mulle-windows", newline="")
 
 
 def _windows(error: UnicodeError) -> tuple[str, int]:
@@ -165,15 +160,15 @@ def _zstd_lines(source: Path) -> Iterator[str]:
 
 def _delimited(source: Path, wanted: Sequence[str], chunk_rows: int) -> Iterator[Chunk]:
     with ExitStack() as stack:
-        text = _Text(source, stack)
-        first = next(text.lines, "")
+        lines = _text(source, stack)
+        first = next(lines, "")
         delimiter = _delimiter(first, wanted)
         # longer fields than csv takes by default; the limit still stops a quote that is never closed
         csv.field_size_limit(_FIELD_BYTES)
-        reader = csv.reader(chain([first], text.lines), delimiter=delimiter)
+        reader = csv.reader(chain([first], lines), delimiter=delimiter)
         header = next(reader, [])
         _check_header(header, wanted, source)
-        yield from _records(reader, [name.strip() for name in header], text, chunk_rows)
+        yield from _records(reader, [name.strip() for name in header], chunk_rows)
 
 
 def _delimiter(first: str, wanted: Sequence[str]) -> str:
@@ -211,13 +206,13 @@ class _Batch:
     faults: list[Fault] = field(default_factory=list)
 
     def take(self, records: list[list[str]], number: int, line: int) -> int:
-        """Take records that follow row ``number`` and begin at ``line``; return the number of the last row."""
+        """Take records after row ``number`` that begin at ``line``; return the number of the last row."""
         if set(map(len, records)) <= {self.width}:
             self.rows, self.numbers = records, range(number + 1, number + len(records) + 1)
             return number + len(records)
         numbers = []
         for record in records:
-            if record or self.width == 1:
+            if record or self.width == 1:  # an empty line is no row
                 number += 1
                 fields = record or [""]
                 if len(fields) == self.width:
@@ -225,12 +220,12 @@ class _Batch:
                     numbers.append(number)
                 else:
                     self.faults.append(_ragged(fields, self.header, number, line))
-            line += 1 + sum(field.replace("\r\n", "\n").count("\n") for field in record)  # an empty line is no row
+            line += 1 + sum(held.replace("\r\n", "\n").count("\n") for held in record)
         self.numbers = numbers
         return number
 
 
-def _records(reader: Any, header: Sequence[str], text: _Text, chunk_rows: int) -> Iterator[Chunk]:
+def _records(reader: Any, header: Sequence[str], chunk_rows: int) -> Iterator[Chunk]:
     number, first = 0, True
     while True:
         line, records, failed = reader.line_num + 1, list[list[str]](), ""
@@ -246,9 +241,7 @@ def _records(reader: Any, header: Sequence[str], text: _Text, chunk_rows: int) -
         if records or failed or first:
             columns = zip(*batch.rows, strict=True) if batch.rows else ([] for _ in header)
             held = dict(zip(header, columns, strict=True))
-            yield Chunk(
-                columns=held, names=header, numbers=batch.numbers, faults=batch.faults, done=text.done
-            )
+            yield Chunk(columns=held, names=header, numbers=batch.numbers, faults=batch.faults)
         if not records and not failed:
             return
         first = False
@@ -264,16 +257,16 @@ def _ragged(fields: Sequence[str], header: Sequence[str], number: int, line: int
 
 def _lines(source: Path, wanted: Sequence[str], chunk_rows: int) -> Iterator[Chunk]:
     with ExitStack() as stack:
-        text = _Text(source, stack)
+        lines = _text(source, stack)
         number = 0
         names: list[str] = []
-        while lines := list(islice(text.lines, chunk_rows)):
-            rows, numbers, faults = _parsed(lines, number)
-            number += len(lines)
+        while some := list(islice(lines, chunk_rows)):
+            rows, numbers, faults = _parsed(some, number)
+            number += len(some)
             names = list(dict.fromkeys(chain(names, *rows)))
-            if number == len(lines):
+            if number == len(some):
                 _check_names(names, wanted, source)
-            yield _of_rows(rows, names, numbers, faults, text.done)
+            yield _of_rows(rows, names, numbers, faults)
         if number == 0:
             raise DataError(f"'{source.name}' holds no rows", where=str(source), fix="give a file with rows")
 
@@ -286,7 +279,7 @@ def _parsed(lines: Sequence[str], before: int) -> tuple[list[dict[str, Any]], li
         try:
             row = json.loads(line)
             if not isinstance(row, dict):
-                raise ValueError(f"{type(row).__name__}, not an object")  # noqa: TRY004, TRY301  # one way out
+                raise ValueError(f"{type(row).__name__}, not an object")  # one way out  # noqa: TRY004, TRY301
         except (ValueError, RecursionError) as error:
             if line.strip():
                 faults.append(
@@ -303,35 +296,30 @@ def _of_rows(
     names: Sequence[str],
     numbers: Sequence[int],
     faults: Sequence[Fault],
-    done: float | None,
 ) -> Chunk:
     columns = {name: [row.get(name) for row in rows] for name in names}
-    return Chunk(columns=columns, names=names, numbers=numbers, faults=faults, done=done)
+    return Chunk(columns=columns, names=names, numbers=numbers, faults=faults)
 
 
 def _json(source: Path, wanted: Sequence[str], chunk_rows: int) -> Iterator[Chunk]:
     with ExitStack() as stack:
-        text = _Text(source, stack)
-        first = next(text.lines, "")
+        lines = _text(source, stack)
+        first = next(lines, "")
         if not first.lstrip().startswith("["):
             yield from _lines(source, wanted, chunk_rows)
             return
         try:
-            rows = json.loads(first + "".join(text.lines))
+            rows = json.loads(first + "".join(lines))
         except (ValueError, RecursionError) as error:
-            raise DataError(
-                f"'{source.name}' is no JSON: {error}", where=str(source), fix="write it again"
-            ) from error
+            raise DataError(f"'{source.name}' is no JSON: {error}", where=str(source), fix="write it again") from error
     if not rows or not all(isinstance(row, dict) for row in rows):
-        raise DataError(
-            f"'{source.name}' is no list of rows", where=str(source), fix="give a list of objects"
-        )
+        raise DataError(f"'{source.name}' is no list of rows", where=str(source), fix="give a list of objects")
     names = list(dict.fromkeys(chain(*rows)))
     _check_names(names, wanted, source)
     for start in range(0, len(rows), chunk_rows):
         some = rows[start : start + chunk_rows]
         numbers = range(start + 1, start + len(some) + 1)
-        yield _of_rows(some, names, numbers, (), (start + len(some)) / len(rows))
+        yield _of_rows(some, names, numbers, ())
 
 
 # ---------------------------------------------------------------- columns
@@ -352,14 +340,13 @@ def _stream(source: Path, wanted: Sequence[str], chunk_rows: int) -> Iterator[Ch
 def _scanned(table: pl.LazyFrame, source: Path, wanted: Sequence[str], chunk_rows: int) -> Iterator[Chunk]:
     names = table.collect_schema().names()
     _check_names(names, wanted, source)
-    total = int(table.select(pl.len()).collect().item())
     number = 0
     for batch in table.collect_batches(chunk_size=chunk_rows, maintain_order=True):
         numbers = range(number + 1, number + batch.height + 1)
         number += batch.height
-        yield Chunk(columns=batch, names=names, numbers=numbers, done=number / max(total, 1))
+        yield Chunk(columns=batch, names=names, numbers=numbers)
     if number == 0:
-        yield Chunk(columns=table.head(0).collect(), names=names, numbers=(), done=1.0)
+        yield Chunk(columns=table.head(0).collect(), names=names, numbers=())
 
 
 def _images(folder: Path, wanted: Sequence[str]) -> Iterator[Chunk]:
@@ -368,19 +355,15 @@ def _images(folder: Path, wanted: Sequence[str]) -> Iterator[Chunk]:
         raise DataError(what, where=str(folder), fix="give a table with those columns")
     paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _IMAGES and p.is_file())
     if not paths:
-        raise DataError(
-            f"'{folder.name}' holds no images", where=str(folder), fix="give a folder of PNG or JPEG files"
-        )
+        raise DataError(f"'{folder.name}' holds no images", where=str(folder), fix="give a folder of PNG or JPEG files")
     for start in range(0, len(paths), _IMAGES_AT_ONCE):
         some = paths[start : start + _IMAGES_AT_ONCE]
-        columns = {
+        columns: dict[str, Sequence[Any]] = {
             "path": [p.relative_to(folder).as_posix() for p in some],
             wanted[0]: [_bytes(p) for p in some],
         }
         numbers = range(start + 1, start + len(some) + 1)
-        yield Chunk(
-            columns=columns, names=list(columns), numbers=numbers, done=(start + len(some)) / len(paths)
-        )
+        yield Chunk(columns=columns, names=list(columns), numbers=numbers)
 
 
 def _bytes(path: Path) -> bytes:

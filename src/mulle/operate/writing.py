@@ -1,7 +1,7 @@
 """Tables written a chunk at a time under a temporary name, then renamed: whole, or not at all.
 
-Values are written as they are. A spreadsheet may take a CSV value that begins with ``=`` for a formula: open files of
-people you don't trust as text.
+Values are written as they are. A spreadsheet may take a CSV value that begins with ``=`` for a formula: open
+files of people you don't trust as text.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather"
 
 
 class TableWriter(ABC):
-    """A table in the making. Get one from `writer_for`; it is there under its own name only after `finish`."""
+    """A table in the making, from `writer_for`; it is there under its own name only after `finish`."""
 
     def __init__(self, out: Path) -> None:
         self.out = out
@@ -187,7 +187,7 @@ def _joined(parts: Sequence[pl.LazyFrame]) -> pl.LazyFrame:
 
 
 class RejectedWriter:
-    """``OUT.rejected``: a CSV file with the number of each row that couldn't be scored, its values, and the reason.
+    """``OUT.rejected``: a CSV file of the rows that couldn't be scored: number, values, reason.
 
     It comes into being with the first rejected row.
     """
@@ -215,7 +215,7 @@ class RejectedWriter:
         """
         with storing(self.out):
             if self._stream is None:
-                self._stream = self.temporary.open("w", encoding="utf-8", newline="")
+                self._stream = self.temporary.open("w", encoding="utf-8", errors="backslashreplace", newline="")
                 self._names = names
                 csv.writer(self._stream).writerow(["row", *names, "reason"])
             cells = [_cell(values.get(name)) for name in self._names]

@@ -11,8 +11,8 @@ from mulle.report.frame import SIZE, Frame, Label, laid_out, tick_span, tilt_roo
 from mulle.report.gallery import gallery, is_gallery
 from mulle.report.ink import Anchor, cut_word, element, line, word, word_in
 from mulle.report.marks import bar_words, drawn, overlays
-from mulle.report.series import Series
 from mulle.report.scales import Tick
+from mulle.report.series import Series
 from mulle.report.words import clean, cut, cut_apart, escape, in_two, width
 
 NARROWEST = 160.0
@@ -28,8 +28,8 @@ def svg(figure: Figure, *, width: float = 640, standalone: bool = True) -> str:
     width
         Of the sheet, in pixels; the height follows. At least 160.
     standalone
-        Carry the style sheet and the XML name space, so that the text is a file of its own. Without them it is for
-        a page that has `style` once.
+        Carry the style sheet and the XML name space, so that the text is a file of its own. Without them it
+        is for a page that has `style` once.
 
     Returns
     -------
@@ -93,7 +93,7 @@ def _plot(figure: Figure, sheet: float) -> tuple[str, float]:
 
 
 def _clipped(marks: str, frame: Frame) -> str:
-    """Show nothing outside the plot but half a dot: a sheet within the sheet needs no id, so none can clash."""
+    """Show nothing outside the plot but half a dot. A sheet within the sheet needs no id that could clash."""
     air = 6.0
     box = (
         frame.left - air,
@@ -116,7 +116,7 @@ def _empty(frame: Frame) -> str:
         height=frame.bottom - frame.top,
         css="mu-none",
     )
-    return box + word("no numbers to draw", middle, (frame.top + frame.bottom) / 2 + 4, "mu-tick", "middle")
+    return box + word("no numbers to draw", (middle, (frame.top + frame.bottom) / 2 + 4), "mu-tick", "middle")
 
 
 def _grid(frame: Frame) -> str:
@@ -124,24 +124,24 @@ def _grid(frame: Frame) -> str:
     if any(s.mark.kind == "cells" for s in frame.body.series):
         return ""
     if frame.body.lying:
-        return "".join(line(t.at, frame.top, t.at, frame.bottom, "mu-grid") for t in frame.x_ticks)
-    return "".join(line(frame.left, t.at, frame.right, t.at, "mu-grid") for t in frame.y_ticks)
+        return "".join(line((t.at, frame.top), (t.at, frame.bottom), "mu-grid") for t in frame.x_ticks)
+    return "".join(line((frame.left, t.at), (frame.right, t.at), "mu-grid") for t in frame.y_ticks)
 
 
 def _axis(frame: Frame) -> str:
     base = ""
     if frame.body.lying:
         bars = any(s.mark.kind == "bars" for s in frame.body.series)
-        base = line(frame.base, frame.top, frame.base, frame.bottom, "mu-axis") if bars else ""
+        base = line((frame.base, frame.top), (frame.base, frame.bottom), "mu-axis") if bars else ""
     elif frame.y.kind != "category":
-        base = line(frame.left, frame.bottom, frame.right, frame.bottom, "mu-axis")
+        base = line((frame.left, frame.bottom), (frame.right, frame.bottom), "mu-axis")
     return base + _y_words(frame) + _x_words(frame)
 
 
 def _y_words(frame: Frame) -> str:
     ticks = frame.y_ticks
     if frame.y.kind != "category":
-        return "".join(word(t.label, frame.left - 8, t.at + 4, "mu-tick", "end") for t in ticks)
+        return "".join(word(t.label, (frame.left - 8, t.at + 4), "mu-tick", "end") for t in ticks)
     short = cut_apart([t.label for t in ticks], frame.left - 10, SIZE)
     return "".join(_name(t, s, frame) for t, s in zip(ticks, short, strict=True))
 
@@ -151,21 +151,19 @@ def _name(tick: Tick, short: str, frame: Frame) -> str:
     room, x = frame.left - 10, frame.left - 10
     lines = in_two(tick.label, room, SIZE) if frame.y.band >= 25 and short != clean(tick.label) else None  # noqa: PLR2004
     if lines is None:
-        return cut_word(tick.label, short, (x, tick.at + 4), "mu-name", "end")
+        return cut_word(tick.label, short, (x, tick.at + 4), "mu-name", anchor="end")
     first, second = lines
-    return word(first, x, tick.at - 2, "mu-name", "end") + word(second, x, tick.at + 10.5, "mu-name", "end")
+    return word(first, (x, tick.at - 2), "mu-name", "end") + word(second, (x, tick.at + 10.5), "mu-name", "end")
 
 
 def _x_words(frame: Frame) -> str:
     y = frame.bottom + 16
     if frame.x.kind != "category":
         spans = [(t, tick_span(t, frame.width)) for t in frame.x_ticks]
-        return "".join(word(t.label, (a + b) / 2, y, "mu-tick", "middle") for t, (a, b) in spans)
+        return "".join(word(t.label, ((a + b) / 2, y), "mu-tick", "middle") for t, (a, b) in spans)
     if frame.across.tilted:
         return _tilted(frame)
-    return "".join(
-        word_in(t.label, (t.at, y), frame.x.band, "mu-name", anchor="middle") for t in frame.x_ticks
-    )
+    return "".join(word_in(t.label, (t.at, y), frame.x.band, "mu-name", anchor="middle") for t in frame.x_ticks)
 
 
 def _tilted(frame: Frame) -> str:
@@ -177,13 +175,13 @@ def _tilted(frame: Frame) -> str:
     body = ""
     for tick, text in zip(ticks, short, strict=True):
         turn = f"rotate(-38 {tick.at:.1f} {frame.bottom + 12:.1f})"
-        name = cut_word(tick.label, text, (tick.at + 3, frame.bottom + 14), "mu-name", "end")
+        name = cut_word(tick.label, text, (tick.at + 3, frame.bottom + 14), "mu-name", anchor="end")
         body += element("g", name, transform=turn)
     return body
 
 
 def _labels(frame: Frame) -> str:
-    """Return the axes' titles: the vertical one over the plot, where it can be read without turning the head."""
+    """Return the axes' titles: the vertical one over the plot, where it is easily read."""
     figure = frame.body.figure
     found = word_in(figure.y.label, (0, 12), frame.width, "mu-label") if figure.y.label else ""
     if not figure.x.label:
@@ -191,7 +189,7 @@ def _labels(frame: Frame) -> str:
     y = frame.height - 5 - (19 if frame.body.hidden else 0)
     room = frame.right - frame.left
     if width(figure.x.label, SIZE) <= room:
-        return found + word(figure.x.label, (frame.left + frame.right) / 2, y, "mu-label", "middle")
+        return found + word(figure.x.label, ((frame.left + frame.right) / 2, y), "mu-label", "middle")
     return found + word_in(figure.x.label, (frame.width / 2, y), frame.width, "mu-label", anchor="middle")
 
 
@@ -213,11 +211,11 @@ def _key(held: Series, x: float, y: float, *, over: bool) -> str:
     kind = held.mark.kind
     if kind in {"line", "step"}:
         css = "mu-thread mu-thin" if held.mark.role in {"reference", "muted"} else "mu-thread"
-        return line(x, y, x + 20, y, css, held.dash)
+        return line((x, y), (x + 20, y), css, held.dash)
     if kind == "points":
         return element("circle", cx=x + 10, cy=y, r=4, css="mu-dot")
     if kind == "intervals":
-        return line(x, y, x + 20, y, "mu-whisker") + element("circle", cx=x + 10, cy=y, r=4.5, css="mu-dot")
+        return line((x, y), (x + 20, y), "mu-whisker") + element("circle", cx=x + 10, cy=y, r=4.5, css="mu-dot")
     css = "mu-area" if kind == "area" else "mu-bar"
     if kind == "bars" and over:
         css = "mu-outline" if held.slot else "mu-bar mu-over"
@@ -244,7 +242,7 @@ def _flat_words(held: Series, at: float, frame: Frame) -> str:
     places = [(x, y, anchor) for y in rows for x, anchor in sides]
     free = (p for p in places if not _is_crossed(p[0] - long * (p[2] == "end"), p[1], long, frame))
     x, y, anchor = next(free, places[0] if places else (frame.right, at - 5, "end"))
-    return word(text, x, y, "mu-onplot", anchor)
+    return word(text, (x, y), "mu-onplot", anchor)
 
 
 def _is_crossed(x: float, y: float, long: float, frame: Frame) -> bool:
@@ -266,14 +264,14 @@ def _is_crossed(x: float, y: float, long: float, frame: Frame) -> bool:
 
 
 def _coloured(label: Label, y: float) -> str:
-    return element("g", word(label.text, label.x, y, "mu-onplot", "middle"), css=f"mu-{label.colour}")
+    return element("g", word(label.text, (label.x, y), "mu-onplot", "middle"), css=f"mu-{label.colour}")
 
 
 def _end_words(frame: Frame) -> str:
     ends = frame.across.ends
     body = ""
     for end in ends:
-        name = word(end.text, end.x, frame.top + end.y + 4, "mu-onplot")
+        name = word(end.text, (end.x, frame.top + end.y + 4), "mu-onplot")
         body += element("g", name, css=f"mu-{end.colour}")
     return body
 
@@ -281,4 +279,4 @@ def _end_words(frame: Frame) -> str:
 def _more(frame: Frame) -> str:
     if not frame.body.hidden:
         return ""
-    return word(f"and {frame.body.hidden:,} more in the table", frame.left, frame.height - 5, "mu-tick")
+    return word(f"and {frame.body.hidden:,} more in the table", (frame.left, frame.height - 5), "mu-tick")

@@ -15,7 +15,7 @@ from mulle.report.templating import look, render
 
 
 def run_html(run: Mapping[str, Any] | Path | Record) -> str:
-    """Return a run in short: the decision, the numbers to remember, the gates, and the checks that need somebody.
+    """Return a run in short: the decision, the numbers to remember, the gates, the checks to look at.
 
     Parameters
     ----------
@@ -73,6 +73,11 @@ def checks_html(checks: Sequence[Check]) -> str:
 
 def figure_html(figure: Figure, *, width: float = 560) -> str:
     """Return one figure with its title and what to see in it.
+
+    Returns
+    -------
+    str
+        HTML for a notebook's ``_repr_html_``.
 
     Examples
     --------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from mulle.core.figure import Figure
 from mulle.report.prepare import is_square, prepared
@@ -18,7 +19,10 @@ _ROW, _LABEL, _RULE_ROW = 19.0, 19.0, 16.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Label:
-    """Words beside a mark: over a rule, or at the end of a line. ``row`` counts rows of words from the plot up."""
+    """Words beside a mark: over a rule, or at the end of a line.
+
+    ``row`` counts rows of words from the plot up.
+    """
 
     text: str
     x: float
@@ -56,7 +60,10 @@ class Across:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
-    """A figure, laid out on a sheet of ``width`` × ``height`` pixels; the data lies between ``top`` and ``bottom``."""
+    """A figure, laid out on a sheet of ``width`` by ``height`` pixels.
+
+    The data lies between ``left`` and ``right``, ``top`` and ``bottom``.
+    """
 
     body: Body
     across: Across
@@ -138,7 +145,10 @@ def _across(body: Body, y: Scale, sheet: float) -> Across:
         right = sheet - max(width(e.text, SIZE) for e in ends) - 12
         ends = [replace(e, x=right + 7) for e in ends]
         return replace(room, right=right, x=x.between(left, right), ends=ends)
-    return replace(room, tilted=x.kind == "category" and not _fits(x))
+    if x.kind == "category" and not _fits(x):
+        left += _overhang(x)
+        return replace(room, left=left, x=x.between(left, right), tilted=True)
+    return room
 
 
 def _count(pixels: float) -> int:
@@ -174,6 +184,12 @@ def bar_label(body: Body, value: object) -> str:
     return cell(held)
 
 
+def _overhang(x: Scale) -> float:
+    """How far slanted names stick out at the left."""
+    places = ((x.at(name) or 0.0) - 0.79 * min(width(name, SIZE), 110) for name in x.names)
+    return max(0.0, -min(places, default=0.0))
+
+
 def _fits(x: Scale) -> bool:
     return all(width(name, SIZE) <= max(x.band - 6, 12) for name in x.names)
 
@@ -196,14 +212,14 @@ def _band(body: Body, x: Scale) -> float:
 
 
 def _line_ends(body: Body, room: Across, y: Scale, sheet: float) -> list[Label]:
-    """Return words for the ends of at most three lines, or none when they would not stand clear of each other."""
+    """Return words for the ends of at most three lines, or none when they would not stand clear."""
     lines = [s for s in named(body.series) if s.mark.kind in {"line", "step"}]
     if len(lines) != len(named(body.series)) or not 1 < len(lines) <= 3:  # noqa: PLR2004
         return []
     height = y.between(room.plot, 0)
     found = [label for s in lines if (label := _end(s, room.x, height, sheet)) is not None]
     places = sorted(label.y for label in found)
-    clear = all(b - a >= 15 for a, b in zip(places, places[1:], strict=False))  # noqa: PLR2004
+    clear = all(b - a >= 15 for a, b in pairwise(places))  # noqa: PLR2004
     at_right = all(label.x > room.x.end - 40 for label in found)
     return found if clear and at_right and len(found) == len(lines) else []
 
@@ -239,7 +255,7 @@ def _down(body: Body, y: Scale, across: Across, sheet: float) -> Frame:
 
 
 def _top(body: Body, legend_rows: int, rule_rows: int) -> float:
-    label = _LABEL + 3 if body.figure.y.label else 6.0
+    label = _LABEL + 6 if body.figure.y.label else 6.0
     return label + legend_rows * _ROW + rule_rows * _RULE_ROW + (4 if legend_rows else 0)
 
 
@@ -270,7 +286,7 @@ def _legend(body: Body, sheet: float) -> Sequence[LegendRow]:
 
 
 def _rule_labels(body: Body, x: Scale, sheet: float) -> list[Label]:
-    """Place the words of upright rules over the plot, each in the lowest row where it is clear of the others."""
+    """Place the words of upright rules over the plot, each in the lowest free row."""
     taken: list[list[tuple[float, float]]] = []
     found = []
     for held in body.series:
@@ -309,7 +325,7 @@ def _x_ticks(across: Across, sheet: float) -> list[Tick]:
 
 def _apart(ticks: Sequence[Tick], sheet: float) -> bool:
     spans = [tick_span(tick, sheet) for tick in ticks]
-    return all(a[1] + 9 <= b[0] for a, b in zip(spans, spans[1:], strict=False))
+    return all(a[1] + 9 <= b[0] for a, b in pairwise(spans))
 
 
 def tick_span(tick: Tick, sheet: float) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -35,15 +36,15 @@ def gallery(figure: Figure, sheet: float) -> tuple[str, float]:
     Parameters
     ----------
     figure
-        With *images*: data URIs in ``text``, captions in ``x``. Where the y axis has categories, pictures of one
-        category stand in one row with its name.
+        With *images*: data URIs in ``text``, captions in ``x``. Where the y axis has categories, pictures of
+        one category stand in one row with its name.
     sheet
         Width in pixels.
 
     Returns
     -------
     tuple
-        What goes into the drawing, and its height. A picture that is not a small PNG, JPEG, WebP or GIF inside the
+        What goes into the drawing, and its height. A picture that is not a PNG, JPEG, WebP or GIF inside the
         figure is never loaded; an empty frame stands for it.
     """
     pictures = [p for mark in figure.marks for p in _pictures(mark, figure)][:MOST]
@@ -62,10 +63,7 @@ def _pictures(mark: Mark, figure: Figure) -> list[Picture]:
         return []
     rows = [cell(v) for v in mark.y] if figure.y.scale == "category" else []
     captions = [cell(v) for v in mark.x]
-    return [
-        Picture(source=source, row=_at(rows, i), caption=_at(captions, i))
-        for i, source in enumerate(mark.text)
-    ]
+    return [Picture(source=source, row=_at(rows, i), caption=_at(captions, i)) for i, source in enumerate(mark.text)]
 
 
 def _at(held: Sequence[str], at: int) -> str:
@@ -82,6 +80,17 @@ def _row(pictures: Sequence[Picture], left: float, top: float, sheet: float) -> 
     return body, tall * -(-len(pictures) // columns)
 
 
+def _is_tiny(source: str) -> bool:
+    """Whether a PNG has so few pixels that they are better shown as squares than blurred."""
+    if not source.startswith("data:image/png"):
+        return False
+    try:
+        head = base64.b64decode(source.partition(",")[2][:32])
+    except ValueError:
+        return False
+    return 0 < int.from_bytes(head[16:20], "big") < _SIDE / 2
+
+
 def _picture(picture: Picture, x: float, y: float) -> str:
     frame = element("rect", x=x, y=y, width=_SIDE, height=_SIDE, css="mu-none")
     shown = ""
@@ -95,7 +104,7 @@ def _picture(picture: Picture, x: float, y: float) -> str:
             width=_SIDE,
             height=_SIDE,
             preserveAspectRatio="xMidYMid meet",
-            css="mu-picture",
+            css="mu-picture mu-coarse" if _is_tiny(picture.source) else "mu-picture",
         )
     words = word_in(picture.caption, (x + _SIDE / 2, y + _SIDE + 13), _SIDE, "mu-tick", anchor="middle")
     return frame + shown + words

@@ -15,6 +15,11 @@ Point = tuple[float, float]
 def px(value: float) -> str:
     """Return a coordinate with one decimal at most.
 
+    Returns
+    -------
+    str
+        The shortest text of it.
+
     Examples
     --------
     >>> px(12.04), px(3.0), px(-0.01)
@@ -60,28 +65,26 @@ def tip(text: str) -> str:
     return element("title", escape(text)) if text else ""
 
 
-def line(x1: float, y1: float, x2: float, y2: float, css: str, dash: str = "") -> str:
+def line(start: Point, end: Point, css: str, dash: str = "") -> str:
     """Return a straight line."""
-    return element("line", x1=x1, y1=y1, x2=x2, y2=y2, css=css, stroke_dasharray=dash)
+    return element("line", x1=start[0], y1=start[1], x2=end[0], y2=end[1], css=css, stroke_dasharray=dash)
 
 
-def word(text: str, x: float, y: float, css: str, anchor: Anchor = "start") -> str:
+def word(text: str, at: Point, css: str, anchor: Anchor = "start") -> str:
     """Return words at a place."""
     shown = None if anchor == "start" else anchor
-    return element("text", escape(text), x=x, y=y, css=css, text_anchor=shown) if text else ""
+    return element("text", escape(text), x=at[0], y=at[1], css=css, text_anchor=shown) if text else ""
 
 
-def word_in(
-    text: str, at: Point, room: float, css: str, *, size: float = 12, anchor: Anchor = "start"
-) -> str:
+def word_in(text: str, at: Point, room: float, css: str, *, size: float = 12, anchor: Anchor = "start") -> str:
     """Return words cut to their room, the whole of them in a tip."""
-    return cut_word(text, cut(text, room, size), at, css, anchor)
+    return cut_word(text, cut(text, room, size), at, css, anchor=anchor)
 
 
-def cut_word(text: str, short: str, at: Point, css: str, anchor: Anchor = "start") -> str:
+def cut_word(text: str, short: str, at: Point, css: str, *, anchor: Anchor = "start") -> str:
     """Return words that were cut already, the whole of them in a tip."""
     if short == clean(text) or not short:
-        return word(short, *at, css, anchor)
+        return word(short, at, css, anchor)
     shown = None if anchor == "start" else anchor
     body = escape(short) + tip(text)
     return element("text", body, x=at[0], y=at[1], css=css, text_anchor=shown)
@@ -89,6 +92,11 @@ def cut_word(text: str, short: str, at: Point, css: str, anchor: Anchor = "start
 
 def path(points: Sequence[Point]) -> str:
     """Return the commands that join points, without those that would not be seen.
+
+    Returns
+    -------
+    str
+        What stands in ``d``; empty without points.
 
     Examples
     --------

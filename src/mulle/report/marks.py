@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 
 from mulle.core.figure import Cell, Mark
 from mulle.report import thin
@@ -57,12 +58,29 @@ def _line(held: Series, frame: Frame) -> str:
 
 
 def _step(held: Series, frame: Frame) -> str:
-    return "".join(_stroke(thin.curve(_stairs(run)), held) for run in _runs(_points(held, frame)))
+    runs = list(_runs(_points(held, frame)))
+    if len(runs) == 1 and _is_histogram(runs[0]):
+        return _stroke(_skyline(runs[0], frame.base), held)
+    return "".join(_stroke(thin.curve(_stairs(run)), held) for run in runs)
+
+
+def _is_histogram(run: list[Point]) -> bool:
+    """Whether steps are the outline of a histogram: evenly apart, and going both up and down."""
+    gaps = [b[0] - a[0] for a, b in pairwise(run)]
+    rises = {b[1] > a[1] for a, b in pairwise(run) if a[1] != b[1]}
+    return len(rises) > 1 and min(gaps) >= 2 and max(gaps) - min(gaps) < 0.01 * max(gaps)  # noqa: PLR2004
+
+
+def _skyline(run: list[Point], base: float) -> list[Point]:
+    """Return steps around the middles of bins, down to the base at both ends."""
+    half = (run[1][0] - run[0][0]) / 2
+    tops = [place for x, y in run for place in ((x - half, y), (x + half, y))]
+    return [(tops[0][0], base), *tops, (tops[-1][0], base)]
 
 
 def _stairs(run: list[Point]) -> list[Point]:
     found = run[:1]
-    for (_, y), (x2, y2) in zip(run, run[1:], strict=False):
+    for (_, y), (x2, y2) in pairwise(run):
         found += [(x2, y), (x2, y2)]
     return found
 
@@ -143,7 +161,7 @@ def bar_words(frame: Frame) -> str:
     held = next(s for s in frame.body.series if s.mark.kind == "bars")
     places = [(i, p) for i, p in enumerate(_points(held, frame)) if p is not None]
     told = [(bar_label(frame.body, held.mark.x[i]), p) for i, p in places]
-    return "".join(word(text, max(x, frame.base) + 6, y + 4, "mu-value") for text, (x, y) in told)
+    return "".join(word(text, (max(x, frame.base) + 6, y + 4), "mu-value") for text, (x, y) in told)
 
 
 def overlays(held: Series, frame: Frame) -> bool:
@@ -175,8 +193,7 @@ def _area(held: Series, frame: Frame) -> str:
     floors = _edge(mark.x, low, frame, otherwise=frame.bottom)
     body = ""
     pairs: list[Point | None] = [
-        None if t is None or f is None else (i, 0.0)
-        for i, (t, f) in enumerate(zip(tops, floors, strict=False))
+        None if t is None or f is None else (i, 0.0) for i, (t, f) in enumerate(zip(tops, floors, strict=False))
     ]
     for run in _runs(pairs):
         at = [int(i) for i, _ in run]
@@ -230,22 +247,20 @@ def _whiskers(held: Series, frame: Frame, *, css: str) -> str:
     mark, body = held.mark, ""
     positions = mark.y if frame.body.lying else mark.x
     for where, low, high in zip(positions, mark.low, mark.high, strict=False):
-        ends = (
-            (frame.x.at(low), frame.x.at(high)) if frame.body.lying else (frame.y.at(low), frame.y.at(high))
-        )
+        ends = (frame.x.at(low), frame.x.at(high)) if frame.body.lying else (frame.y.at(low), frame.y.at(high))
         middle = frame.y.at(where) if frame.body.lying else frame.x.at(where)
         if middle is None or ends[0] is None or ends[1] is None:
             continue
-        body += _whisker(middle, (ends[0], ends[1]), held, frame, css)
+        body += _whisker(middle, (ends[0], ends[1]), held, frame=frame, css=css)
     return body
 
 
-def _whisker(middle: float, ends: tuple[float, float], held: Series, frame: Frame, css: str) -> str:
+def _whisker(middle: float, ends: Point, held: Series, *, frame: Frame, css: str) -> str:
     if frame.body.lying:
         y = _shifted((0, middle), held, frame)[1]
-        return line(ends[0], y, ends[1], y, css)
+        return line((ends[0], y), (ends[1], y), css)
     x = _shifted((middle, 0), held, frame)[0]
-    return line(x, ends[0], x, ends[1], css)
+    return line((x, ends[0]), (x, ends[1]), css)
 
 
 def _squares(held: Series, frame: Frame) -> str:
@@ -258,7 +273,7 @@ def _squares(held: Series, frame: Frame) -> str:
         value = values[at] if at < len(values) else None
         if place is not None:
             strong = strengths[at] if at < len(strengths) else None
-            body += _square(at, place, value, strong, mark=mark, frame=frame)
+            body += _square(at, place, value, strong=strong, mark=mark, frame=frame)
     return body
 
 
@@ -270,9 +285,7 @@ def _strengths(values: list[float | None]) -> list[float | None]:
     return [None if v is None else (abs(v) - floor) / ((top - floor) or 1.0) for v in values]
 
 
-def _square(
-    at: int, place: Point, value: float | None, strong: float | None, *, mark: Mark, frame: Frame
-) -> str:
+def _square(at: int, place: Point, value: float | None, *, strong: float | None, mark: Mark, frame: Frame) -> str:
     wide, tall = frame.x.band, frame.y.band
     told = clean(mark.text[at]) if at < len(mark.text) else cell(value)
     where = f"{cell(mark.y[at])}, {cell(mark.x[at])}: {told}"
@@ -288,20 +301,34 @@ def _square(
         css=css,
         fill_opacity=None if strong is None else f"{0.1 + 0.6 * strong:.2f}",
     )
-    fits = width(told, SIZE) <= wide - 6 and tall >= 16  # noqa: PLR2004
-    return box + (word(told, place[0], place[1] + 4, "mu-incell", "middle") if fits else "")
+    shown = next((t for t in _shorter(told, value) if width(t, SIZE) <= wide - 4), "")
+    return box + word(shown, (place[0], place[1] + 4), "mu-incell", "middle")
+
+
+def _shorter(told: str, value: float | None) -> Iterator[str]:
+    """Yield what a cell says, then the same with fewer digits.
+
+    Yields
+    ------
+    str
+        Each not longer than the one before.
+    """
+    yield told
+    if value is not None and told == cell(value):
+        yield from (cell(round(value, places)) for places in (2, 1))
 
 
 def _rule(held: Series, frame: Frame) -> str:
     mark = held.mark
     if mark.x:
         at = frame.x.at(mark.x[0])
-        return "" if at is None else line(at, frame.top, at, frame.bottom, "mu-rule", held.dash)
+        return "" if at is None else line((at, frame.top), (at, frame.bottom), "mu-rule", held.dash)
     at = frame.y.at(mark.y[0]) if mark.y else None
-    return "" if at is None else line(frame.left, at, frame.right, at, "mu-rule", held.dash)
+    return "" if at is None else line((frame.left, at), (frame.right, at), "mu-rule", held.dash)
 
 
-def _nothing(held: Series, frame: Frame) -> str:  # noqa: ARG001
+def _nothing(_: Series, __: Frame) -> str:
+    """Draw no pictures here: the gallery does."""
     return ""
 
 

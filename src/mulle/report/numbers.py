@@ -51,9 +51,7 @@ def table_of(figure: Figure) -> Table:
 def _grid(figure: Figure, mark: Mark) -> Table:
     across = list(dict.fromkeys(cell(v) for v in mark.x))
     down = list(dict.fromkeys(cell(v) for v in mark.y))
-    held = {
-        (cell(y), cell(x)): _cell_words(mark, i) for i, (x, y) in enumerate(zip(mark.x, mark.y, strict=False))
-    }
+    held = {(cell(y), cell(x)): _cell_words(mark, i) for i, (x, y) in enumerate(zip(mark.x, mark.y, strict=False))}
     rows = [[y, *(held.get((y, x), cell(None)) for x in across)] for y in down]
     return Table(title=figure.title, columns=[figure.y.label or " ", *across], rows=rows)
 

@@ -25,7 +25,7 @@ def write_report(run: Mapping[str, Any] | Path | Record, out: Path) -> Path:
     run
         What ``run.json`` holds, that file, or the run's folder.
     out
-        The HTML file. Its folder is made when it is not there; a report that lies there is replaced in one go.
+        The HTML file. Its folder is made when it is not there; an older report is replaced in one go.
 
     Returns
     -------

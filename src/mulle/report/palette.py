@@ -1,7 +1,8 @@
 """The colours of every drawing and page, by meaning; checked for contrast and for colour blindness.
 
-Two sheets of the same names, one for light paper and one for dark. A mark carries a *role* (main, other, good, bad,
-muted, reference); further series of one figure take the extra hues. Nothing is ever told by colour alone.
+Two sheets of the same names, one for light paper and one for dark. A mark carries a *role* (main, other,
+good, bad, muted, reference); further series of one figure take the extra hues. Nothing is told by colour
+alone.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ TEXT = ("ink", "soft", "main", "other", "good", "bad", "open", "reference")
 
 
 def tokens() -> str:
-    """Return the style sheet that defines the colours: light, dark where the reader's system is, light in print.
+    """Return the style sheet that defines the colours: light, dark where the system is, light in print.
 
     A notebook's own theme wins over the system's.
 

@@ -16,7 +16,7 @@ _TURNS = frozenset({"bars", "intervals", "rule", "points"})
 
 
 def prepared(figure: Figure, sheet: float, *, size: float) -> tuple[Figure, int]:
-    """Return the figure as it can be drawn on a sheet of that width, and how many categories were left to the table.
+    """Return the figure as it can be drawn on that sheet, and how many categories only the table has.
 
     Parameters
     ----------

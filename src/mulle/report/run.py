@@ -106,9 +106,7 @@ def _opened(source: Path) -> tuple[str, Mapping[str, Any]]:
     except FileNotFoundError as cause:
         raise StoreError("there is no such run", where=str(file), fix="mulle run") from cause
     except (OSError, ValueError) as cause:
-        raise StoreError(
-            f"the run's file can't be read: {cause}", where=str(file), fix="mulle run"
-        ) from cause
+        raise StoreError(f"the run's file can't be read: {cause}", where=str(file), fix="mulle run") from cause
     if not isinstance(data, dict):
         raise StoreError(f"the run's file holds a {type(data).__name__}", where=str(file), fix="mulle run")
     return str(file), data

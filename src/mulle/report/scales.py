@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal
 
 from mulle.core.figure import Axis, Cell, Figure, Mark
@@ -58,7 +59,7 @@ class Scale:
     end: float = 1.0
 
     def at(self, value: Cell) -> float | None:
-        """Return the pixel of a value, or None when it has no place: missing, infinite, or not above 0 on a log."""
+        """Return the pixel of a value; None when it is missing, infinite, or not above 0 on a log."""
         where = self._position(value)
         if where is None or self.high == self.low:
             return None
@@ -101,6 +102,11 @@ class Scale:
 
 def plain(value: Cell, kind: ScaleName) -> float | None:
     """Return a value as a finite number on that kind of scale, or None.
+
+    Returns
+    -------
+    float or None
+        Seconds since 1970 on a time scale.
 
     Examples
     --------
@@ -162,9 +168,7 @@ def _limits(figure: Figure, side: Side, axis: Axis, count: int) -> tuple[float, 
     return _pinned(axis, low, high)
 
 
-def _open_limits(
-    found: Sequence[float], *, side: Side, axis: Axis, count: int, figure: Figure
-) -> tuple[float, float]:
+def _open_limits(found: Sequence[float], *, side: Side, axis: Axis, count: int, figure: Figure) -> tuple[float, float]:
     if not found:
         return 0.0, 1.0
     low, high = min(found), max(found)
@@ -224,7 +228,13 @@ def _needs_air(figure: Figure, side: Side) -> bool:
 
 
 def _reach(mark: Mark, side: Side, figure: Figure) -> Iterable[Cell]:
-    """All values that one mark needs room for on one axis."""
+    """All values that one mark needs room for on one axis.
+
+    Yields
+    ------
+    Cell
+        As the axis knows them.
+    """
     yield from mark.x if side == "x" else mark.y
     if _is_value(figure, side) and mark.kind in {"intervals", "area", "bars"}:
         yield from mark.low
@@ -243,4 +253,4 @@ def bar_width(mark: Mark, side: Side, figure: Figure) -> float:
     kind = (figure.x if side == "x" else figure.y).scale
     held = mark.x if side == "x" else mark.y
     found = sorted({v for v in (plain(value, kind) for value in held) if v is not None})
-    return min((b - a for a, b in zip(found, found[1:], strict=False)), default=1.0)
+    return min((b - a for a, b in pairwise(found)), default=1.0)

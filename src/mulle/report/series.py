@@ -25,6 +25,11 @@ class Series:
 def series(figure: Figure) -> list[Series]:
     """Give each mark its colour: marks of one name share it; names of one role get further hues.
 
+    Returns
+    -------
+    list of Series
+        One a mark, in the order of the marks.
+
     Examples
     --------
     >>> from mulle.core.figure import Axis
@@ -63,7 +68,7 @@ def _next(mark: Mark, taken: set[str], marks: Sequence[Mark]) -> str:
 
 
 def _line_order(marks: Sequence[Mark]) -> dict[str, int]:
-    """Number the lines by name, the main one first, so that it is the one without a dash."""
+    """Give each line by name its number, the main one first: it has no dash."""
     lines = [m for m in marks if m.kind in {"line", "step"} and m.role not in {"reference", "muted"}]
     names = dict.fromkeys(m.name for m in sorted(lines, key=lambda m: m.role != "main"))
     return {name: at for at, name in enumerate(names)}
@@ -86,6 +91,11 @@ def named(found: Sequence[Series]) -> list[Series]:
     """Return one series a name, for the legend. Rules carry their words themselves.
 
     A line or a bar goes before the band around it.
+
+    Returns
+    -------
+    list of Series
+        In the order in which the names first stand in the figure.
     """
     first: dict[str, Series] = {}
     for held in sorted(found, key=lambda s: s.mark.kind == "area"):

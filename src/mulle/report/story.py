@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from mulle.report.draw import svg
 from mulle.report.numbers import table_of
 from mulle.report.prepare import shape
 from mulle.report.run import STAGES, Record
-from mulle.report.words import cell
+from mulle.report.words import MISSING, cell
 
 PLAIN: Mapping[str, str] = {
     "problem": "The question",
@@ -49,6 +50,10 @@ MOST_POINTS = 20
 MOST_EVIDENCE = 20
 MOST_TABLE = 400
 
+_NUMBER = re.compile(r"[−+\-±€$£ ]*\d")
+_LONGEST = 24
+"""What is longer is a sentence that starts with a number."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownTable:
@@ -64,7 +69,7 @@ class ShownTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownFigure:
-    """A figure with its drawings: ``wide`` for a screen and paper, ``narrow`` for a telephone (may be the same)."""
+    """A figure with its drawings: for a screen and paper, and, when that is too wide, for a telephone."""
 
     figure: Figure
     layout: str
@@ -111,6 +116,11 @@ class Chapter:
 def gates(run: Record) -> list[Gate]:
     """Return the seven stages in their order, those of plug-ins after them; absent ones say so.
 
+    Returns
+    -------
+    list of Gate
+        One a stage.
+
     Examples
     --------
     >>> from mulle.report.run import read_run
@@ -137,7 +147,7 @@ def _tally(checks: Sequence[Check]) -> str:
 
 
 def state_of(check: Check) -> str:
-    """Return a check's status, or that a person passed it: an override says nothing on a check that passed."""
+    """Return a check's status, or that a person passed it. An override of a pass says nothing."""
     blocked = check.status in {Status.FAIL, Status.UNANSWERED}
     return "OVERRIDDEN" if check.override and blocked else Status(check.status).value
 
@@ -174,6 +184,11 @@ def _chapter(gate: Gate, outcome: Outcome) -> Chapter:
 
 def shown_checks(checks: Sequence[Check]) -> list[ShownCheck]:
     """Return checks, those that need somebody first.
+
+    Returns
+    -------
+    list of ShownCheck
+        FAIL, UNANSWERED, overridden, NOTE, PASS; within each as they came.
 
     Examples
     --------
@@ -218,8 +233,13 @@ def _layouts(figures: Sequence[Figure]) -> list[str]:
     """Return for each figure ``wide``, ``compact`` (two in a row) or ``small`` (three in a row).
 
     A compact figure that would stand alone in its row becomes wide, unless it is square.
+
+    Returns
+    -------
+    list of str
+        One a figure.
     """
-    family = [figure.name.partition(".")[0] if "." in figure.name else "" for figure in figures]
+    family = [_family(figure.name) for figure in figures]
     shapes = [shape(figure) for figure in figures]
     crowded = len(figures) > 8  # noqa: PLR2004
     found = []
@@ -227,6 +247,12 @@ def _layouts(figures: Sequence[Figure]) -> list[str]:
         small = (name and family.count(name) > 3) or (crowded and name)  # noqa: PLR2004
         found.append("small" if small else "wide" if form == "tall" else "compact")
     return _evened(found, shapes)
+
+
+def _family(name: str) -> str:
+    """Return what a figure is one of: ``column.age`` of columns, ``distribution of age`` of distributions."""
+    parts = re.split(r"\.| of |:", name, maxsplit=1)
+    return parts[0] if len(parts) > 1 else ""
 
 
 def _evened(layouts: list[str], shapes: Sequence[str]) -> list[str]:
@@ -307,12 +333,10 @@ def shown_table(table: Table, *, most: int) -> ShownTable:
     )
 
 
-def _is_numeric(values: object) -> bool:
+def _is_numeric(values: Iterable[str]) -> bool:
     """Whether a column reads as numbers, so that it stands to the right."""
-    held = [str(v) for v in values if str(v) not in {"–", ""}] if hasattr(values, "__iter__") else []
-    return bool(held) and all(
-        v.lstrip("−+-±€$£ ")[:1].isdigit() and not _is_date(v) and len(v) < 24 for v in held
-    )  # noqa: PLR2004
+    held = [value for value in values if value not in {MISSING, ""}]
+    return bool(held) and all(_NUMBER.match(v) and len(v) < _LONGEST and not _is_date(v) for v in held)
 
 
 def _is_date(text: str) -> bool:
@@ -321,6 +345,11 @@ def _is_date(text: str) -> bool:
 
 def flat_facts(facts: Mapping[str, object], prefix: str = "") -> list[tuple[str, str]]:
     """Return facts as pairs of words, nested ones with dotted names.
+
+    Returns
+    -------
+    list of tuple
+        Names and values as text, in their order.
 
     Examples
     --------

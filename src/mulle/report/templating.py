@@ -1,4 +1,4 @@
-"""The one place that knows jinja2: templates found, everything escaped, a few words for moments and commands."""
+"""The one place that knows jinja2: templates found, everything escaped, words for moments and commands."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import re
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import jinja2
 from markupsafe import Markup, escape
@@ -33,7 +32,7 @@ def environment() -> jinja2.Environment:
     return found
 
 
-def render(template: str, **values: Any) -> str:
+def render(template: str, **values: object) -> str:
     """Fill in one template.
 
     Parameters
@@ -53,23 +52,33 @@ def render(template: str, **values: Any) -> str:
 
 @cache
 def look(*files: str) -> str:
-    """Return style sheets joined into one: that of the drawings, then the files named, from ``style/``."""
+    """Return style sheets joined: that of the drawings, then the files named, from ``style/``."""
     return style() + "".join((_HERE / "style" / file).read_text("utf-8") for file in files)
 
 
 def told(text: object) -> Markup:
     r"""Return words as HTML: escaped, with what stands between \` and \` as code.
 
+    Returns
+    -------
+    Markup
+        Safe HTML.
+
     Examples
     --------
     >>> str(told("drop `fax` <now>"))
     'drop <code>fax</code> &lt;now&gt;'
     """
-    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(clean(text)))))  # noqa: S704 - escaped first
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(clean(text)))))  # noqa: S704
 
 
 def is_command(text: str) -> bool:
     """Whether a fix is something to type as it stands.
+
+    Returns
+    -------
+    bool
+        True for one short line that starts with a known command.
 
     Examples
     --------
@@ -81,6 +90,11 @@ def is_command(text: str) -> bool:
 
 def moment(text: str) -> str:
     """Return a moment in ISO form in words, in UTC; anything else as it is.
+
+    Returns
+    -------
+    str
+        A date and a time.
 
     Examples
     --------
@@ -97,6 +111,11 @@ def moment(text: str) -> str:
 
 def span(seconds: float) -> str:
     """Return a span of time in words.
+
+    Returns
+    -------
+    str
+        Two units at most.
 
     Examples
     --------

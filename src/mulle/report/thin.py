@@ -51,6 +51,11 @@ def _corners(held: Sequence[Point]) -> list[Point]:
 def _straightened(points: Sequence[Point]) -> list[Point]:
     """Drop what lies on the straight way between its neighbours.
 
+    Returns
+    -------
+    list of Point
+        At least the first and the last.
+
     Source: Douglas and Peucker (1973), "Algorithms for the reduction of the number of points".
     """
     if len(points) < 3:  # noqa: PLR2004
@@ -76,7 +81,12 @@ def _distance(point: Point, a: Point, b: Point) -> float:
 
 
 def cloud(points: Iterable[Point], most: int = 2000) -> list[int]:
-    """Return the positions of points of a scatter that don't hide behind another; evenly thinned beyond ``most``.
+    """Return which points of a scatter don't hide behind another; evenly thinned beyond ``most``.
+
+    Returns
+    -------
+    list of int
+        Positions in ``points``.
 
     Examples
     --------

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from mulle.report.words import number
 
@@ -15,10 +16,13 @@ _CLOCK = (
     15,
     30,
     60,
+    120,
     300,
+    600,
     900,
     1800,
-    3600,
+    HOUR,
+    2 * HOUR,
     3 * HOUR,
     6 * HOUR,
     12 * HOUR,
@@ -59,6 +63,11 @@ def nice_step(span: float, count: int) -> float:
 def linear(low: float, high: float, count: int) -> list[float]:
     """Return round numbers within the limits.
 
+    Returns
+    -------
+    list of float
+        In ascending order; may be empty.
+
     Examples
     --------
     >>> linear(0, 1, 4)
@@ -71,6 +80,11 @@ def linear(low: float, high: float, count: int) -> list[float]:
 
 def log(low: float, high: float, count: int) -> list[float]:
     """Return powers of ten within the limits, with 2 and 5 between them when there are few.
+
+    Returns
+    -------
+    list of float
+        Values, not exponents.
 
     Examples
     --------
@@ -91,6 +105,11 @@ def log(low: float, high: float, count: int) -> list[float]:
 def labels(values: Sequence[float], *, percent: bool = False) -> list[str]:
     """Return the ticks' words, all with the same number of decimals, short for large numbers.
 
+    Returns
+    -------
+    list of str
+        One a value.
+
     Examples
     --------
     >>> labels([0.0, 0.5, 1.0]), labels([0, 50_000, 100_000]), labels([0, 0.25], percent=True)
@@ -110,8 +129,8 @@ def labels(values: Sequence[float], *, percent: bool = False) -> list[str]:
 
 def _zero(text: str, value: float, tail: str, sign: str) -> str:
     """Write a plain 0 rather than 0k, and a real minus."""
-    if value == 0 and sign:
-        return "0" + tail.removeprefix(sign)
+    if value == 0:
+        return text.removeprefix("-").split(".")[0] + tail.removeprefix(sign) if sign else text.removeprefix("-") + tail
     return text.replace("-", "−") + tail
 
 
@@ -123,6 +142,11 @@ def _places(value: float) -> int:
 def log_labels(values: Sequence[float], *, percent: bool = False) -> list[str]:
     """Return the words of ticks that stand powers of ten apart.
 
+    Returns
+    -------
+    list of str
+        One a value.
+
     Examples
     --------
     >>> log_labels([0.01, 1, 1000, 100000])
@@ -133,6 +157,11 @@ def log_labels(values: Sequence[float], *, percent: bool = False) -> list[str]:
 
 def moment(value: object) -> float | None:
     """Return seconds since 1970 of a moment in ISO form, or of a number of seconds or milliseconds.
+
+    Returns
+    -------
+    float or None
+        None for what is no moment.
 
     Examples
     --------
@@ -152,13 +181,18 @@ def moment(value: object) -> float | None:
 
 
 def date(seconds: float) -> datetime:
-    """Return the moment of that many seconds since 1970; what lies beyond the calendar is held at its ends."""
+    """Return the moment of that many seconds since 1970, held within the calendar."""
     low, high = -62_135_596_800.0, 253_370_764_800.0
     return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=min(max(seconds, low), high))
 
 
 def time(low: float, high: float, count: int) -> list[float]:
     """Return round moments within the limits: full minutes, days, months, years.
+
+    Returns
+    -------
+    list of float
+        Seconds since 1970.
 
     Examples
     --------
@@ -185,12 +219,17 @@ def _month(index: int) -> float | None:
 def time_labels(values: Sequence[float]) -> list[str]:
     """Return the words of moments, as coarse as their distance allows.
 
+    Returns
+    -------
+    list of str
+        One a value; the year or the day only where it changes.
+
     Examples
     --------
     >>> time_labels([moment("2026-01-01"), moment("2026-02-01")])
     ['Jan 2026', 'Feb']
     """
-    gaps = [b - a for a, b in zip(values, values[1:], strict=False)]
+    gaps = [b - a for a, b in pairwise(values)]
     form = _form(min(gaps, default=DAY))
     shown, before = [], None
     for value in values:

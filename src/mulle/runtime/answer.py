@@ -15,9 +15,9 @@ Decision = str | float | None
 class Prediction(NamedTuple):
     """The answer for one row.
 
-    ``prediction`` has one number an output (for two classes one: the probability of the second; for more one a
-    class). ``decision`` is the policy's: a class, or a number. ``scores`` has what each graph gave, by name.
-    ``n_unknown`` counts the columns that were sent and aren't used.
+    ``prediction`` has one number an output (for two classes one: the probability of the second; for more one
+    a class). ``decision`` is the policy's: a class, or a number. ``scores`` has what each graph gave, by
+    name. ``n_unknown`` counts the columns that were sent and aren't used.
     """
 
     prediction: tuple[float, ...]

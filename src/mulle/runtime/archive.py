@@ -1,7 +1,8 @@
 """The files of a bundle, read from a folder or from one zip without writing anything to disk.
 
-What is opened may come from anywhere, so nothing is believed: no path leaves the bundle, no link is followed, nothing is
-larger than it says. Each file is read once, and the very bytes that were hashed are the bytes that are used.
+What is opened may come from anywhere, so nothing is believed: no path leaves the bundle, no link is followed,
+nothing is larger than it says. Each file is read once, and the very bytes that were hashed are the bytes that
+are used.
 """
 
 from __future__ import annotations
@@ -38,8 +39,8 @@ def read_archive(path: Path, *, max_bytes: int = MAX_BYTES) -> dict[str, bytes]:
     Raises
     ------
     BundleError
-        When there is no bundle, when it can't be read, or when it holds what no bundle may hold: links, names that
-        lead out of it, encrypted or doubled entries, too many files or bytes.
+        When there is no bundle, when it can't be read, or when it holds what no bundle may hold: links, names
+        that lead out of it, encrypted or doubled entries, too many files or bytes.
 
     Examples
     --------
@@ -100,7 +101,7 @@ def _zip_entries(archive: zipfile.ZipFile, path: Path, limit: int) -> Iterator[t
             continue
         _safe_entry(info, path)
         with archive.open(info) as stream:
-            # one byte more than allowed: a file that is larger than its header says is found out, not unpacked
+            # one byte more than allowed: a file larger than its header says is found out, not unpacked
             content = stream.read(min(limit, info.file_size) + 1)
         if len(content) > limit:
             raise _too_large(path, limit)

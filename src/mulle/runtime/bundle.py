@@ -1,4 +1,4 @@
-"""A bundle that is open: what was packaged, ready to answer. It runs no code but ONNX graphs and the runtime's own steps."""
+"""A bundle that is open, ready to answer. It runs nothing but ONNX graphs and the runtime's own steps."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,8 +79,8 @@ class Bundle:
         Raises
         ------
         BundleError
-            When it can't be opened or can't be trusted: foreign, truncated, changed, of another version, with files
-            that don't belong to it, or with graphs that point outside it.
+            When it can't be opened or can't be trusted: foreign, truncated, changed, of another version, with
+            files that don't belong to it, or with graphs that point outside it.
         """
         path = Path(path)
         return cls(read_archive(path, max_bytes=max_bytes), where=str(path))
@@ -131,7 +132,7 @@ class Bundle:
             When the policy has no such parameter.
         """
         twin = copy.copy(self)
-        twin._set_parameters(self._merged(parameters))
+        twin._set_parameters(self._merged(parameters))  # noqa: SLF001
         return twin
 
     # ---------------------------------------------------------------- what it answers
@@ -185,7 +186,8 @@ class Bundle:
         Returns
         -------
         Predictions
-            In the order of the rows. A row with a value that can't be read is rejected with its reason, not dropped.
+            In the order of the rows. A row with a value that can't be read is rejected with its reason, not
+            dropped.
 
         Raises
         ------
@@ -213,7 +215,7 @@ class Bundle:
         Agreement
             How far apart they are; ``ok`` when within 1e-5 × max(1, abs(answer)) and on every decision.
         """
-        from mulle.runtime.selftest import agreement  # noqa: PLC0415  # they need each other
+        from mulle.runtime.selftest import agreement  # they need each other  # noqa: PLC0415
 
         return agreement(self, self._kept.get(GOLDEN, b""))
 
@@ -225,20 +227,17 @@ class Bundle:
 
     def _merged(self, parameters: Mapping[str, float]) -> dict[str, float]:
         merged = dict(self._parameters)
-        for name, value in parameters.items():
+        given: Mapping[str, object] = parameters  # what callers send may be anything
+        for name, value in given.items():
             if name not in merged:
-                raise UnknownName.among(
-                    name, merged, noun="parameter", where=f"policy {self.manifest.policy.policy}"
-                )
-            if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-                raise DataError(
-                    f"parameter '{name}' is {value!r}", where="policy", fix="give a finite number"
-                )
+                raise UnknownName.among(name, merged, noun="parameter", where=f"policy {self.manifest.policy.policy}")
+            if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value):
+                raise DataError(f"parameter '{name}' is {value!r}", where="policy", fix="give a finite number")
             merged[name] = float(value)
         return merged
 
     def _check_graphs(self) -> None:
-        """Try each graph on one row of nothing: it must take what the steps give, and give what the policy takes."""
+        """Try each graph on one row of nothing: it takes what the steps give and gives what is told."""
         for session, outputs in self._graphs:
             session.check(self._encoder.input_types(), outputs)
         inputs = [*self.manifest.policy.inputs, *(f"parameter_{name}" for name in self._parameters)]
@@ -272,9 +271,7 @@ class Bundle:
         known = np.logical_and.reduce([np.isfinite(values).all(axis=1) for values in scores.values()])
         codes = np.where(known, decided, 0).astype(np.int64)
         if len(codes) and not 0 <= codes.min() <= codes.max() < len(self.classes):
-            raise BundleError(
-                "the policy decided on a class that isn't there", where=self.where, fix=_FIX_SELFTEST
-            )
+            raise BundleError("the policy decided on a class that isn't there", where=self.where, fix=_FIX_SELFTEST)
         return codes
 
     def _decision(self, decided: NDArray[Any]) -> Decision:
@@ -282,9 +279,7 @@ class Bundle:
         if self.manifest.policy.decides == "value":
             return float(value)
         if not 0 <= value < len(self.classes):
-            raise BundleError(
-                "the policy decided on a class that isn't there", where=self.where, fix=_FIX_SELFTEST
-            )
+            raise BundleError("the policy decided on a class that isn't there", where=self.where, fix=_FIX_SELFTEST)
         return self.classes[int(value)]
 
     def _predictions(self, held: _Answers, reasons: dict[int, str], names: Sequence[str]) -> Predictions:
@@ -314,7 +309,7 @@ class Bundle:
 
     @property
     def output_columns(self) -> tuple[str, ...]:
-        """Return how the columns of its answers are called in a table: the prediction's, then ``decision``."""
+        """Return the names of its answers' columns in a table: the prediction's, then ``decision``."""
         return (*self.manifest.prediction_columns(self._widths[self._main]), "decision")
 
 
@@ -352,9 +347,7 @@ def _encoder_of(manifest: Manifest, where: str) -> Encoder:
     except DataError as error:
         raise BundleError(error.what, where=f"{where}, {error.where}", fix=error.fix) from error
     except (TypeError, ValueError, KeyError, AttributeError) as error:
-        raise BundleError(
-            f"its request schema can't be used: {error}", where=where, fix=_FIX_AGAIN
-        ) from error
+        raise BundleError(f"its request schema can't be used: {error}", where=where, fix=_FIX_AGAIN) from error
 
 
 def _verify(files: Mapping[str, bytes], manifest: Manifest, where: str) -> None:
@@ -366,9 +359,7 @@ def _verify(files: Mapping[str, bytes], manifest: Manifest, where: str) -> None:
         raise BundleError(f"'{extra[0]}' doesn't belong to it", where=where, fix=fix)
     for name, told in manifest.files.items():
         if hashlib.sha256(files[name]).hexdigest() != told:
-            raise BundleError(
-                f"'{name}' isn't what was packaged: its hash differs", where=where, fix=_FIX_AGAIN
-            )
+            raise BundleError(f"'{name}' isn't what was packaged: its hash differs", where=where, fix=_FIX_AGAIN)
 
 
 _FIX_AGAIN = "get the bundle again from where it was made"

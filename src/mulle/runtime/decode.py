@@ -187,13 +187,13 @@ def _open(data: bytes) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             image = Image.open(io.BytesIO(data), formats=FORMATS)
-            if image.width * image.height > MAX_PIXELS:
-                raise Unreadable(f"an image of {image.width} × {image.height} pixels is too large")
-            return _flat(ImageOps.exif_transpose(image))
-    except Unreadable:
-        raise
+            size = image.width * image.height
+            whole = _flat(ImageOps.exif_transpose(image)) if size <= MAX_PIXELS else None
     except Exception:  # noqa: BLE001  # decoders raise whatever broken bytes lead them to
         raise Unreadable("not an image that can be read") from None
+    if whole is None:
+        raise Unreadable(f"an image of {size:,} pixels is too large")
+    return whole
 
 
 def _flat(image: Any) -> Any:

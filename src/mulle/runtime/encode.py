@@ -1,7 +1,7 @@
-"""From raw values to wire values: how a column's cells travel to the graph, in training and in serving alike.
+r"""From raw values to wire values: how a column's cells travel to the graph, in training and in serving alike.
 
-A request *entry* (``name``, ``kind``, ``wire``, ``columns``, ``options``) says how its raw columns are read. `wire` does
-whole columns, `one` makes a fast reader for single rows. Both read each value by the same function of its kind:
+A request *entry* (``name``, ``kind``, ``wire``, ``columns``, ``options``) says how its raw columns are read. `wire`
+does whole columns, `one` makes a fast reader for single rows. Both read each value by the same function of its kind:
 
 ========== ============================================= ==========================================================
 kind       wire value                                    options
@@ -12,7 +12,7 @@ boolean    0, 1 or NaN                                   ``true``, ``false``: mo
 datetime   seconds since 1970 in UTC, NaN is missing     ``formats``, ``epoch`` (``s``, ``ms``, ``us``, ``ns``)
 category   str, '' is missing                            ``missing``, ``numbers``, ``fold``
 id         str, '' is missing                            ``missing``, ``numbers``
-list       items joined by the unit separator ``\\x1f``   ``separator``, ``missing``
+list       items joined by the unit separator ``\x1f``   ``separator``, ``missing``
 text       str, '' is missing
 image      bytes, or a path as str; ``b""`` is missing
 ========== ============================================= ==========================================================
@@ -42,9 +42,9 @@ Read = Callable[[Any], Any]
 
 SEPARATOR = "\x1f"
 """Stands between the items of a list."""
-MISSING = frozenset(
-    ["", "na", "n/a", "n.a.", "nan", "null", "none", "nil", "?", "-", "--", "—", ".", "#n/a", "#na", "<na>", "nat"]
-    + ["missing", "unknown", "(null)", "\\n", "#value!", "#div/0!", "not available"]
+MISSING = frozenset(  # noqa: SIM905  # a list would be a page long
+    "|na|n/a|n.a.|nan|null|none|nil|?|-|--|—|.|#n/a|#na|<na>|nat|missing|unknown|(null)|\\n|#value!|#div/0!"
+    "|not available".split("|")
 )
 """Words for *not there* in columns of numbers, booleans and moments, where they can mean nothing else. Lower case."""
 TRUE = frozenset(["1", "1.0", "true", "t", "yes", "y", "on", "예", "네", "ja", "oui", "sí", "si"])
@@ -150,21 +150,23 @@ def _objects(values: Any) -> NDArray[Any]:
 
 def _fast(array: NDArray[Any], entry: Entry) -> NDArray[Any] | None:
     """Read a clean array in one go; None when its values must be read one by one."""
-    kind, options = entry["kind"], entry.get("options") or {}
-    if kind == "number":
-        return _clean_numbers(array)
-    if kind == "place":
+    kind, form = entry["kind"], array.dtype.kind
+    if kind in {"number", "place"}:
         values = _clean_numbers(array)
-        return values if values is not None and not np.any(np.abs(values) > _reach(options)) else None
-    if kind == "boolean" and array.dtype.kind == "b":
+        far = kind == "place" and values is not None and np.any(np.abs(values) > _reach(entry.get("options") or {}))
+        return None if far else values
+    if (kind, form) == ("boolean", "b"):
         return array.astype(np.float64)
-    if kind == "datetime" and array.dtype.kind == "M":
+    if (kind, form) == ("datetime", "M"):
         return _clean_moments(array)
-    if kind in {"category", "id"} and array.dtype.kind in "iub":
-        read = reader(entry)
-        levels, codes = np.unique(array, return_inverse=True)
-        return _objects([read(v) for v in levels.tolist()])[codes]
-    return None
+    return _clean_words(array, entry) if kind in {"category", "id"} and form in "iub" else None
+
+
+def _clean_words(array: NDArray[Any], entry: Entry) -> NDArray[Any]:
+    read = reader(entry)
+    levels, codes = np.unique(array, return_inverse=True)
+    words: NDArray[Any] = _objects([read(v) for v in levels.tolist()])[codes]
+    return words
 
 
 def _clean_numbers(array: NDArray[Any]) -> NDArray[np.float64] | None:
@@ -265,9 +267,9 @@ def _single(entry: Entry) -> Read:
     read = reader(entry)
     if entry["kind"] == "number":
         return _quick_number(read)
-    if entry["kind"] in {"category", "id", "boolean"}:
-        return _remembering(read)
-    return read
+    if entry["kind"] == "datetime":
+        return _quick_moment(read)
+    return _remembering(read) if entry["kind"] in {"category", "id", "boolean"} else read
 
 
 def _quick_number(read: Read) -> Read:
@@ -281,11 +283,29 @@ def _quick_number(read: Read) -> Read:
     return quick
 
 
-def _remembering(read: Read) -> Read:
-    memo: dict[str, Any] = {}
+def _quick_moment(read: Read) -> Read:
+    """Read plain dates, and plain dates with a time, by the standard library; 1 µs less."""
+    first = datetime(1970, 1, 1)  # noqa: DTZ001  # naive on both sides of the difference
 
     def quick(value: Any) -> Any:
-        if type(value) is not str:
+        if type(value) is not str or value[4:8:3] != "--":
+            return read(value)
+        clock = len(value) == 19 and value[10] in " T" and value[13:17:3] == "::"  # noqa: PLR2004
+        if not clock and len(value) != 10:  # noqa: PLR2004
+            return read(value)
+        try:
+            return (datetime.fromisoformat(value) - first).total_seconds()
+        except ValueError:
+            return read(value)
+
+    return quick
+
+
+def _remembering(read: Read) -> Read:
+    memo: dict[Any, Any] = {True: read(True), False: read(False)}  # noqa: FBT003
+
+    def quick(value: Any) -> Any:
+        if type(value) is not str and type(value) is not bool:
             return read(value)
         held = memo.get(value)
         if held is None:
@@ -547,7 +567,11 @@ _CLOCK = (
     r"(?:(?:t|,?\s+)(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2})(?:[.,](?P<f>\d{1,9}))?)?"
     r"(?:\s*(?P<p>[ap])\.?m\.?)?(?:\s*(?P<z>z|utc|gmt|[+-]\d{2}:?\d{2}|[+-]\d{2}))?)?"
 )
-_EPOCH_US = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": 0.001}
+_EPOCH_US = {"s": 1_000_000, "ms": 1_000, "us": 1}
+_SIZES = {"s": 1e11, "ms": 1e14, "us": 1e17}
+"""Numbers below these are taken for that unit since 1970 when none was said."""
+_YEAR_1, _YEAR_9999 = -62_135_596_800_000_000, 253_402_300_799_999_999
+_BEYOND = 1e20
 _DAY_ONE = date(1970, 1, 1).toordinal()
 
 
@@ -677,10 +701,11 @@ def _moment_number(value: Any, formats: Sequence[str], epoch: str) -> int | None
 
 
 def _since(number: float | Decimal, epoch: str, value: object) -> int:
-    size = float(abs(number))
-    unit = epoch or ("s" if size < 1e11 else "ms" if size < 1e14 else "us" if size < 1e17 else "ns")
-    moment = int(number // 1000) if unit == "ns" else round(number * int(_EPOCH_US[unit]))
-    if not -62_135_596_800_000_000 <= moment <= 253_402_300_799_999_999:  # the years 1 to 9999
+    size = abs(float(number))
+    unit = epoch or next((u for u, most in _SIZES.items() if size < most), "ns")
+    beyond = size > _BEYOND
+    moment = 0 if beyond else int(number // 1000) if unit == "ns" else round(number * _EPOCH_US[unit])
+    if beyond or not _YEAR_1 <= moment <= _YEAR_9999:
         raise Unreadable(f"{_shown(value)} is not a moment between the years 1 and 9999")
     return moment
 
@@ -720,14 +745,16 @@ def _category_text(value: Any) -> str:
         return value
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, int):
+    if isinstance(value, int | np.datetime64):
         return str(value)
     if isinstance(value, float | Decimal):
         return _number_word(float(value)) if math.isfinite(value) else ""
+    return _moment_word(value)
+
+
+def _moment_word(value: Any) -> str:
     if isinstance(value, date):
         return value.isoformat()
-    if isinstance(value, np.datetime64):
-        return str(value)
     raise Unreadable(f"{_shown(value)} is not one word or number")
 
 
@@ -736,11 +763,11 @@ def _number_word(number: float) -> str:
 
 
 def tidy(text: str) -> str:
-    """Strip a word and bring it to one form (NFC), so that 'é' typed in two ways is one level.
+    r"""Strip a word and bring it to one form (NFC), so that 'é' typed in two ways is one level.
 
     Examples
     --------
-    >>> tidy(" caf\\u0065\\u0301 ") == "caf\\u00e9"
+    >>> tidy(" caf\u0065\u0301 ") == "caf\u00e9"
     True
     """
     bare = text.strip()

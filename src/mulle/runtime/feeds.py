@@ -47,13 +47,9 @@ class Encoder:
         self._request = tuple(request)
         plain = [entry for entry in request if not entry.get("step")]
         # a reader and its column where there is one, or a reader and all of its columns
-        self._numbers = tuple(
-            _one_column(e) for e in plain if e["wire"] == "number" and len(e["columns"]) == 1
-        )
+        self._numbers = tuple(_one_column(e) for e in plain if e["wire"] == "number" and len(e["columns"]) == 1)
         self._numbers_only = len(self._numbers) == sum(e["wire"] == "number" for e in plain)
-        self._all_numbers = tuple(
-            (encode.one(e), tuple(e["columns"])) for e in plain if e["wire"] == "number"
-        )
+        self._all_numbers = tuple((encode.one(e), tuple(e["columns"])) for e in plain if e["wire"] == "number")
         self._strings = tuple(_one_column(e) for e in plain if e["wire"] == "string")
         self._steps = tuple((encode.one(e), e) for e in request if e.get("step"))
 
@@ -81,6 +77,11 @@ class Encoder:
             return self._feeds(row)
         except KeyError:
             raise missing_columns([n for n in self.columns if n not in row], list(row)) from None
+        except TypeError as error:
+            if isinstance(row, Mapping):
+                raise
+            what = f"a {type(row).__name__} is no row"
+            raise DataError(what, fix="give a dict of values by column name") from error
 
     def _feeds(self, row: Mapping[str, Any]) -> Feeds:
         feeds: Feeds = {}
@@ -184,10 +185,10 @@ def _step_one(entry: Entry, value: Any) -> NDArray[np.float32]:
 def _step_many(entry: Entry, values: NDArray[Any]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     step = entry["step"]
     if step["op"] == "tokenise":
-        from mulle.runtime import tokenise  # noqa: PLC0415  # only bundles that read text need it
+        from mulle.runtime import tokenise  # only bundles that read text need it  # noqa: PLC0415
 
         return tokenise.run(step, values), np.zeros(len(values), bool)
-    from mulle.runtime import decode  # noqa: PLC0415  # only bundles that read images need it, and Pillow
+    from mulle.runtime import decode  # only bundles that read images need it, and Pillow  # noqa: PLC0415
 
     return decode.run(step, values)
 

@@ -1,4 +1,4 @@
-"""Columns out of whatever a caller has: a frame of polars, pandas or pyarrow, a dict of columns, a list of rows.
+"""Columns out of whatever a caller has: a frame of any library, a dict of columns, a list of rows.
 
 By looking at what the object can do, not by importing its library: the runtime needs none of them.
 """
@@ -32,8 +32,8 @@ def read_frame(source: Any, wanted: Sequence[str]) -> Frame:
     Parameters
     ----------
     source
-        A polars or pandas DataFrame, a pyarrow Table or RecordBatch, a dict of columns, a list of dicts (a key that only
-        some rows lack is a missing value there), or a numpy array with named fields.
+        A polars or pandas DataFrame, a pyarrow Table or RecordBatch, a dict of columns, a list of dicts (a
+        key that only some rows lack is a missing value there), or a numpy array with named fields.
     wanted
         Names of columns.
 
@@ -45,7 +45,8 @@ def read_frame(source: Any, wanted: Sequence[str]) -> Frame:
     Raises
     ------
     DataError
-        When a column is missing or stands there twice, when columns differ in length, or when the object is no frame.
+        When a column is missing or stands there twice, when columns differ in length, or when the object is
+        no frame.
 
     Examples
     --------
@@ -136,7 +137,7 @@ def _plain(values: Any) -> ArrayLike:
     if home == "pandas":
         return _from_pandas(values)
     if home == "polars":
-        nested = values.dtype.is_nested() or values.dtype.is_temporal() and str(values.dtype) == "Time"
+        nested = values.dtype.is_nested() or (values.dtype.is_temporal() and str(values.dtype) == "Time")
         return values.to_list() if nested else values.to_numpy()
     if home == "pyarrow":
         return _from_pyarrow(values)

@@ -31,8 +31,10 @@ class Layout:
 
     Examples
     --------
-    >>> entries = [{"name": "age", "wire": "number", "columns": ["age"]},
-    ...            {"name": "job", "wire": "string", "columns": ["job"]}]
+    >>> entries = [
+    ...     {"name": "age", "wire": "number", "columns": ["age"]},
+    ...     {"name": "job", "wire": "string", "columns": ["job"]},
+    ... ]
     >>> layout = Layout.of(entries)
     >>> layout.numbers, layout.strings
     ((('age', 0),), ('job',))

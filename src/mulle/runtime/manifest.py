@@ -49,8 +49,8 @@ class PolicyStep:
 class Manifest:
     """All that stands in ``manifest.json``.
 
-    ``request`` has one entry a feature: *name*, *kind*, *wire*, *columns*, *options*, and *step* where one stands before
-    the graph. ``said`` is the whole file as it was read.
+    ``request`` has one entry a feature: *name*, *kind*, *wire*, *columns*, *options*, and *step* where one
+    stands before the graph. ``said`` is the whole file as it was read.
     """
 
     name: str
@@ -206,7 +206,7 @@ class _Part:
 def _strict_json(content: bytes, where: str) -> dict[str, Any]:
     try:
         if len(content) > _MAX_BYTES:
-            raise ValueError(f"it is larger than {_MAX_BYTES:,} bytes")
+            raise ValueError(f"it is larger than {_MAX_BYTES:,} bytes")  # noqa: TRY301
         said = json.loads(content, object_pairs_hook=_no_doubles, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         what = f"manifest.json can't be read: {error}"

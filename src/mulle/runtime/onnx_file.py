@@ -1,8 +1,9 @@
-"""A look into an ONNX file without the onnx library: does it point at data outside itself?
+"""A look into an ONNX file without the onnx library, for pointers to data outside itself.
 
 ONNX Runtime would follow such a pointer to any file of the machine. A bundle may hold none.
 
-Source: the protocol buffer encoding, https://protobuf.dev/programming-guides/encoding, and the field numbers in onnx.proto.
+Source: the protocol buffer encoding, https://protobuf.dev/programming-guides/encoding, and the field numbers
+in onnx.proto.
 """
 
 from __future__ import annotations
@@ -61,9 +62,7 @@ def _walk(message: memoryview, kind: str, depth: int) -> bool:
         return any(field in {_TENSOR_EXTERNAL_DATA, _TENSOR_DATA_LOCATION} for field, _ in _fields(message))
     inner = _FIELDS[kind]
     return any(
-        _walk(held, inner[field], depth + 1)
-        for field, held in _fields(message)
-        if field in inner and held is not None
+        _walk(held, inner[field], depth + 1) for field, held in _fields(message) if field in inner and held is not None
     )
 
 
@@ -97,6 +96,6 @@ def _varint(message: memoryview, at: int) -> tuple[int, int]:
         byte = message[at]
         at += 1
         value |= (byte & 0x7F) << shift
-        if byte < 0x80:  # noqa: PLR2004  # the high bit says that more follows
+        if byte < 0x80:  # the high bit says that more follows  # noqa: PLR2004
             return value, at
         shift += 7

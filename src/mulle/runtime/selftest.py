@@ -1,12 +1,15 @@
-"""Golden rows: made-up rows with the trainer's answers, by which a bundle proves that it answers as it did when it was made."""
+"""Golden rows: made-up rows with the trainer's answers, by which a bundle proves itself."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, time
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +30,8 @@ TOLERANCE = 1e-5
 class Agreement:
     """How far a bundle's answers are from those it was packaged with.
 
-    ``worst`` is the largest difference in units of the tolerance: up to 1 is well. ``n_decisions`` counts the decisions
-    that differ. Both the answers for many rows and those for one row are compared.
+    ``worst`` is the largest difference in units of the tolerance: up to 1 is well. ``n_decisions`` counts the
+    decisions that differ. Both the answers for many rows and those for one row are compared.
     """
 
     n_rows: int
@@ -92,12 +95,8 @@ def agreement(bundle: Bundle, content: bytes) -> Agreement:
     fresh = bundle.with_parameters(**bundle.manifest.policy.parameters)
     many = fresh.predict(rows)
     singles = [fresh.predict_one(row) for row in rows]
-    worst = max(
-        excess(many.prediction, prediction), excess([single.prediction for single in singles], prediction)
-    )
-    wrong = _differing(many.decision, decision) + _differing(
-        [single.decision for single in singles], decision
-    )
+    worst = max(excess(many.prediction, prediction), excess([single.prediction for single in singles], prediction))
+    wrong = _differing(many.decision, decision) + _differing([single.decision for single in singles], decision)
     return Agreement(n_rows=len(rows), worst=worst, n_decisions=wrong)
 
 
@@ -119,7 +118,7 @@ def _read(content: bytes, where: str) -> tuple[list[dict[str, Any]], NDArray[np.
         prediction = np.asarray(held["prediction"], np.float64)
         decision = list(held["decision"])
         if not len(rows) == len(prediction) == len(decision):
-            raise ValueError("rows and answers differ in number")
+            raise ValueError("rows and answers differ in number")  # noqa: TRY301
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         what = f"{GOLDEN} can't be read: {error}"
         raise BundleError(what, where=where, fix="get the bundle again from where it was made") from error
@@ -127,21 +126,54 @@ def _read(content: bytes, where: str) -> tuple[list[dict[str, Any]], NDArray[np.
 
 
 def row_to_json(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Write a row as plain JSON values; bytes as ``{"base64": …}``.
+    """Write a row as plain JSON values; bytes as ``{"base64": …}``, moments as ISO text, no number as None.
+
+    Parameters
+    ----------
+    row
+        Raw values by column, as frames give them.
+
+    Returns
+    -------
+    dict
+        The same row, for ``json.dumps``.
 
     Examples
     --------
     >>> row_from_json(row_to_json({"image": b"png", "age": 3}))
     {'image': b'png', 'age': 3}
     """
-    return {
-        name: {"base64": base64.b64encode(value).decode()} if isinstance(value, bytes) else value
-        for name, value in row.items()
-    }
+    return {str(name): _to_json(value) for name, value in row.items()}
+
+
+def _to_json(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic) and not isinstance(value, np.datetime64):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_to_json(held) for held in value]
+    if isinstance(value, bytes | bytearray):
+        return {"base64": base64.b64encode(value).decode()}
+    if isinstance(value, date | time):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        value = float(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if value is None or isinstance(value, int | str) else str(value)
 
 
 def row_from_json(row: Mapping[str, Any]) -> dict[str, Any]:
     """Read a row back from what `row_to_json` gave.
+
+    Parameters
+    ----------
+    row
+        Plain JSON values by column.
+
+    Returns
+    -------
+    dict
+        The row, bytes as bytes again.
 
     Raises
     ------
@@ -149,9 +181,12 @@ def row_from_json(row: Mapping[str, Any]) -> dict[str, Any]:
         When bytes aren't written in base64.
     """
     try:
-        return {
-            name: base64.b64decode(value["base64"], validate=True) if isinstance(value, dict) else value
-            for name, value in row.items()
-        }
+        return {name: _from_json(value) for name, value in row.items()}
     except (binascii.Error, KeyError) as error:
         raise ValueError(f"a value isn't base64: {error}") from error
+
+
+def _from_json(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_from_json(held) for held in value]
+    return base64.b64decode(value["base64"], validate=True) if isinstance(value, dict) else value

@@ -32,7 +32,8 @@ class Session:
     """
 
     def __init__(self, content: bytes, *, where: str) -> None:
-        import onnxruntime  # noqa: PLC0415  # 80 ms, and only who opens a bundle needs it
+        # takes 80 ms, and only who opens a bundle needs it
+        import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415
 
         _refuse_outside(content, where)
         try:
@@ -74,9 +75,7 @@ class Session:
     def failed(self, error: Exception) -> BundleError:
         """Return the error to raise when a run failed."""
         what = f"the graph '{self.where}' failed: {_first_line(error)}"
-        return BundleError(
-            what, where=self.where, fix="run the bundle's selftest; if it fails too, package it again"
-        )
+        return BundleError(what, where=self.where, fix="run the bundle's selftest; if it fails too, package it again")
 
     def check(self, inputs: Mapping[str, str], outputs: Sequence[str]) -> None:
         """Check that the graph takes and gives what its step says.
@@ -111,14 +110,14 @@ def ort_errors() -> tuple[type[Exception], ...]:
     tuple
         For an ``except`` clause.
     """
-    from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415
+    from onnxruntime.capi import onnxruntime_pybind11_state as state  # type: ignore[import-untyped]  # noqa: PLC0415
 
     own = [v for v in vars(state).values() if isinstance(v, type) and issubclass(v, Exception)]
     return (*own, RuntimeError, ValueError, TypeError)
 
 
 _NUMERIC = {"tensor(double)", "tensor(float)", "tensor(int64)"}
-_FIX_VERSION = "get the bundle again from where it was made; if it is newer than this machine, pip install -U onnxruntime"
+_FIX_VERSION = "get the bundle again from where it was made; if it is new, pip install -U onnxruntime"
 _FIX_AGAIN = "package it again with the version of Mulle that made it"
 
 

@@ -3,8 +3,8 @@ r"""Text and lists to vectors of hashed tokens: the step that stands before the 
 The step's spec is closed and versioned, so that another language can follow it to the bit:
 
 1. ``analyzer = "text"``: Unicode NFKC, lower case, at most ``max_chars`` characters; words are runs of characters
-   that are not in `BREAKS`. Tokens are the word n-grams (``w`` + words joined by one space) and the character n-grams of
-   each word between two spaces (``c`` + characters), for lengths from the first to the second of ``word_ngrams`` and
+   that are not in `BREAKS`. Tokens are the word n-grams (``w`` + words joined by one space) and the character n-grams
+   of each word between two spaces (``c`` + characters), for lengths from the first to the second of ``word_ngrams`` and
    ``char_ngrams``; ``[0, 0]`` leaves them out. ``analyzer = "list"``: tokens are ``l`` + each item between ``\x1f``.
 2. The bucket of a token is CRC-32 of its UTF-8 bytes, modulo ``width``.
 3. Text: a bucket with count ``n`` weighs ``1 + ln n``, and a row has length 1 (Euclidean). List: a bucket that occurs
@@ -66,7 +66,7 @@ def run(step: Step, strings: Sequence[str] | NDArray[Any]) -> NDArray[np.float32
 def sparse(
     step: Step, strings: Sequence[str] | NDArray[Any]
 ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
-    """Return the same as `run` by rows: where each row starts, its buckets, their weights.
+    r"""Return the same as `run` by rows: where each row starts, its buckets, their weights.
 
     Parameters
     ----------
@@ -81,7 +81,7 @@ def sparse(
     Examples
     --------
     >>> step = {"op": "tokenise", "version": 1, "analyzer": "list", "width": 16}
-    >>> starts, buckets, weights = sparse(step, ["a\\x1fb", "a"])
+    >>> starts, buckets, weights = sparse(step, ["a\x1fb", "a"])
     >>> starts.tolist(), weights.tolist()
     ([0, 2, 3], [1.0, 1.0, 1.0])
     """

@@ -34,9 +34,9 @@ from mulle.stages.base import Baselines, Evaluated, Framed, Packaged, Prepared, 
 from mulle.stages.fairness import fairness_checks, judge_fairness
 from mulle.stages.slices import Judged, judge_slices, slice_checks, slices_figure
 from mulle.tasks import tasks
-from mulle.trials.interval import metric_interval
+from mulle.trials.estimate import estimate
 from mulle.trials.paired import Gain, paired_gain
-from mulle.trials.surprise import Surprise, surprise
+from mulle.trials.surprise import Difference, difference
 
 QUESTION = "Does it hold on rows that nobody has seen?"
 
@@ -57,16 +57,23 @@ class Held:
     value: float
     interval: Interval
     gain: Gain
-    surprise: Surprise
+    surprise: Difference
 
 
 def run(
-    turn: Turn, framed: Framed, prepared: Prepared, baselines: Baselines, evaluated: Evaluated, packaged: Packaged
+    turn: Turn,
+    framed: Framed,
+    prepared: Prepared,
+    baselines: Baselines,
+    evaluated: Evaluated,
+    packaged: Packaged,
 ) -> tuple[Outcome, Held]:
     """Open the seal for this bundle and judge it."""
     if framed.sides.sealed is None:
         raise ProjectError(
-            'there is no sealed test: test = "none"', where="mulle.toml, [data] test", fix="remove the key, then mulle run"
+            'there is no sealed test: test = "none"',
+            where="mulle.toml, [data] test",
+            fix="remove the key, then mulle run",
         )
     now = (turn.now or datetime.now(UTC)).isoformat(timespec="seconds")
     permit = open_seal(
@@ -111,7 +118,11 @@ def score(job: Job) -> None:
     np.save(job.out / "target.npy", values[kept], allow_pickle=False)
     np.save(job.out / "prediction.npy", found.prediction[kept], allow_pickle=False)
     np.save(job.out / "baseline.npy", _baseline(job, every, values)[kept], allow_pickle=False)
-    np.save(job.out / "unit.npy", np.asarray(job.inputs["side"].array("unit.npy"))[known][kept], allow_pickle=False)
+    np.save(
+        job.out / "unit.npy",
+        np.asarray(job.inputs["side"].array("unit.npy"))[known][kept],
+        allow_pickle=False,
+    )
     job.write("counts.json", {"n_rejected": int(found.n_rejected), "n_unknown": int((~known).sum())})
 
 
@@ -143,13 +154,19 @@ def _held(turn: Turn, framed: Framed, evaluated: Evaluated, permit: Permit, scor
         np.asarray(scored.array(f"{name}.npy")) for name in ("target", "prediction", "baseline")
     )
     units = np.asarray(scored.array("unit.npy"))
-    value, low, high = metric_interval(
-        framed.metric, target, prediction, units, rng=turn.rng("sealed"), confidence=permit.confidence
+    found = estimate(
+        framed.metric, target, prediction, rng=turn.rng("sealed"), units=units, confidence=permit.confidence
     )
     gain = paired_gain(
-        framed.metric, target, prediction, baseline, units, rng=turn.rng("sealed gain"), confidence=permit.confidence
+        framed.metric,
+        target,
+        [prediction],
+        [baseline],
+        rng=turn.rng("sealed gain"),
+        units=units,
+        protocol="holdout",
+        confidence=permit.confidence,
     )
-    facts = evaluated.facts
     return Held(
         permit=permit,
         target=target,
@@ -158,12 +175,10 @@ def _held(turn: Turn, framed: Framed, evaluated: Evaluated, permit: Permit, scor
         units=units,
         table=pl.read_parquet(scored.path / "rows.parquet"),
         n_rejected=scored.json("counts.json")["n_rejected"],
-        value=value,
-        interval=Interval(low=low, high=high, confidence=permit.confidence),
+        value=found.value,
+        interval=found.interval,
         gain=gain,
-        surprise=surprise(
-            framed.metric, (value, low, high), (facts["estimate"], facts["low"], facts["high"]), permit.confidence
-        ),
+        surprise=difference(framed.metric, evaluated.estimate, found, confidence=permit.confidence),
     )
 
 
@@ -178,7 +193,11 @@ def _checks(turn: Turn, framed: Framed, evaluated: Evaluated, held: Held) -> Ite
             value=float(held.n_rejected),
         )
     judged = Judged(
-        metric=framed.metric, target=held.target, ours=held.prediction, baseline=held.baseline, units=held.units
+        metric=framed.metric,
+        target=held.target,
+        ours=held.prediction,
+        baseline=held.baseline,
+        units=held.units,
     )
     results = judge_slices(turn.page.slices, held.table, judged, rng=turn.rng("sealed slices"))
     yield from slice_checks(results, framed.metric, stage="assess")
@@ -197,31 +216,32 @@ def _decision(framed: Framed, evaluated: Evaluated, held: Held) -> Floats:
 
 def _promise_check(framed: Framed, evaluated: Evaluated, held: Held) -> Check:
     found = held.surprise
+    worse = found.surprise and found.value < 0
     return Check(
         name="assess.as_promised",
-        status=Status.FAIL if found.worse else Status.PASS,
+        status=Status.FAIL if worse else Status.PASS,
         says=f"Validation promised {framed.metric.title} {evaluated.facts['estimate']:.4f}; the sealed rows gave "
-        f"{held.value:.4f} ({held.interval.low:.4f} to {held.interval.high:.4f}). " + found.says,
-        fix="" if not found.worse else "look for a leak, or for rows that differ: mulle report, stage data",
-        value=found.difference,
+        f"{held.value:.4f} ({held.interval.low:.4f} to {held.interval.high:.4f}): {found.says}.",
+        fix="" if not worse else "look for a leak, or for rows that differ: mulle report, stage data",
+        value=found.value,
         bar="not clearly worse than promised (the interval of the difference)",
-        interval=Interval(low=found.low, high=found.high, confidence=held.permit.confidence),
+        interval=found.interval,
         n_rows=len(held.target),
     )
 
 
 def _gain_check(turn: Turn, framed: Framed, held: Held) -> Check:
     gain, bar = held.gain, turn.page.objective.min_gain or 0.0
-    ok, bad = gain.low >= bar and gain.low > 0, gain.high < bar
+    ok, bad = gain.bound >= bar and gain.bound > 0, gain.interval.high < bar
     return Check(
         name="assess.gain",
         status=Status.PASS if ok else Status.FAIL if bad else Status.UNANSWERED,
-        says=f"On the sealed rows the gain over the best baseline is {gain.gain:+.4f} ({gain.low:+.4f} to "
-        f"{gain.high:+.4f}) in {framed.metric.title}.",
+        says=f"On the sealed rows the gain over the best baseline is {gain.value:+.4f} ({gain.interval.low:+.4f} to "
+        f"{gain.interval.high:+.4f}) in {framed.metric.title}.",
         fix="" if ok else "more rows, better inputs, or a longer search",
-        value=gain.gain,
-        bar=f"≥ {bar:g}, by the lower end",
-        interval=Interval(low=gain.low, high=gain.high, confidence=gain.confidence),
+        value=gain.value,
+        bar=f"≥ {bar:g}, by the one-sided bound",
+        interval=gain.interval,
         n_rows=len(held.target),
     )
 
@@ -233,8 +253,12 @@ def _outcome(
     turn: Turn, framed: Framed, evaluated: Evaluated, held: Held, checks: Sequence[Check]
 ) -> Outcome:
     number = held.permit.opening.number
-    words = f"{held.interval.low:.4f} to {held.interval.high:.4f} with {held.interval.confidence:.2%} confidence"
-    again = " This bundle was opened before: the stored answer, not counted again." if held.permit.again else ""
+    words = (
+        f"{held.interval.low:.4f} to {held.interval.high:.4f} with {held.interval.confidence:.2%} confidence"
+    )
+    again = (
+        " This bundle was opened before: the stored answer, not counted again." if held.permit.again else ""
+    )
     facts: dict[str, Any] = {
         "value": held.value,
         "low": held.interval.low,
@@ -248,7 +272,11 @@ def _outcome(
     }
     notes = [f"Sealed test, opening {number}.{again}"]
     threshold = evaluated.parameters.get("threshold")
-    if threshold is not None and framed.costs.false_positive is not None and framed.costs.false_negative is not None:
+    if (
+        threshold is not None
+        and framed.costs.false_positive is not None
+        and framed.costs.false_negative is not None
+    ):
         found = worth(held.target, held.prediction, threshold, framed.costs)
         facts["worth"] = money(found.saves_over_best, found.currency)
         notes.append(f"On the sealed rows: {found.says}")
@@ -259,7 +287,11 @@ def _outcome(
     figures = [_promise_figure(framed, evaluated, held)]
     figures += list(framed.task.figures(held.target, held.prediction, classes, decision))
     judged = Judged(
-        metric=framed.metric, target=held.target, ours=held.prediction, baseline=held.baseline, units=held.units
+        metric=framed.metric,
+        target=held.target,
+        ours=held.prediction,
+        baseline=held.baseline,
+        units=held.units,
     )
     drawn = slices_figure(
         judge_slices(turn.page.slices, held.table, judged, rng=turn.rng("sealed slices")), framed.metric
@@ -291,8 +323,8 @@ def _promise_figure(framed: Framed, evaluated: Evaluated, held: Held) -> Figure:
     return Figure(
         name="promise",
         title="What was promised, and what came",
-        says=f"Validation promised {facts['estimate']:.4f}; rows that nobody had seen gave {held.value:.4f}. "
-        + held.surprise.says,
+        says=f"Validation promised {facts['estimate']:.4f}; rows that nobody had seen gave {held.value:.4f}: "
+        f"{held.surprise.says}.",
         x=Axis(label=framed.metric.title),
         y=Axis(label="", scale="category"),
         marks=[rule, mark],

@@ -28,6 +28,7 @@ from mulle.policies import Costs, Policy, policies
 from mulle.splits.folds import Folds
 from mulle.stages.sealing import Sealed
 from mulle.tasks import Task, tasks
+from mulle.trials.estimate import Estimate
 
 Floats = NDArray[np.float64]
 
@@ -160,6 +161,8 @@ class Evaluated:
     parameters: Mapping[str, float]
     policy_says: str
     facts: Mapping[str, Any]
+    estimate: Estimate
+    """The honest estimate, which *assess* holds the sealed result against."""
     words: Sequence[str]
     """How well, in sentences for a reader who does no machine learning."""
     failures: Sequence[str]

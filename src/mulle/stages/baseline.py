@@ -14,13 +14,13 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mulle.compute.turn import Turn
-from mulle.core.check import Check, Interval, Outcome, Status
+from mulle.core.check import Check, Outcome, Status
 from mulle.core.errors import DataError
 from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.jsonable import to_json
 from mulle.models.base import Config, families
 from mulle.models.search import Candidate, Search
-from mulle.models.simple import calibrated_score, constant, over_folds
+from mulle.models.simple import calibrated_score, over_folds
 from mulle.models.training import as_columns, fold_order
 from mulle.stages.base import Baselines, Framed, Prepared, Scored, problem_of, settle
 from mulle.stages.slices import evaluate_sql
@@ -67,8 +67,10 @@ def _baseline(framed: Framed, prepared: Prepared, name: str, title: str, predict
 
 
 def _constant(framed: Framed, prepared: Prepared, folds: Sequence[FoldPair]) -> Scored:
+    """Give all rows one constant: with one a fold, the folds' means would rank rows backwards."""
     target = as_columns(prepared.target, framed.loss)
-    prediction = over_folds(folds, target, constant(prepared.target, framed.task.constant))
+    best = np.asarray(framed.task.constant(prepared.target))
+    prediction = over_folds(folds, target, lambda _, valid: np.repeat(best[None, :], len(valid), axis=0))
     return _baseline(framed, prepared, "constant", "Constant", prediction)
 
 
@@ -150,22 +152,24 @@ def _predictable(turn: Turn, framed: Framed, prepared: Prepared, baselines: Base
     gain = paired_gain(
         framed.metric,
         prepared.target[rows],
-        best.prediction[rows],
-        constant_.prediction[rows],
-        prepared.units[rows],
+        [best.prediction[rows]],
+        [constant_.prediction[rows]],
         rng=turn.rng("predictable"),
+        units=prepared.units[rows],
+        protocol=prepared.protocol,
     )
-    ok = gain.low > 0
+    ok = gain.interval.low > 0
     return Check(
         name="baseline.predictable",
-        status=Status.PASS if ok else Status.FAIL if gain.high <= 0 else Status.UNANSWERED,
-        says=f"{best.title} beats the constant by {gain.gain:.4f} in {framed.metric.title}: the target can be "
-        "predicted from the inputs." if ok else
-        f"No cheap model clearly beats the constant (the best, {best.title}, by {gain.gain:.4f}).",
+        status=Status.PASS if ok else Status.FAIL if gain.interval.high <= 0 else Status.UNANSWERED,
+        says=f"{best.title} beats the constant by {gain.value:.4f} in {framed.metric.title}: the target can be "
+        "predicted from the inputs."
+        if ok
+        else f"No cheap model clearly beats the constant (the best, {best.title}, by {gain.value:.4f}).",
         fix="" if ok else "bring inputs that know more about the target, or more rows",
-        value=gain.gain,
+        value=gain.value,
         bar="> 0, by the lower end of the interval",
-        interval=Interval(low=gain.low, high=gain.high),
+        interval=gain.interval,
         n_rows=int(rows.sum()),
     )
 
@@ -214,7 +218,11 @@ def _enough(framed: Framed, curve: Sequence[tuple[int, float]]) -> Iterator[Chec
 
 
 def _outcome(
-    framed: Framed, baselines: Baselines, checks: Sequence[Check], curve: Sequence[tuple[int, float]], words: str
+    framed: Framed,
+    baselines: Baselines,
+    checks: Sequence[Check],
+    curve: Sequence[tuple[int, float]],
+    words: str,
 ) -> Outcome:
     best = baselines.best(framed.metric)
     title = framed.metric.title

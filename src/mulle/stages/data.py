@@ -35,7 +35,9 @@ SAMPLE_FOR_FIGURES = 20_000
 
 def run(turn: Turn, framed: Framed) -> tuple[Outcome, Prepared]:
     """Read, check and fold the rows."""
-    rows = turn.work("data.rows", {"keep_unknown": False}, side=framed.sides.development, schema=framed.guessed)
+    rows = turn.work(
+        "data.rows", {"keep_unknown": False}, side=framed.sides.development, schema=framed.guessed
+    )
     sealed = _sealed_inputs(turn, framed)
     found = list(_look(turn, framed, rows, sealed))
     leaks = _leaks(found, turn.page.data.keep)
@@ -68,9 +70,15 @@ def read_rows(job: Job) -> None:
     side, schema = job.inputs["side"], from_json(Schema, job.inputs["schema"].json("schema.json"))
     every = tuple(from_json(Feature, f) for f in job.inputs["schema"].json("columns.json"))
     raw = pl.read_parquet(side.path / "raw.parquet")
-    values = tasks.get(schema.task).read(
-        raw[schema.target], positive=schema.classes[-1] if schema.task == "binary" else None, classes=schema.classes
-    ).values
+    values = (
+        tasks.get(schema.task)
+        .read(
+            raw[schema.target],
+            positive=schema.classes[-1] if schema.task == "binary" else None,
+            classes=schema.classes,
+        )
+        .values
+    )
     known = np.isfinite(values) if values.ndim == 1 else np.isfinite(values).all(axis=1)
     if not known.any():
         raise DataError(
@@ -139,12 +147,18 @@ def _fold_params(turn: Turn, framed: Framed) -> dict[str, Any]:
 
 
 def _look(turn: Turn, framed: Framed, rows: Ref, sealed: Ref | None) -> Iterator[Check]:
-    inputs = {"rows": rows, "schema": framed.guessed, "source": framed.source, "side": framed.sides.development}
+    inputs = {
+        "rows": rows,
+        "schema": framed.guessed,
+        "source": framed.source,
+        "side": framed.sides.development,
+    }
     if sealed is not None:
         inputs["sealed"] = sealed
     bars = dict(turn.page.checks)
     orders = [
-        Order(unit="data.check", params={"check": name, "bars": bars}, inputs=inputs) for name in checks.names()
+        Order(unit="data.check", params={"check": name, "bars": bars}, inputs=inputs)
+        for name in checks.names()
     ]
     found: dict[str, Sequence[Check]] = {}
     for i, done in enumerate(turn.workshop.work_all(orders)):
@@ -181,7 +195,7 @@ def _seal_check(framed: Framed) -> Check:
             name="data.seal",
             status=Status.UNANSWERED,
             says='There is no sealed test (test = "none"), so nothing can be promised about rows that nobody has seen.',
-            fix="remove test = \"none\" from [data]",
+            fix='remove test = "none" from [data]',
         )
     counts = sides.development.json("side.json")
     share = counts["n_sealed"] / counts["n_rows"]
@@ -209,8 +223,12 @@ def _outcome(
     tables = []
     if left_out:
         columns = ("column", "why", "to use it all the same")
-        tables.append(Table(title="Left out because they give the target away", columns=columns, rows=left_out))
-    drawn = turn.work("data.draw", {"features": list(prepared.features)}, rows=prepared.rows, schema=framed.guessed)
+        tables.append(
+            Table(title="Left out because they give the target away", columns=columns, rows=left_out)
+        )
+    drawn = turn.work(
+        "data.draw", {"features": list(prepared.features)}, rows=prepared.rows, schema=framed.guessed
+    )
     figures = tuple(from_json(Figure, f) for f in drawn.json("figures.json"))
     tables += [from_json(Table, t) for t in drawn.json("tables.json")]
     sides = framed.sides.development.json("side.json")
@@ -227,7 +245,13 @@ def _outcome(
     )
     notes = [f"'{name}' is left out: {why}" for name, why in leaks.items()]
     return Outcome(
-        stage="data", question=QUESTION, answer=answer, checks=found, figures=figures, tables=tables, notes=notes,
+        stage="data",
+        question=QUESTION,
+        answer=answer,
+        checks=found,
+        figures=figures,
+        tables=tables,
+        notes=notes,
         facts=facts,
     )
 
@@ -256,7 +280,9 @@ def _target_series(schema: Schema, values: np.ndarray[Any, Any]) -> pl.Series | 
     if values.ndim > 1:
         return None
     if schema.classes:
-        return pl.Series(schema.target, np.asarray(schema.classes, dtype=object)[values.astype(int)], dtype=pl.String)
+        return pl.Series(
+            schema.target, np.asarray(schema.classes, dtype=object)[values.astype(int)], dtype=pl.String
+        )
     return pl.Series(schema.target, values)
 
 

@@ -16,7 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mulle.compute.turn import Turn
-from mulle.core.check import Check, Interval, Outcome, Status
+from mulle.core.check import Check, Outcome, Status
 from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.jsonable import to_json
 from mulle.core.work import Order
@@ -27,14 +27,17 @@ from mulle.policies.money import Worth, money, money_figure, worth
 from mulle.stages.base import Baselines, Evaluated, Framed, Prepared, Scored, Searched, settle
 from mulle.stages.fairness import Fairness, fairness_checks, fairness_figure, judge_fairness
 from mulle.stages.slices import Judged, SliceResult, judge_slices, slice_checks, slices_figure
-from mulle.trials.bbc import Estimate, honest_estimate
+from mulle.trials.bbc import honest
 from mulle.trials.calibration import calibrate
 from mulle.trials.needed import needed_rows
-from mulle.trials.paired import Gain, selected_gain
+from mulle.trials.estimate import Estimate
+from mulle.trials.paired import Gain, paired_gain
 
 QUESTION = "How good is it honestly, for whom, and what is it worth?"
 
 MOST_IMPORTANT = 20
+MOST_SECONDS = 6.0
+"""For each of the two bootstraps, when the budget is in time."""
 
 Floats = NDArray[np.float64]
 
@@ -63,7 +66,11 @@ def run(
     """Evaluate what would ship."""
     rows = np.flatnonzero(np.isfinite(searched.prediction).all(axis=1))
     calibration = calibrate(
-        searched.prediction[rows], prepared.target[rows], framed.loss, prepared.units[rows], rng=turn.rng("calibration")
+        searched.prediction[rows],
+        prepared.target[rows],
+        framed.loss,
+        prepared.units[rows],
+        rng=turn.rng("calibration"),
     )
     chosen = framed.policy.choose(prepared.target[rows], calibration.prediction, framed.costs)
     numbers = _numbers(turn, framed, prepared, baselines, searched, (rows, calibration.prediction, chosen))
@@ -74,6 +81,7 @@ def run(
         parameters=chosen.parameters,
         policy_says=framed.policy.says(chosen.parameters, framed.schema.classes),
         facts=facts,
+        estimate=numbers.estimate,
         words=tuple(_words(framed, numbers)),
         failures=tuple(_failures(framed, numbers)),
         prediction=calibration.prediction,
@@ -101,6 +109,11 @@ def _numbers(
     judged = Judged(
         metric=framed.metric, target=target, ours=prediction, baseline=baseline.prediction[rows], units=units
     )
+    how: dict[str, Any] = {
+        "units": units,
+        "protocol": prepared.protocol,
+        "seconds": None if turn.deadline is None else MOST_SECONDS,
+    }
     known = framed.costs.false_positive is not None and framed.costs.false_negative is not None
     return Numbers(
         rows=rows,
@@ -108,9 +121,9 @@ def _numbers(
         prediction=prediction,
         decision=decision,
         baseline=baseline,
-        estimate=honest_estimate(framed.metric, target, every, units, rng=turn.rng("estimate")),
-        gain=selected_gain(
-            framed.metric, target, every, baseline.prediction[rows], units, rng=turn.rng("gain")
+        estimate=honest(framed.metric, target, every, rng=turn.rng("estimate"), **how),
+        gain=paired_gain(
+            framed.metric, target, every, [baseline.prediction[rows]], rng=turn.rng("gain"), **how
         ),
         chosen=policy,
         worth=worth(target, prediction, policy.parameters["threshold"], framed.costs)
@@ -169,7 +182,9 @@ def _checks(turn: Turn, framed: Framed, searched: Searched, numbers: Numbers) ->
             name="evaluate.worth",
             status=Status.PASS if ok else Status.FAIL,
             says=numbers.worth.says,
-            fix="" if ok else "the model costs more than doing without: look at the costs, or at better inputs",
+            fix=""
+            if ok
+            else "the model costs more than doing without: look at the costs, or at better inputs",
             value=numbers.worth.saves_over_best,
             bar="> 0 per 1,000 rows, against the cheaper way to do without a model",
         )
@@ -181,11 +196,11 @@ def _gain_check(turn: Turn, framed: Framed, searched: Searched, numbers: Numbers
     gain, bar = numbers.gain, turn.page.objective.min_gain
     needed = bar or 0.0
     itself = [searched.scored[i] for i, _ in searched.members] == [numbers.baseline]
-    ok = gain.low >= needed and gain.low > 0 and not itself
-    bad = gain.high < needed or itself
+    ok = gain.bound >= needed and gain.bound > 0 and not itself
+    bad = gain.interval.high < needed or itself
     says = (
-        f"Over the best baseline ({numbers.baseline.title}) the gain in {framed.metric.title} is {gain.gain:+.4f} "
-        f"({gain.low:+.4f} to {gain.high:+.4f})."
+        f"Over the best baseline ({numbers.baseline.title}) the gain in {framed.metric.title} is {gain.value:+.4f} "
+        f"({gain.interval.low:+.4f} to {gain.interval.high:+.4f}); it is at least {gain.bound:+.4f} in 95 of 100 cases."
     )
     if itself:
         says = f"What would ship is the best baseline itself ({numbers.baseline.title}): the search found nothing better."
@@ -197,11 +212,13 @@ def _gain_check(turn: Turn, framed: Framed, searched: Searched, numbers: Numbers
         status=status,
         says=says,
         fix="" if ok else "more rows, better inputs, or a longer search: mulle set objective.budget=10m",
-        value=gain.gain,
-        bar=f"≥ {needed:g} {source}, by the lower end",
-        interval=Interval(low=gain.low, high=gain.high, confidence=gain.confidence),
+        value=gain.value,
+        bar=f"≥ {needed:g} {source}, by the one-sided 95 % bound",
+        interval=gain.interval,
         n_rows=n,
-        needed_rows=needed_rows(gain.gain, needed, (gain.low, gain.high), n) if status is Status.UNANSWERED else None,
+        needed_rows=needed_rows(gain.value, needed, gain.interval, n)
+        if status is Status.UNANSWERED
+        else None,
     )
 
 
@@ -213,13 +230,13 @@ def _facts(framed: Framed, numbers: Numbers) -> dict[str, Any]:
         "metric": framed.metric_name,
         "metric_title": framed.metric.title,
         "estimate": numbers.estimate.value,
-        "low": numbers.estimate.low,
-        "high": numbers.estimate.high,
+        "low": numbers.estimate.interval.low,
+        "high": numbers.estimate.interval.high,
         "baseline": numbers.baseline.title,
         "baseline_value": numbers.baseline.value,
-        "gain": numbers.gain.gain,
-        "gain_low": numbers.gain.low,
-        "gain_high": numbers.gain.high,
+        "gain": numbers.gain.value,
+        "gain_low": numbers.gain.interval.low,
+        "gain_high": numbers.gain.interval.high,
         "n_rows": len(numbers.rows),
         "parameters": dict(numbers.chosen.parameters),
         "policy_why": numbers.chosen.why,
@@ -236,7 +253,7 @@ def _words(framed: Framed, numbers: Numbers) -> Iterator[str]:
     estimate = numbers.estimate
     yield (
         f"Judged by {framed.metric.title} it reaches {estimate.value:.3f}; in 95 of 100 such measurements the truth lies "
-        f"between {estimate.low:.3f} and {estimate.high:.3f}. The best simple answer ({numbers.baseline.title}) reaches "
+        f"between {estimate.interval.low:.3f} and {estimate.interval.high:.3f}. The best simple answer ({numbers.baseline.title}) reaches "
         f"{numbers.baseline.value:.3f}."
     )
     if numbers.worth is not None:
@@ -263,8 +280,8 @@ def _failures(framed: Framed, numbers: Numbers) -> Iterator[str]:
         yield f"Per 1,000 rows it calls {1000 * (acted & ~real).sum() / n:.0f} '{name}' that are not."
         yield f"Per 1,000 rows it misses {1000 * (~acted & real).sum() / n:.0f} that are '{name}'."
     for one in numbers.slices:
-        if one.gain is not None and one.gain.gain < numbers.gain.gain:
-            yield f"On '{one.part.name}' it gains less than elsewhere: {one.gain.gain:+.3f} over the baseline."
+        if one.gain is not None and one.gain.value < numbers.gain.value:
+            yield f"On '{one.part.name}' it gains less than elsewhere: {one.gain.value:+.3f} over the baseline."
     for group in numbers.fairness:
         yield f"Between groups of '{group.column}' the gap ({group.measure.replace('_', ' ')}) is {group.gap:.3f}."
     yield "On rows unlike those it learned from (other places, other times, other habits) nothing is promised."
@@ -292,8 +309,8 @@ def _outcome(
         figures.append(_importance_figure(framed, numbers.importance))
     estimate = numbers.estimate
     answer = (
-        f"{framed.metric.title} {estimate.value:.4f} ({estimate.low:.4f} to {estimate.high:.4f}), "
-        f"{numbers.gain.gain:+.4f} over {numbers.baseline.title}."
+        f"{framed.metric.title} {estimate.value:.4f} ({estimate.interval.low:.4f} to {estimate.interval.high:.4f}), "
+        f"{numbers.gain.value:+.4f} over {numbers.baseline.title}."
     )
     return Outcome(
         stage="evaluate",
@@ -318,6 +335,10 @@ def _importance_figure(framed: Framed, importance: Mapping[str, float]) -> Figur
         f"'{first}' ({shown[0][1]:.4f}). Columns that say the same share their importance.",
         x=Axis(label=f"{framed.metric.title} lost"),
         y=Axis(label="", scale="category"),
-        marks=[Mark(kind="bars", x=[lost for _, lost in reversed(shown)], y=[name for name, _ in reversed(shown)])],
+        marks=[
+            Mark(
+                kind="bars", x=[lost for _, lost in reversed(shown)], y=[name for name, _ in reversed(shown)]
+            )
+        ],
         table=Table(title="Permutation importance", columns=("column", "lost"), rows=rows),
     )

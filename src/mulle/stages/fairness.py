@@ -113,7 +113,7 @@ def judge_fairness(
         raise DataError(
             f"'{measure}' needs a target of two classes",
             where="mulle.toml, [fairness] measure",
-            fix="write measure = \"error\"",
+            fix='write measure = "error"',
         )
     alpha = (1 - confidence) / max(1, len(part.columns))
     return [_column(name, measure, table, (target, decision, units), rng, alpha) for name in part.columns]
@@ -129,7 +129,8 @@ def _column(
 ) -> Fairness:
     if name not in table.columns:
         raise DataError(
-            f"column '{name}' is not there", where="mulle.toml, [fairness] columns",
+            f"column '{name}' is not there",
+            where="mulle.toml, [fairness] columns",
             fix=f"columns: {', '.join(table.columns[:20])}",
         )
     target, decision, units = known
@@ -137,7 +138,7 @@ def _column(
     names, counts = np.unique(labels, return_counts=True)
     kept = [str(n) for n, c in zip(names, counts, strict=True) if c >= LEAST_ROWS]
     rates = RATES[measure]
-    weights = unit_weights(units, DRAWS, rng=rng)
+    weights = unit_weights(units, len(target), DRAWS, rng=rng)
     drawn = np.array([_matrix(rates, labels, kept, target, decision, w) for w in weights])
     at = _matrix(rates, labels, kept, target, decision, np.ones(len(target)))
     gaps = _gap(drawn)
@@ -155,12 +156,22 @@ def _column(
     left_out = [str(n) for n in names if str(n) not in kept]
     gap = float(_gap(at[None])[0]) if len(kept) > 1 else np.nan
     return Fairness(
-        column=name, measure=measure, groups=groups, left_out=left_out, gap=gap, low=float(low), high=float(high)
+        column=name,
+        measure=measure,
+        groups=groups,
+        left_out=left_out,
+        gap=gap,
+        low=float(low),
+        high=float(high),
     )
 
 
 def _matrix(
-    rates: Mapping[str, Rate], labels: NDArray[np.object_], kept: Sequence[str], target: Floats, decision: Floats,
+    rates: Mapping[str, Rate],
+    labels: NDArray[np.object_],
+    kept: Sequence[str],
+    target: Floats,
+    decision: Floats,
     weight: Floats,
 ) -> Floats:
     """Return the rates ``[measures, groups]``."""
@@ -185,7 +196,9 @@ def _check(one: Fairness, part: FairnessPart, stage: str) -> Check:
     name = f"{stage}.fairness.{one.column}"
     if not np.isfinite(one.gap):
         says = f"'{one.column}' has fewer than two groups of {LEAST_ROWS} rows: nothing can be compared."
-        return Check(name=name, status=Status.UNANSWERED, says=says, fix="bring more rows of the small groups")
+        return Check(
+            name=name, status=Status.UNANSWERED, says=says, fix="bring more rows of the small groups"
+        )
     each = ", ".join(f"{g.name} {next(iter(g.rates.values())):.0%}" for g in one.groups[:6])
     what = " and ".join(RATES[one.measure])
     says = f"By '{one.column}', {what}: {each}. The largest gap is {one.gap:.3f} ({one.low:.3f} to {one.high:.3f})."
@@ -194,15 +207,28 @@ def _check(one: Fairness, part: FairnessPart, stage: str) -> Check:
     interval = Interval(low=one.low, high=one.high)
     if part.max_gap is None:
         return Check(
-            name=name, status=Status.UNANSWERED, says=says, value=one.gap, interval=interval,
+            name=name,
+            status=Status.UNANSWERED,
+            says=says,
+            value=one.gap,
+            interval=interval,
             fix="say which gap is acceptable: mulle set fairness.max_gap=0.1",
         )
     ok, bad = one.high <= part.max_gap, one.low > part.max_gap
     status = Status.PASS if ok else Status.FAIL if bad else Status.UNANSWERED
-    fix = "" if ok else "look at the rows of the lowest group; more of them in training, or a threshold of their own"
+    fix = (
+        ""
+        if ok
+        else "look at the rows of the lowest group; more of them in training, or a threshold of their own"
+    )
     return Check(
-        name=name, status=status, says=says, fix=fix, value=one.gap,
-        bar=f"≤ {part.max_gap:g} ([fairness] max_gap), by the upper end", interval=interval,
+        name=name,
+        status=status,
+        says=says,
+        fix=fix,
+        value=one.gap,
+        bar=f"≤ {part.max_gap:g} ([fairness] max_gap), by the upper end",
+        interval=interval,
         n_rows=sum(g.n_rows for g in one.groups),
     )
 

@@ -17,6 +17,7 @@ from mulle.policies import Costs
 from mulle.splits.seal import Seal
 from mulle.stages.base import Baselines, Evaluated, Framed, Packaged, Prepared, Scored
 from mulle.stages.sealing import Sealed
+from mulle.trials.estimate import Estimate
 
 Find = Callable[[str], Ref | None]
 
@@ -54,6 +55,7 @@ def write_handover(path: Path, left: Mapping[str, Any]) -> None:
             "parameters": dict(evaluated.parameters),
             "policy_says": evaluated.policy_says,
             "facts": to_json(evaluated.facts),
+            "estimate": to_json(evaluated.estimate),
         },
         "package": {"bundle": left["package"].bundle.hash, "measured": to_json(left["package"].measured)},
     }
@@ -150,6 +152,7 @@ def _evaluated(held: Mapping[str, Any]) -> Evaluated:
         parameters=held["parameters"],
         policy_says=held["policy_says"],
         facts=held["facts"],
+        estimate=from_json(Estimate, held["estimate"]),
         words=(),
         failures=(),
         prediction=np.zeros((0, 1)),

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mulle.compute.turn import Turn
-from mulle.core.check import Check, Interval, Outcome, Status
+from mulle.core.check import Check, Outcome, Status
 from mulle.core.errors import DataError
 from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.project import TrialsBudget
@@ -23,7 +23,7 @@ from mulle.core.jsonable import to_json
 from mulle.models.ensemble import select
 from mulle.models.search import Result, Search, allowed, portfolio, proposals
 from mulle.stages.base import Baselines, Framed, Prepared, Scored, Searched, problem_of, settle
-from mulle.trials.paired import paired_gain
+from mulle.trials.paired import Gain, paired_gain
 
 QUESTION = "What is the best model that the budget finds?"
 
@@ -61,12 +61,15 @@ def _sanity(turn: Turn, framed: Framed, prepared: Prepared) -> Iterator[Check]:
     family = next(iter(_families(turn)))
     search = Search(problem=problem_of(framed, prepared), workshop=turn.workshop)
     params = {"family": family.name, "loss": to_json(framed.loss), "metric": framed.metric_name}
-    found = turn.work("model.sanity", params, rows=prepared.rows, prepared=search.prepared(family)).json("sanity.json")
+    found = turn.work("model.sanity", params, rows=prepared.rows, prepared=search.prepared(family)).json(
+        "sanity.json"
+    )
     yield Check(
         name="model.same_twice",
         status=Status.PASS if found["same"] else Status.FAIL,
-        says="Two fits with the same seed gave the same predictions." if found["same"] else
-        f"Two fits with the same seed differ by up to {found['difference']:.3g}.",
+        says="Two fits with the same seed gave the same predictions."
+        if found["same"]
+        else f"Two fits with the same seed differ by up to {found['difference']:.3g}.",
         fix="" if found["same"] else "this is a fault of ours: mulle doctor, then report it",
         value=found["difference"],
         bar="= 0",
@@ -76,8 +79,9 @@ def _sanity(turn: Turn, framed: Framed, prepared: Prepared) -> Iterator[Check]:
         status=Status.PASS if found["by_heart"] <= found["by_heart_bar"] else Status.FAIL,
         says=f"{found['n_tiny']} rows could be learned by heart: the loss fell from {found['tiny_constant']:.3g} "
         f"to {found['by_heart']:.3g}.",
-        fix="" if found["by_heart"] <= found["by_heart_bar"] else
-        "rows with equal inputs have different targets, or the inputs hold nothing: see the data stage",
+        fix=""
+        if found["by_heart"] <= found["by_heart_bar"]
+        else "rows with equal inputs have different targets, or the inputs hold nothing: see the data stage",
         value=found["by_heart"],
         bar=f"≤ {found['by_heart_bar']:.3g} (half of the constant's loss; mulle default)",
     )
@@ -89,9 +93,10 @@ def _shuffled(found: dict[str, Any]) -> Check:
     return Check(
         name="model.shuffled_target_is_chance",
         status=Status.PASS if ok else Status.FAIL,
-        says="With a shuffled target the model finds nothing, as it should." if ok else
-        "With a shuffled target the model still seems to predict: something leaks between the sides of a fold.",
-        fix="" if ok else "look for twins and groups across folds: mulle set data.group=\"…\"",
+        says="With a shuffled target the model finds nothing, as it should."
+        if ok
+        else "With a shuffled target the model still seems to predict: something leaks between the sides of a fold.",
+        fix="" if ok else 'look for twins and groups across folds: mulle set data.group="…"',
         value=found["shuffled_gain"],
         bar="no gain over the constant beyond chance (p ≥ 0.001)",
         n_rows=found["n_shuffled"],
@@ -121,7 +126,9 @@ def _search(turn: Turn, framed: Framed, prepared: Prepared) -> Search:
     )
     chosen = _families(turn)
     sampler = turn.page.objective.search
-    search.run(portfolio(chosen, len(prepared.target)), proposals(search, chosen, how=sampler, seed=turn.seed))
+    search.run(
+        portfolio(chosen, len(prepared.target)), proposals(search, chosen, how=sampler, seed=turn.seed)
+    )
     return search
 
 
@@ -140,7 +147,9 @@ class _Teller:
         if error < self.best:
             self.best = error
             title = result.candidate.family.title
-            self.turn.watch.best(f"{title} ({result.candidate.config.name}): {self.framed.metric.title} {result.value:.4f}")
+            self.turn.watch.best(
+                f"{title} ({result.candidate.config.name}): {self.framed.metric.title} {result.value:.4f}"
+            )
 
 
 def _scored(result: Result) -> Scored:
@@ -174,11 +183,17 @@ def _choose(
         return alone, "Averaging configurations gained nothing over the best one alone."
     prediction = sum(weight * scored[i].prediction for i, weight in members)
     gain = _gain(turn, framed, prepared, prediction, alone.prediction)
-    words = f"{gain.gain:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
-    if gain.low <= 0:
-        return alone, f"An ensemble of {len(members)} was not kept: its gain over the best one alone is not clear, {words}."
+    words = f"{gain.value:+.4f} ({gain.interval.low:+.4f} to {gain.interval.high:+.4f})"
+    if gain.interval.low <= 0:
+        return (
+            alone,
+            f"An ensemble of {len(members)} was not kept: its gain over the best one alone is not clear, {words}.",
+        )
     kept = Searched(scored=scored, members=tuple(members), prediction=prediction)
-    return kept, f"An ensemble of {len(members)} was kept: its gain over the best one alone is clear, {words}."
+    return (
+        kept,
+        f"An ensemble of {len(members)} was kept: its gain over the best one alone is clear, {words}.",
+    )
 
 
 def _near(framed: Framed, scored: Sequence[Scored], single: int) -> list[int]:
@@ -189,7 +204,9 @@ def _near(framed: Framed, scored: Sequence[Scored], single: int) -> list[int]:
     return order[:ENSEMBLE_CANDIDATES]
 
 
-def _greedy(turn: Turn, framed: Framed, prepared: Prepared, near: Sequence[Scored]) -> list[tuple[int, float]]:
+def _greedy(
+    turn: Turn, framed: Framed, prepared: Prepared, near: Sequence[Scored]
+) -> list[tuple[int, float]]:
     rows = np.flatnonzero(near[0].rows)
     if len(rows) > ENSEMBLE_ROWS:
         rows = np.sort(turn.rng("ensemble rows").choice(rows, ENSEMBLE_ROWS, replace=False))
@@ -201,15 +218,16 @@ def _greedy(turn: Turn, framed: Framed, prepared: Prepared, near: Sequence[Score
     return select([s.prediction[rows] for s in near], error)
 
 
-def _gain(turn: Turn, framed: Framed, prepared: Prepared, ours: Floats, theirs: Floats) -> Any:
+def _gain(turn: Turn, framed: Framed, prepared: Prepared, ours: Floats, theirs: Floats) -> Gain:
     rows = np.isfinite(ours).all(axis=1) & np.isfinite(theirs).all(axis=1)
     return paired_gain(
         framed.metric,
         prepared.target[rows],
-        ours[rows],
-        theirs[rows],
-        prepared.units[rows],
+        [ours[rows]],
+        [theirs[rows]],
         rng=turn.rng("ensemble gain"),
+        units=prepared.units[rows],
+        protocol=prepared.protocol,
         confidence=1 - ENSEMBLE_ALPHA,
     )
 
@@ -253,7 +271,9 @@ def _outcome(
         "configurations": len(search.results),
         "dropped": len(search.dropped),
     }
-    answer = f"{searched.names}, chosen from {len(search.results)} configurations (selection score {value:.4f})."
+    answer = (
+        f"{searched.names}, chosen from {len(search.results)} configurations (selection score {value:.4f})."
+    )
     return Outcome(
         stage="model",
         question=QUESTION,
@@ -261,7 +281,10 @@ def _outcome(
         checks=checks,
         figures=figures,
         tables=[_board(framed, searched)],
-        notes=[note, "The selection score flatters the winner a little; the evaluate stage gives the honest estimate."],
+        notes=[
+            note,
+            "The selection score flatters the winner a little; the evaluate stage gives the honest estimate.",
+        ],
         facts=facts,
     )
 
@@ -292,7 +315,13 @@ def _curves(best: Scored) -> Figure | None:
     kept = int(np.argmin(valid))
     x = [int(i) + 1 for i in steps]
     marks = [
-        Mark(kind="line", name="training rows", x=x, y=[train[min(i, len(train) - 1)] for i in steps], role="other"),
+        Mark(
+            kind="line",
+            name="training rows",
+            x=x,
+            y=[train[min(i, len(train) - 1)] for i in steps],
+            role="other",
+        ),
         Mark(kind="line", name="validation rows", x=x, y=[valid[i] for i in steps], role="main"),
         Mark(kind="rule", name="kept", x=[kept + 1], role="reference"),
     ]
@@ -318,9 +347,20 @@ def _progress(framed: Framed, searched: Searched) -> Figure | None:
     best = np.minimum.accumulate(errors)
     x = list(range(1, len(scored) + 1))
     marks = [
-        Mark(kind="points", name="each configuration", x=x, y=[s.value for s in scored], text=[s.title for s in scored],
-             role="other"),
-        Mark(kind="step", name="best so far", x=x, y=[scored[int(np.flatnonzero(errors == b)[0])].value for b in best]),
+        Mark(
+            kind="points",
+            name="each configuration",
+            x=x,
+            y=[s.value for s in scored],
+            text=[s.title for s in scored],
+            role="other",
+        ),
+        Mark(
+            kind="step",
+            name="best so far",
+            x=x,
+            y=[scored[int(np.flatnonzero(errors == b)[0])].value for b in best],
+        ),
     ]
     says = f"{len(scored)} configurations in the order in which they were tried; the line is the best so far."
     return Figure(

@@ -52,7 +52,11 @@ def run(
     turn: Turn, framed: Framed, prepared: Prepared, searched: Searched, evaluated: Evaluated
 ) -> tuple[Outcome, Packaged]:
     """Build the bundle and measure it."""
-    built = turn.work("package.bundle", _params(turn, framed, prepared, searched, evaluated), **_inputs(framed, prepared, searched))
+    built = turn.work(
+        "package.bundle",
+        _params(turn, framed, prepared, searched, evaluated),
+        **_inputs(framed, prepared, searched),
+    )
     measured = turn.work("package.measure", {"n_rows": N_PARITY}, built=built, side=framed.sides.development)
     found = measured.json("measured.json") | built.json("parity.json")
     checks = settle(turn, [_parity_check(found), *_limits(turn.page.limits, found)])
@@ -85,7 +89,15 @@ def _params(
 def question_hash(turn: Turn, framed: Framed) -> str:
     """Return the hash of what was asked: target, unit, metric, costs. Bundles of one question can be compared."""
     page, schema = turn.page, framed.schema
-    asked = [schema.target, schema.task, schema.classes, schema.key, schema.group, framed.metric_name, framed.costs]
+    asked = [
+        schema.target,
+        schema.task,
+        schema.classes,
+        schema.key,
+        schema.group,
+        framed.metric_name,
+        framed.costs,
+    ]
     text = json.dumps(to_json([*asked, page.data.positive]), sort_keys=True)
     return sha256(text.encode()).hexdigest()[:16]
 
@@ -149,13 +161,17 @@ def _members(job: Job) -> list[Member]:
     ]
 
 
-def _golden(job: Job, features: Sequence[Feature], trainer: Any, policy: tuple[Policy, bytes, Sequence[str]]) -> Golden:
+def _golden(
+    job: Job, features: Sequence[Feature], trainer: Any, policy: tuple[Policy, bytes, Sequence[str]]
+) -> Golden:
     columns = [column for feature in features for column in feature.columns]
     table = pl.read_parquet(job.inputs["rows"].path / "rows.parquet", columns=list(dict.fromkeys(columns)))
     rows = golden_rows(features, table, n=N_GOLDEN, rng=job.rng("golden"))
     prediction = trainer(pl.DataFrame(rows, infer_schema_length=None))
     decided = decide(policy[1], job.params["parameters"], prediction)
-    named = [policy[2][int(d)] for d in decided] if policy[0].decides == "class" else [float(d) for d in decided]
+    named = (
+        [policy[2][int(d)] for d in decided] if policy[0].decides == "class" else [float(d) for d in decided]
+    )
     return Golden(rows=rows, prediction=prediction, decision=named)
 
 
@@ -184,7 +200,9 @@ def measure(job: Job) -> None:
     """Measure the bundle in a fresh process that imports nothing but the runtime."""
     folder = job.inputs["built"].path / "bundle"
     columns = list(Bundle.load(folder).columns)
-    raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet", columns=columns).head(int(job.params["n_rows"]))
+    raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet", columns=columns).head(
+        int(job.params["n_rows"])
+    )
     sample = job.out / "rows.json"
     sample.write_text(json.dumps([row_to_json(row) for row in raw.to_dicts()]), "utf-8")
     done = subprocess.run(  # noqa: S603  # our own module, our own paths
@@ -230,14 +248,18 @@ def _limits(limits: LimitsPart, found: Mapping[str, Any]) -> Iterator[Check]:
         limit, value = getattr(limits, key), float(found[measured])
         words = says.format(value=value)
         if limit is None:
-            yield Check(name=f"package.{key}", status=Status.NOTE, says=f"{words}; no limit was set.", value=value)
+            yield Check(
+                name=f"package.{key}", status=Status.NOTE, says=f"{words}; no limit was set.", value=value
+            )
             continue
         ok = value >= limit if key == "rows_per_second" else value <= limit
         yield Check(
             name=f"package.{key}",
             status=Status.PASS if ok else Status.FAIL,
             says=f"{words}.",
-            fix="" if ok else f"try a smaller family (mulle set objective.families='[\"linear\"]') or another {key}",
+            fix=""
+            if ok
+            else f"try a smaller family (mulle set objective.families='[\"linear\"]') or another {key}",
             value=value,
             bar=bar.format(bar=limit) + " ([limits])",
         )

@@ -30,7 +30,19 @@ from mulle.tasks.base import Target
 
 QUESTION = "Is the question well put, and can the page be read one way only?"
 
-PAGE_KEYS = ("target", "task", "positive", "key", "group", "time", "weight", "ignore", "kinds", "places", "keep")
+PAGE_KEYS = (
+    "target",
+    "task",
+    "positive",
+    "key",
+    "group",
+    "time",
+    "weight",
+    "ignore",
+    "kinds",
+    "places",
+    "keep",
+)
 MIN_GAIN_DEFAULT = 0.0
 
 
@@ -83,7 +95,9 @@ def _columns_exist(columns: Sequence[str], params: dict[str, Any] | Any) -> None
     named = [("target", params["target"]), *(("key", k) for k in listed(params["key"]))]
     named += [(key, params[key]) for key in ("group", "time", "weight", "old_system") if params[key]]
     named += [("ignore", c) for c in params["ignore"]] + [("keep", c) for c in params["keep"]]
-    named += [("kinds", c) for c in params["kinds"]] + [("places", c) for pair in params["places"] for c in pair]
+    named += [("kinds", c) for c in params["kinds"]] + [
+        ("places", c) for pair in params["places"] for c in pair
+    ]
     for key, column in named:
         if column not in columns:
             table = "baseline" if key == "old_system" else "data"
@@ -99,7 +113,7 @@ def _task(raw: pl.DataFrame, params: Any) -> Task:
         raise DataError(
             f"no task claims the target '{params['target']}'",
             where="mulle.toml, [data] target",
-            fix=f"name one: task = \"{tasks.names()[0]}\" (known: {', '.join(tasks.names())})",
+            fix=f'name one: task = "{tasks.names()[0]}" (known: {", ".join(tasks.names())})',
         )
     return max(claims, key=lambda claim: claim[0])[1]
 
@@ -141,7 +155,9 @@ def _why_left_out(feature: Feature, params: Any, special: dict[str, str]) -> str
 def _target(guessed: Ref) -> Target:
     values = np.asarray(guessed.array("target.npy"))
     schema = guessed.json("schema.json")
-    return Target(values=values, classes=tuple(schema["classes"]), notes=tuple(guessed.json("target.json")["notes"]))
+    return Target(
+        values=values, classes=tuple(schema["classes"]), notes=tuple(guessed.json("target.json")["notes"])
+    )
 
 
 def _framed(page: Page, sides: tuple[Ref, Sealed], guessed: Ref, task: Task, target: Target) -> Framed:
@@ -173,25 +189,33 @@ def _suits(name: str, task: Task) -> None:
 
 def _page_checks(page: Page, framed: Framed) -> Iterator[Check]:
     yield _open_question(
-        "problem.goal", bool(page.project.goal), "The goal is written down.", "The page does not say what it is for.",
-        "mulle set project.goal=\"…\"",
+        "problem.goal",
+        bool(page.project.goal),
+        "The goal is written down.",
+        "The page does not say what it is for.",
+        'mulle set project.goal="…"',
     )
     if framed.task.name == "binary":
         known = framed.costs.false_positive is not None and framed.costs.false_negative is not None
         yield _open_question(
-            "problem.costs", known, "The costs of both mistakes are known.",
+            "problem.costs",
+            known,
+            "The costs of both mistakes are known.",
             "Nobody has said what a false positive and a false negative cost, so the threshold is not chosen by cost.",
             "mulle set costs.false_positive=1 costs.false_negative=10",
         )
     yield _open_question(
-        "problem.min_gain", page.objective.min_gain is not None,
+        "problem.min_gain",
+        page.objective.min_gain is not None,
         f"A gain of {page.objective.min_gain} in {framed.metric.title} is worth having.",
         "Nobody has said how much better than the baseline is worth having; any clear gain counts as enough.",
         "mulle set objective.min_gain=0.01",
     )
     stated = bool(page.fairness.columns) or "fairness" in page.model_fields_set
     yield _open_question(
-        "problem.groups", stated, "Which groups to protect has been answered.",
+        "problem.groups",
+        stated,
+        "Which groups to protect has been answered.",
         "Nobody has said which groups must be treated alike.",
         "mulle set fairness.columns='[\"sex\"]', or '[]' when there are none",
     )
@@ -220,7 +244,13 @@ def _outcome(turn: Turn, framed: Framed, checks: Sequence[Check]) -> Outcome:
     }
     tables = [_columns_table(framed), *_left_out_table(schema)]
     return Outcome(
-        stage="problem", question=QUESTION, answer=answer, checks=checks, tables=tables, notes=notes, facts=facts_
+        stage="problem",
+        question=QUESTION,
+        answer=answer,
+        checks=checks,
+        tables=tables,
+        notes=notes,
+        facts=facts_,
     )
 
 
@@ -228,11 +258,17 @@ def _columns_table(framed: Framed) -> Table:
     rows = [(f.name, f.kind, f.why) for f in framed.schema.features]
     shown = rows[:200]
     note = f"{len(rows) - len(shown)} more" if len(rows) > len(shown) else ""
-    return Table(title="What each column was taken for", columns=("column", "kind", "why"), rows=shown, note=note)
+    return Table(
+        title="What each column was taken for", columns=("column", "kind", "why"), rows=shown, note=note
+    )
 
 
 def _left_out_table(schema: Schema) -> list[Table]:
     if not schema.left_out:
         return []
     rows = [(c.column, c.why, c.undo) for c in schema.left_out][:200]
-    return [Table(title="Columns that are left out", columns=("column", "why", "to use it all the same"), rows=rows)]
+    return [
+        Table(
+            title="Columns that are left out", columns=("column", "why", "to use it all the same"), rows=rows
+        )
+    ]

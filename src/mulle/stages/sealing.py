@@ -62,12 +62,20 @@ def seal(turn: Turn, source: Ref) -> Sealed:
         lock = Lock(seal=wanted)
         write_lock(turn.folder, lock)
     rule = lock.seal
-    development = turn.work("problem.side", _side_params(rule, "development", turn.page), **_both(turn, source, rule))
+    development = turn.work(
+        "problem.side", _side_params(rule, "development", turn.page), **_both(turn, source, rule)
+    )
     sealed = None
     if rule.by != "none":
-        sealed = turn.work("problem.side", _side_params(rule, "sealed", turn.page), **_both(turn, source, rule))
+        sealed = turn.work(
+            "problem.side", _side_params(rule, "sealed", turn.page), **_both(turn, source, rule)
+        )
     return Sealed(
-        seal=rule, development=development, sealed=sealed, new=new, changed=[] if new else rule.differs(wanted)
+        seal=rule,
+        development=development,
+        sealed=sealed,
+        new=new,
+        changed=[] if new else rule.differs(wanted),
     )
 
 

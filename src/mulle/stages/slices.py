@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import erfc, sqrt
 
 import numpy as np
 import polars as pl
@@ -14,6 +15,8 @@ from mulle.core.errors import DataError
 from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.project import SlicePart
 from mulle.metrics import Metric
+from mulle.trials.estimate import quantile_t
+from mulle.trials.holm import holm_confidence
 from mulle.trials.paired import Gain, paired_gain
 
 Floats = NDArray[np.float64]
@@ -55,7 +58,7 @@ def evaluate_sql(table: pl.DataFrame, expression: str, *, where: str) -> pl.Seri
         raise DataError(
             f"the expression {expression!r} can't be used: {first}",
             where=where,
-            fix=f"columns: {', '.join(table.columns[:20])}; quote names with a dash: \"hours-per-week\" > 40",
+            fix=f'columns: {", ".join(table.columns[:20])}; quote names with a dash: "hours-per-week" > 40',
         ) from error
 
 
@@ -84,14 +87,30 @@ class SliceResult:
 def judge_slices(
     parts: Sequence[SlicePart], table: pl.DataFrame, judged: Judged, *, rng: np.random.Generator
 ) -> list[SliceResult]:
-    """Judge each declared slice; the confidence is raised so that all intervals together hold with 95 %."""
-    confidence = 1 - ALPHA / max(1, len(parts))
-    return [_one(part, table, judged, confidence, rng) for part in parts]
+    """Judge each declared slice; by Holm's method all intervals together hold with 95 %.
+
+    Parameters
+    ----------
+    parts
+        ``[[slices]]`` of the page.
+    table
+        Canonical rows.
+    judged
+        Both predictions of the same rows.
+    rng
+        For the bootstraps.
+
+    Returns
+    -------
+    list of SliceResult
+        One a slice, in order.
+    """
+    found = [_one(part, table, judged, rng) for part in parts]
+    each = holm_confidence([_p_of_dropping(result) for result in found], 1 - ALPHA)
+    return [_at(result, confidence) for result, confidence in zip(found, each, strict=True)]
 
 
-def _one(
-    part: SlicePart, table: pl.DataFrame, judged: Judged, confidence: float, rng: np.random.Generator
-) -> SliceResult:
+def _one(part: SlicePart, table: pl.DataFrame, judged: Judged, rng: np.random.Generator) -> SliceResult:
     mask = evaluate_sql(table, part.where, where=f"mulle.toml, [[slices]] {part.name}").fill_null(value=False)
     rows = mask.cast(pl.Boolean).to_numpy()
     n = int(rows.sum())
@@ -101,8 +120,26 @@ def _one(
     value, before = judged.metric(target, ours), judged.metric(target, theirs)
     gain = None
     if n >= LEAST_ROWS and np.isfinite(value):
-        gain = paired_gain(judged.metric, target, ours, theirs, judged.units[rows], rng=rng, confidence=confidence)
+        gain = paired_gain(judged.metric, target, [ours], [theirs], rng=rng, units=judged.units[rows])
     return SliceResult(part=part, n_rows=n, ours=value, baseline=before, gain=gain)
+
+
+def _p_of_dropping(result: SliceResult) -> float:
+    """Return how probable such a gain is on a slice that drops by just as much as is allowed."""
+    if result.gain is None or result.gain.sd <= 0:
+        return np.nan
+    away = result.gain.value + (result.part.max_drop or 0.0)
+    return 0.5 * erfc(away / result.gain.sd / sqrt(2.0))
+
+
+def _at(result: SliceResult, confidence: float) -> SliceResult:
+    """Return the result with its interval at another confidence."""
+    gain = result.gain
+    if gain is None:
+        return result
+    half = gain.sd * quantile_t(confidence, max(2, gain.n_units - 1))
+    interval = Interval(low=gain.value - half, high=gain.value + half, confidence=confidence)
+    return replace(result, gain=replace(gain, interval=interval))
 
 
 def slice_checks(results: Sequence[SliceResult], metric: Metric, *, stage: str) -> Iterator[Check]:
@@ -115,23 +152,35 @@ def _check(result: SliceResult, metric: Metric, stage: str) -> Check:
     name, part, gain = f"{stage}.slice.{result.part.name}", result.part, result.gain
     if gain is None:
         says = f"'{part.name}' has {result.n_rows} rows: too few to tell anything."
-        return Check(name=name, status=Status.UNANSWERED, says=says, fix="bring more of them", n_rows=result.n_rows)
+        return Check(
+            name=name, status=Status.UNANSWERED, says=says, fix="bring more of them", n_rows=result.n_rows
+        )
     says = (
         f"On '{part.name}' ({result.n_rows:,} rows) {metric.title} is {result.ours:.4f}, the baseline's "
-        f"{result.baseline:.4f}: a gain of {gain.gain:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})."
+        f"{result.baseline:.4f}: a gain of {gain.value:+.4f} ({gain.interval.low:+.4f} to {gain.interval.high:+.4f})."
     )
-    interval = Interval(low=gain.low, high=gain.high, confidence=gain.confidence)
     if part.max_drop is None:
         return Check(
-            name=name, status=Status.UNANSWERED, says=says, fix="say how far it may fall behind: max_drop = 0.05",
-            value=gain.gain, interval=interval, n_rows=result.n_rows,
+            name=name,
+            status=Status.UNANSWERED,
+            says=says,
+            fix="say how far it may fall behind: max_drop = 0.05",
+            value=gain.value,
+            interval=gain.interval,
+            n_rows=result.n_rows,
         )
-    ok, bad = gain.low >= -part.max_drop, gain.high < -part.max_drop
+    ok, bad = gain.interval.low >= -part.max_drop, gain.interval.high < -part.max_drop
     status = Status.PASS if ok else Status.FAIL if bad else Status.UNANSWERED
     fix = "" if ok else "look at these rows: missing columns, other habits, too few of them in training"
     return Check(
-        name=name, status=status, says=says, fix=fix, value=gain.gain,
-        bar=f"≥ -{part.max_drop:g} ([[slices]] max_drop), by the lower end", interval=interval, n_rows=result.n_rows,
+        name=name,
+        status=status,
+        says=says,
+        fix=fix,
+        value=gain.value,
+        bar=f"≥ -{part.max_drop:g} ([[slices]] max_drop), by the lower end",
+        interval=gain.interval,
+        n_rows=result.n_rows,
     )
 
 
@@ -141,14 +190,18 @@ def slices_figure(results: Sequence[SliceResult], metric: Metric) -> Figure | No
     if not held:
         return None
     names, gains = [name for name, _ in held], [gain for _, gain in held]
-    worst = min(zip(gains, names, strict=True), key=lambda pair: pair[0].gain)
+    worst = min(zip(gains, names, strict=True), key=lambda pair: pair[0].value)
     mark = Mark(
-        kind="intervals", x=[g.gain for g in gains], y=names, low=[g.low for g in gains], high=[g.high for g in gains]
+        kind="intervals",
+        x=[g.value for g in gains],
+        y=names,
+        low=[g.interval.low for g in gains],
+        high=[g.interval.high for g in gains],
     )
     return Figure(
         name="slices",
         title="Rows that matter by themselves",
-        says=f"The gain over the best baseline on each declared slice; the least is on '{worst[1]}', {worst[0].gain:+.4f}.",
+        says=f"The gain over the best baseline on each declared slice; the least is on '{worst[1]}', {worst[0].value:+.4f}.",
         x=Axis(label=f"gain in {metric.title} over the baseline"),
         y=Axis(label="", scale="category"),
         marks=[Mark(kind="rule", x=[0.0], name="no gain", role="reference"), mark],
@@ -163,8 +216,8 @@ def _table(results: Sequence[SliceResult], metric: Metric) -> Table:
             r.n_rows,
             round(r.ours, 4),
             round(r.baseline, 4),
-            round(r.gain.low, 4) if r.gain else None,
-            round(r.gain.high, 4) if r.gain else None,
+            round(r.gain.interval.low, 4) if r.gain else None,
+            round(r.gain.interval.high, 4) if r.gain else None,
         )
         for r in results
     ]

@@ -22,6 +22,8 @@ _HEAD = 128 * 1024
 _RAGGED = 0.01
 _SHOWN = 20
 _DELIMITERS = ",\t;|"
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_BEYOND = "\x1fbeyond"
 _YEARS = range(1900, 2101)
 
 
@@ -76,12 +78,14 @@ def read_csv(path: Path) -> CsvText:
     if not head.strip():
         raise DataError("the file is empty", where=str(path), fix="name a file with a header and rows")
     mark = _delimiter(head, path)
-    quote, shape = _quoting(content, mark)
-    names, has_header = _header(head, mark, quote, path, notes)
-    broken, keep = _broken(content, shape, len(names), has_header, path)
-    table = _parse(content, names, mark, quote, has_header=has_header, path=path)
-    blank = shape.fields[has_header:] == 0
-    table = _rows(table, keep, blank, path)
+    table = _even(content, head, mark, path=path, notes=notes)
+    broken: list[BrokenLine] = []
+    if table is None:
+        quote, shape = _quoting(content, mark)
+        names, has_header = _header(head, mark, quote, path=path, notes=notes)
+        broken, keep = _broken(content, shape, len(names), has_header=has_header, path=path)
+        table = _parse(content, names, mark, quote, has_header=has_header, path=path)
+        table = _rows(table, keep, shape.fields[has_header:] == 0, path)
     if mark != ",":
         notes.append(f"'{path.name}': columns are separated by {'tabs' if mark == chr(9) else repr(mark)}")
     if broken:
@@ -120,7 +124,7 @@ def _is_utf8(path: Path) -> bool:
 
 
 def _decoded(data: bytes, path: Path, notes: list[str]) -> tuple[bytes, list[str]]:
-    for mark, name in ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16")):
+    for mark, name in _MARKS:
         if data.startswith(mark):
             return data.decode(name, "replace").encode(), notes
     if b"\0" in data[:4]:
@@ -165,7 +169,7 @@ def _hangul(data: bytes) -> str | None:
         return None
     beyond = [c for c in text[:200_000] if ord(c) > 127]  # noqa: PLR2004
     hangul = sum("가" <= c <= "힣" for c in beyond)
-    return text if beyond and hangul > 0.8 * len(beyond) else None  # noqa: PLR2004
+    return text if beyond and hangul > 0.8 * len(beyond) else None
 
 
 def _unzstd(path: Path) -> bytes:
@@ -226,41 +230,63 @@ def _odd(shape: _Shape) -> float:
 
 
 def _shape(content: Path | bytes, mark: str, quote: str | None) -> _Shape:
-    """Count fields by counting delimiters between line ends, both outside of quotes."""
-    ends, marks, breaks = [], [], []
-    at, inside = 0, 0
+    """Count each record's fields: delimiters between line ends, both outside of quotes."""
+    ends, fields, lines, held = [], [], [], _Carry()
     for block in _blocks(content):
         data = np.frombuffer(block, np.uint8)
-        outside = np.ones(len(data), bool)
-        if quote is not None and quote.encode() in block:
-            parity = np.bitwise_xor.accumulate((data == ord(quote)).view(np.uint8)) ^ inside
-            outside, inside = parity == 0, int(parity[-1])
-        elif inside:
-            outside = np.zeros(len(data), bool)
-        lines = np.flatnonzero(data == 10)  # noqa: PLR2004  # \n
-        ends.append(at + lines[outside[lines]])
-        breaks.append(at + lines)
-        commas = np.flatnonzero(data == ord(mark))
-        marks.append(at + commas[outside[commas]])
-        at += len(data)
-    return _records(np.concatenate(ends), np.concatenate(marks), np.concatenate(breaks), (content, at, bool(inside)))
+        outside = _outside(data, block, quote, held)
+        breaks = np.flatnonzero(data == 10)  # noqa: PLR2004  # \n
+        is_mark = data == ord(mark)
+        if outside is not None:
+            is_mark &= outside
+        before = np.cumsum(is_mark, dtype=np.int32)
+        whole = np.arange(len(breaks)) if outside is None else np.flatnonzero(outside[breaks])
+        at = breaks[whole]
+        ends.append(held.size + at)
+        lines.append(held.breaks + whole + 1)
+        if len(at):
+            fields.append(np.diff(before[at], prepend=-held.marks).astype(np.int64))
+            held.marks = int(before[-1] - before[at[-1]])
+        else:
+            held.marks += int(before[-1])
+        held.size += len(data)
+        held.breaks += len(breaks)
+    joined = [np.concatenate([np.zeros(0, np.int64), *parts]) for parts in (ends, fields, lines)]
+    return _records(joined[0], joined[1] + 1, joined[2], (content, held))
+
+
+@dataclass(slots=True)
+class _Carry:
+    """What one block of a file hands on to the next."""
+
+    size: int = 0
+    breaks: int = 0
+    marks: int = 0
+    inside: int = 0
+
+
+def _outside(data: NDArray[np.uint8], block: bytes, quote: str | None, held: _Carry) -> NDArray[np.bool_] | None:
+    """Say which bytes stand outside of quotes; None when all do."""
+    if quote is None or (quote.encode() not in block and not held.inside):
+        return None
+    parity = (np.cumsum(data == ord(quote), dtype=np.int32) + held.inside) & 1
+    held.inside = int(parity[-1])
+    return np.asarray(parity == 0)
 
 
 def _records(
-    ends: NDArray[np.int64],
-    marks: NDArray[np.int64],
-    breaks: NDArray[np.int64],
-    rest: tuple[Path | bytes, int, bool],
+    ends: NDArray[np.int64], fields: NDArray[np.int64], last: NDArray[np.int64], rest: tuple[Path | bytes, _Carry]
 ) -> _Shape:
-    content, size, open_quote = rest
-    if len(ends) == 0 or ends[-1] < size - 1:
-        ends = np.append(ends, size)  # the last line has no end
+    """Add the last record where the file doesn't end in a line end; find blank ones and first lines."""
+    content, held = rest
+    if len(ends) == 0 or ends[-1] < held.size - 1:
+        ends, fields = np.append(ends, held.size), np.append(fields, held.marks + 1)
+        last = np.append(last, held.breaks + 1)
     starts = np.concatenate([[0], ends[:-1] + 1])
-    fields = np.diff(np.searchsorted(marks, np.append(starts, size + 1))) + 1
+    lines = np.concatenate([[1], last[:-1] + 1])
     short = np.flatnonzero(ends - starts <= 1)  # '' or '\r'
     fields[[i for i in short if _slice(content, int(starts[i]), int(ends[i])).strip() == b""]] = 0
-    lines = np.searchsorted(breaks, starts, side="left") + 1
-    return _Shape(fields, lines, starts, open_quote)
+    return _Shape(fields, lines, starts, bool(held.inside))
 
 
 def _slice(content: Path | bytes, start: int, end: int) -> bytes:
@@ -272,7 +298,7 @@ def _slice(content: Path | bytes, start: int, end: int) -> bytes:
 
 
 def _broken(
-    content: Path | bytes, shape: _Shape, n_fields: int, has_header: int, path: Path
+    content: Path | bytes, shape: _Shape, n_fields: int, *, has_header: int, path: Path
 ) -> tuple[list[BrokenLine], NDArray[np.bool_]]:
     """Return the lines that don't fit, and which records to keep."""
     fields, lines = shape.fields[has_header:], shape.lines[has_header:]
@@ -299,7 +325,7 @@ def _broken(
 
 
 def _header(
-    head: str, mark: str, quote: str | None, path: Path, notes: list[str]
+    head: str, mark: str, quote: str | None, *, path: Path, notes: list[str]
 ) -> tuple[list[str], int]:
     """Return the columns' names, and 1 when they stand in the file, else 0."""
     rows = _first_rows(head, mark, quote)
@@ -384,6 +410,28 @@ def clean_names(names: Sequence[str], where: str, notes: list[str]) -> list[str]
 
 
 # ------------------------------------------------------------------------------------------------ cells
+
+
+def _even(
+    content: Path | bytes, head: str, mark: str, *, path: Path, notes: list[str]
+) -> pl.DataFrame | None:
+    """Read a file whose every line plainly fits the header; None when that takes a closer look.
+
+    Plainly: no cell beyond the last column, no empty cell in it, and as many rows as lines. Then no field is missing
+    and no quote swallowed a line, and the fields need not be counted.
+    """
+    told: list[str] = []
+    names, has_header = _header(head, mark, '"', path=path, notes=told)
+    try:
+        table = _parse(content, [*names, _BEYOND], mark, '"', has_header=has_header, path=path)
+    except DataError:
+        return None
+    lines = sum(block.count(b"\n") for block in _blocks(content))
+    even = table[_BEYOND].null_count() == table.height and table[names[-1]].null_count() == 0
+    if not even or table.height == 0 or lines - table.height - has_header not in {0, -1}:
+        return None
+    notes += told
+    return table.drop(_BEYOND)
 
 
 def _parse(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -209,9 +210,7 @@ class Ledger:
             connection.execute(insert(tables.runs).values(row))
         return run_id
 
-    def append(
-        self, kind: str, body: object, *, run_id: str | None = None, at: datetime | None = None
-    ) -> int:
+    def append(self, kind: str, body: object, *, run_id: str | None = None, at: datetime | None = None) -> int:
         """Record that something happened.
 
         Parameters
@@ -397,6 +396,8 @@ def _engine(at: str | Path, *, write: bool) -> tuple[Engine, str]:
         return create_engine(url, pool_pre_ping=True), url.render_as_string(hide_password=True)
     path = Path(at).resolve()
     query = {"mode": "rwc" if write else "ro", "uri": "true"}
+    if not write and not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
+        query["immutable"] = "1"  # where nobody can write, SQLite could not make the files of its write-ahead log
     engine = create_engine(URL.create("sqlite", database=f"file:{quote(str(path))}", query=query))
     event.listen(engine, "connect", _prepare_to_write if write else _prepare_to_read)
     event.listen(engine, "begin", _begin)
@@ -404,9 +405,7 @@ def _engine(at: str | Path, *, write: bool) -> tuple[Engine, str]:
 
 
 def _prepare_to_read(connection: sqlite3.Connection, _: object) -> None:
-    connection.isolation_level = (
-        None  # else the driver commits before it makes a table: no migration in one piece
-    )
+    connection.isolation_level = None  # else the driver commits before it makes a table: no migration in one piece
     connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
     connection.execute("PRAGMA foreign_keys = ON")
 
@@ -449,9 +448,7 @@ def upgrade(engine: Engine, *, scripts: Path | None = None) -> None:
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config()
-    config.set_main_option(
-        "script_location", str(scripts or Path(__file__).parent / "migrations").replace("%", "%%")
-    )
+    config.set_main_option("script_location", str(scripts or Path(__file__).parent / "migrations").replace("%", "%%"))
     config.set_main_option("path_separator", "os")
     with engine.begin() as connection:
         config.attributes["connection"] = connection

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 
 from mulle.core.errors import DataError, MissingExtra
-from mulle.store.csv_file import BrokenLine, clean_names, read_csv, settle
+from mulle.store.csv_file import clean_names, read_csv, settle
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 _CSV = (".csv", ".tsv", ".txt", ".tab")
@@ -224,7 +224,8 @@ def _in_folder(folder: Path) -> tuple[list[Path], Path | None]:
     formats = {_format(p) for p in data}
     if len(formats) == 1:
         return data, None
-    what = f"files of several formats ({', '.join(sorted(map(str, formats)))})" if formats else "nothing that can be read"
+    several = f"files of several formats ({', '.join(sorted(map(str, formats)))})"
+    what = several if formats else "nothing that can be read"
     raise DataError(
         f"the folder '{folder.name}' holds {what}",
         where=str(folder),
@@ -235,8 +236,8 @@ def _in_folder(folder: Path) -> tuple[list[Path], Path | None]:
 def _format(path: Path) -> str | None:
     """Return csv, parquet, arrow or jsonl by the ending; None when it is none of these."""
     endings = [s.lower() for s in path.suffixes]
-    packed = bool(endings) and endings[-1] in _PACKED
-    ending = (endings[-2] if packed and len(endings) > 1 else "") if packed else (endings[-1] if endings else "")
+    packed = endings[-1:] != [] and endings[-1] in _PACKED
+    ending = "".join(endings[-2:-1] if packed else endings[-1:])
     for name, known in (("csv", _CSV), ("parquet", (".parquet", ".pq")), ("arrow", _ARROW), ("jsonl", _LINES)):
         if ending in known and not (packed and name in {"parquet", "arrow"}):
             return name
@@ -402,7 +403,7 @@ def _from_pandas(frame: Any) -> pl.DataFrame:
 
 def _pandas_column(name: str, column: Any) -> pl.Series:
     try:
-        return pl.from_pandas(column.rename(name))
+        return pl.Series(name, pl.from_pandas(column.rename(name)))
     except ModuleNotFoundError as error:
         raise MissingExtra("pandas frames need pyarrow", fix="pip install pyarrow") from error
     except Exception:  # noqa: BLE001  # Arrow refuses mixed columns with errors of its own

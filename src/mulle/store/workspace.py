@@ -49,9 +49,7 @@ class Workspace:
         self._lock = lock
 
     @classmethod
-    def open(
-        cls, folder: str | Path, *, write: bool, command: str = "mulle", ledger: str | None = None
-    ) -> Self:
+    def open(cls, folder: str | Path, *, write: bool, command: str = "mulle", ledger: str | None = None) -> Self:
         """Open the workspace of a project.
 
         Parameters
