@@ -26,6 +26,7 @@ import psutil
 
 import mulle
 from mulle.compute.local import LocalWorkshop
+from mulle.core import settings
 from mulle.core.errors import StoreError, WorkError
 from mulle.core.project import DataPart, Page
 from mulle.core.registry import import_file
@@ -35,6 +36,8 @@ from mulle.store.workspace import Workspace
 N_DRAWS = 36
 N_SUMS = 4
 N_UNITS = N_DRAWS + N_SUMS + 1
+AT_WORK = 0.7
+"""The share of kills that are timed from the first unit on; the others may hit the start."""
 DIE_WITHIN_S = 2.0
 """How long a worker may take to die after its driver."""
 
@@ -105,28 +108,36 @@ class Project:
     """Names of the units that were finished at the last kill."""
     faults: list[str] = field(default_factory=list)
 
-    def live(self, seconds: float | None) -> bool:
-        """Start the driver and kill it after so many seconds; return whether it had ended before."""
+    def live(self, seconds: float | None = None, *, at_work: bool = False) -> bool:
+        """Start the driver and kill it after so many seconds (at work, if so asked); return whether it had ended."""
         self.life += 1
         (self.folder / "life").write_text(str(self.life), "utf-8")
         driver = subprocess.Popen(
             [sys.executable, __file__, "--drive"],
             cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(self.folder.parent / "frozen")},
+            env={**settings.environment(), "PYTHONPATH": str(self.folder.parent / "frozen")},
             start_new_session=True,
         )
+        while at_work and driver.poll() is None and not self.is_at_work():
+            time.sleep(0.005)
         try:
             if driver.wait(seconds) != 0:
                 self.faults.append(f"life {self.life} ended with status {driver.returncode}")
-            ended = True
         except subprocess.TimeoutExpired:
-            ended = False
-            workers = psutil.Process(driver.pid).children(recursive=True)
-            os.killpg(driver.pid, signal.SIGKILL)
-            driver.wait()
-            self.see_them_dead(workers)
+            self.kill(driver)
         self.compare()
-        return ended
+        return driver.returncode != -signal.SIGKILL
+
+    def is_at_work(self) -> bool:
+        """Return whether a unit was begun in this life."""
+        return any(life == self.life for life, _ in self.begun())
+
+    def kill(self, driver: subprocess.Popen[bytes]) -> None:
+        """Kill the driver, which shares no process group with its workers."""
+        workers = psutil.Process(driver.pid).children(recursive=True)
+        os.killpg(driver.pid, signal.SIGKILL)
+        driver.wait()
+        self.see_them_dead(workers)
 
     def see_them_dead(self, workers: list[psutil.Process]) -> None:
         """Note each worker that outlived its driver."""
@@ -211,16 +222,16 @@ def torment(home: Path, *, kills: int, rng: np.random.Generator) -> list[str]:
     shutil.copytree(Path(mulle.__file__).parent, home / "frozen" / "mulle")
     calm = make(home / "calm")
     started = time.perf_counter()
-    calm.live(None)
+    calm.live()
     lasts = time.perf_counter() - started
     print(f"undisturbed: {lasts:.1f} s, {N_UNITS} units, total {calm.result()[0]}")
-    print(f"{'kill':>4} {'after s':>8} {'kept':>5} {'begun':>6}")
+    print(f"{'kill':>4} {'s after':>8} {'':<10} {'kept':>5} {'begun':>6}")
     projects: list[Project] = []
     killed = 0
     while killed < kills or not projects[-1].life:
         project = make(home / f"project {len(projects)}")
         projects.append(project)
-        killed += torment_one(project, kills - killed, killed, lasts, rng)
+        killed += torment_one(project, kills - killed, before=killed, lasts=lasts, rng=rng)
         if project.result() != calm.result():
             project.faults.append(f"{project.folder.name}: not what the undisturbed run found")
         project.inspect()
@@ -228,17 +239,17 @@ def torment(home: Path, *, kills: int, rng: np.random.Generator) -> list[str]:
     return [fault for project in [calm, *projects] for fault in project.faults]
 
 
-def torment_one(project: Project, kills: int, before: int, lasts: float, rng: np.random.Generator) -> int:
+def torment_one(project: Project, kills: int, *, before: int, lasts: float, rng: np.random.Generator) -> int:
     """Kill one project's driver at most so often, then let it end; return how often it was killed."""
     for n in range(kills):
-        seconds = rng.uniform(0.05, lasts / 3)
-        if project.live(seconds):
+        at_work = bool(rng.random() < AT_WORK)
+        seconds = rng.uniform(0.0, 1.0 if at_work else lasts / 3)
+        if project.live(seconds, at_work=at_work):
             return n
-        print(
-            f"{before + n + 1:>4} {seconds:>8.2f} {len(project.kept):>5} {len(project.begun()):>6}",
-            flush=True,
-        )
-    project.live(None)
+        since = "first unit" if at_work else "start"
+        counts = f"{len(project.kept):>5} {len(project.begun()):>6}"
+        print(f"{before + n + 1:>4} {seconds:>8.2f} {since:<10} {counts}", flush=True)
+    project.live()
     return kills
 
 

@@ -21,7 +21,7 @@ import tempfile
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, process_time
 from typing import Any
 
 import numpy as np
@@ -57,13 +57,16 @@ def report(bundle: Bundle, rows: Sequence[Row]) -> None:
     ours = times_us(bundle.predict_one, rows, 5_000)
     table = pl.DataFrame([dict(rows[i % len(rows)]) for i in range(50_000)], infer_schema_length=None)
     seconds = median_us(lambda: bundle.predict(table), 3) / 1e6
+    began = process_time()
+    bundle.predict(table)
+    core_s = process_time() - began
     theirs = times_us(pipeline_of(bundle, rows), rows, 200)
     print(f"{bundle!r}, {bundle.size_bytes / 1e6:.2f} MB, opens in {load:.0f} ms, {len(rows):,} different rows")
     print(f"{'':32} {'p50 µs':>9} {'p95 µs':>9}")
     for name, held in (("Bundle.predict_one", ours), ("scikit-learn pipeline, one row", theirs)):
         print(f"{name:32} {np.percentile(held, 50):9,.0f} {np.percentile(held, 95):9,.0f}")
     print(f"one row: {np.median(theirs) / np.median(ours):.0f} × faster than the pipeline")
-    print(f"batch:   {len(table) / seconds:,.0f} rows/s on one core (50,000 rows)")
+    print(f"batch:   {len(table) / core_s:,.0f} rows/s of one core's time; {len(table) / seconds:,.0f} by the clock")
 
 
 def times_us(ask: Callable[[Row], object], rows: Sequence[Row], n: int) -> list[float]:

@@ -1,6 +1,6 @@
 """Write the reference pages that follow from the code: `python tools/reference.py`. A test compares them."""
 
-# ruff: noqa: E501  # lines of prose
+# lines of prose
 
 from __future__ import annotations
 
@@ -70,8 +70,7 @@ def _table(name: str, field: FieldInfo) -> Iterator[str]:
         yield "```toml"
         yield f"[{name}]"
         yield from (
-            f"{toml(key) if '.' in key else key} = {toml(value)}"
-            for key, value in (field.examples or [{}])[0].items()
+            f"{toml(key) if '.' in key else key} = {toml(value)}" for key, value in (field.examples or [{}])[0].items()
         )
         yield "```"
         return

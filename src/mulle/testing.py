@@ -396,16 +396,19 @@ class _Bench:
         assert reached <= bar, f"20 rows of 40 columns are learned by heart: loss {reached:.3g}, at most {bar:.3g}"
 
     def check_weights(self) -> None:
-        rng = np.random.default_rng([self.seed, 3])
+        rows, others = self._contradictory(3), self._contradictory(4)
+        prediction = self.predict(self.fit(rows, others).scorer, others.matrix)
+        mean = float(prediction[:, -1 if self.loss.name != "softmax" else 1].mean())
+        assert mean > 0.8, f"rows of weight 10 outvote rows of weight .1: the mean prediction is {mean:.2f}"  # noqa: PLR2004
+
+    def _contradictory(self, salt: int) -> Rows:
+        """Make rows whose columns say nothing; those of target 1 weigh a hundred times those of target 0."""
         heavy = np.arange(200) % 2
-        rows = Rows(
-            matrix=rng.normal(size=(200, 3)).astype(np.float32),
+        return Rows(
+            matrix=np.random.default_rng([self.seed, salt]).normal(size=(200, 3)).astype(np.float32),
             target=heavy.astype(np.float64),
             weight=np.where(heavy > 0, 10.0, 0.1),
         )
-        prediction = self.predict(self.fit(rows, rows).scorer, rows.matrix)
-        mean = float(prediction[:, -1 if self.loss.name != "softmax" else 1].mean())
-        assert mean > 0.8, f"rows of weight 10 outvote rows of weight .1: the mean prediction is {mean:.2f}"  # noqa: PLR2004
 
     def check_nothing_to_learn(self, rows: Rows) -> None:
         still = Rows(matrix=rows.matrix, target=np.full(len(rows.target), rows.target[0]))

@@ -26,8 +26,6 @@ def seen():
         if target is None:
             target = rng.integers(0, 2, table.height).astype(float)
         task = "regression" if not classes else "binary" if len(classes) == 2 else "multiclass"
-        return Seen(
-            table=table, features=features, task=task, target=target, classes=classes, rng=rng, **more
-        )
+        return Seen(table=table, features=features, task=task, target=target, classes=classes, rng=rng, **more)
 
     return build

@@ -163,9 +163,7 @@ def test_contradictory_targets_give_the_ceiling(seen):
 
 
 def test_contradictory_numbers_give_the_ceiling_of_r2(seen):
-    found = only(
-        seen({"a": [1.0, 1.0, 2.0, 2.0]}, np.array([0.0, 2.0, 10.0, 12.0]), classes=()), "data.contradictions"
-    )
+    found = only(seen({"a": [1.0, 1.0, 2.0, 2.0]}, np.array([0.0, 2.0, 10.0, 12.0]), classes=()), "data.contradictions")
     assert "explain more than 96.2 %" in found.says
 
 
@@ -268,9 +266,9 @@ def test_on_few_rows_a_near_perfect_column_is_a_suspicion(seen):
 
 def test_a_target_of_numbers_and_one_of_classes_can_leak_too(seen):
     y = np.exp(x())
-    assert [
-        left.column for left in leaks(seen({"cents": y * 100, "a": x(seed=3)}, y, classes=())).left_out
-    ] == ["cents"]
+    assert [left.column for left in leaks(seen({"cents": y * 100, "a": x(seed=3)}, y, classes=())).left_out] == [
+        "cents"
+    ]
     k = (np.arange(N) % 3).astype(float)
     named = ["abc"[int(v)] for v in k]
     classes = ("a", "b", "c")

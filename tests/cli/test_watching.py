@@ -1,5 +1,7 @@
 """Who watches a run: lines for logs, a moving block for terminals; both leave the same clean transcript."""
 
+# ruff: noqa: ARG001  # fixtures are asked for by name; the stand-in keeps the signatures
+
 import contextlib
 import io
 import re
@@ -76,20 +78,14 @@ def test_an_overridden_check_is_shown_as_such(runs, capsys):
 
 @pytest.fixture
 def terminal():
-    return Console(
-        file=io.StringIO(), force_terminal=True, width=110, height=30, color_system="standard", record=True
-    )
+    return Console(file=io.StringIO(), force_terminal=True, width=110, height=30, color_system="standard", record=True)
 
 
 def test_the_live_view_leaves_the_same_transcript(runs, run, terminal):
     with LiveView(terminal) as watch:
         runs.watched(run, watch)
     text = click.unstyle(terminal.export_text())
-    kept = [
-        line.rstrip()
-        for line in text.splitlines()
-        if re.match(r"(problem|data|model) |           [?✗→b]", line)
-    ]
+    kept = [line.rstrip() for line in text.splitlines() if re.match(r"(problem|data|model) |           [?✗→b]", line)]
     assert kept[: len(TRANSCRIPT.splitlines())] == TRANSCRIPT.splitlines()
     assert sum("best catboost" in line for line in kept) == 1  # the last one only
 

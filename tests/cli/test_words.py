@@ -1,5 +1,7 @@
 """Each word does what it says, and leaves with the right code."""
 
+# ruff: noqa: ARG001  # fixtures are asked for by name; the stand-in keeps the signatures
+
 import json
 import subprocess
 import sys
@@ -28,16 +30,14 @@ def test_help_imports_nothing_heavy_and_names_every_word():
         "import sys\nfrom mulle.cli.main import main\nsys.argv = ['mulle', '--help']\n"
         "try:\n    main()\nfinally:\n    print('LOADED', *sorted(sys.modules))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)  # noqa: S603  # our own words
     shown, _, loaded = done.stdout.partition("LOADED")
     assert not HEAVY & set(loaded.split())
     assert all(f"\n  {word} " in shown for word in ALL)
 
 
 def test_python_m_mulle_is_mulle():
-    done = subprocess.run(
-        [sys.executable, "-m", "mulle", "--version"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-m", "mulle", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout.startswith("mulle ")
 
 
@@ -139,7 +139,7 @@ def test_a_partial_run_is_shown_and_leaves_with_130(project, api, runs, mulle_):
     api.ends = runs.FakeRun([runs.problem()], interrupted=True)
     done = mulle_("run")
     assert done.exit_code == 130
-    assert "problem" in done.stdout
+    assert "ship? not yet: the run was stopped" in done.stdout
 
 
 # ------------------------------------------------------------------------------------------ results and words

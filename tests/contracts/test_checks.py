@@ -46,7 +46,7 @@ def seen(rows=N, target=None, classes=("no", "yes"), task="binary"):
 
 
 TABLES = {
-    "binary": lambda: seen(),
+    "binary": seen,
     "numbers": lambda: seen(target=RNG.normal(size=N), classes=(), task="regression"),
     "classes": lambda: seen(target=(np.arange(N) % 3.0), classes=("a", "b", "c"), task="multiclass"),
     "several labels": lambda: seen(target=np.ones((N, 2)), classes=("a", "b"), task="toy"),
@@ -65,9 +65,7 @@ def test_a_registered_check_answers_in_full_on_any_table(name, table):
         assert any(letter.isdigit() for letter in answer.says) or answer.status is not Status.FAIL
         assert answer.status in {Status.PASS, Status.NOTE} or answer.fix
         assert "  " not in answer.says
-        assert answer.evidence is None or all(
-            len(r) == len(answer.evidence.columns) for r in answer.evidence.rows
-        )
+        assert answer.evidence is None or all(len(r) == len(answer.evidence.columns) for r in answer.evidence.rows)
         assert from_json(Check, to_json(answer)).says == answer.says
     assert TABLE.equals(before)
 

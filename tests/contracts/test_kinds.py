@@ -1,5 +1,7 @@
 """What every kind promises: it reads in training as it does in serving, one row as many, and its views are graphs."""
 
+# ruff: noqa: DTZ001  # moments without a zone are what is tested
+
 from __future__ import annotations
 
 import datetime as dt
@@ -20,11 +22,64 @@ from mulle.kinds.preparation import Preparation, canonical, request, wires
 from mulle.runtime import encode
 
 WORDS = st.sampled_from(
-    ["", " ", "a", "b ", "Yes", "no", "?", "NA", "7", "7.0", "-3", "1,234", "1.234,5", "12 %", "€5", "(8)", "1e5", "inf"]
-    + ["-inf", "nan", "1e999", "0x1", "1_000", "٣", "5.", ".5", "+5", "1 234", "café", "cafe\u0301", "서울", "x\x1fy", "\x1c"]
-    + ["2024-01-05", "2024-01-05 10:11:12", "2024-01-05T10:11:12Z", "2024-01-05T10:11:12.5+09:00", "5 Jan 2024"]
-    + ["05/01/2024", "20240105", "2024-02-30", "0000-01-01", "9999-12-31", "2024-01-05 23:59:60", "1969-07-20 20:17:40"]
-    + ['["a", "b"]', "a|b", "x; y", "[]", "['q']", "true", "False", "on", "1.0", "90.5", "-180"]
+    [
+        "",
+        " ",
+        "a",
+        "b ",
+        "Yes",
+        "no",
+        "?",
+        "NA",
+        "7",
+        "7.0",
+        "-3",
+        "1,234",
+        "1.234,5",
+        "12 %",
+        "€5",
+        "(8)",
+        "1e5",
+        "inf",
+        "-inf",
+        "nan",
+        "1e999",
+        "0x1",
+        "1_000",
+        "٣",
+        "5.",
+        ".5",
+        "+5",
+        "1 234",
+        "café",
+        "cafe\u0301",
+        "서울",
+        "x\x1fy",
+        "\x1c",
+        "2024-01-05",
+        "2024-01-05 10:11:12",
+        "2024-01-05T10:11:12Z",
+        "2024-01-05T10:11:12.5+09:00",
+        "5 Jan 2024",
+        "05/01/2024",
+        "20240105",
+        "2024-02-30",
+        "0000-01-01",
+        "9999-12-31",
+        "2024-01-05 23:59:60",
+        "1969-07-20 20:17:40",
+        '["a", "b"]',
+        "a|b",
+        "x; y",
+        "[]",
+        "['q']",
+        "true",
+        "False",
+        "on",
+        "1.0",
+        "90.5",
+        "-180",
+    ]
 )
 FLOATS = st.floats(width=64) | st.sampled_from([0.0, 1.0, -0.0, 1e300, float("nan"), float("inf")])
 OPTIONS = {
@@ -47,7 +102,7 @@ def feature(kind: str, options: dict[str, object]) -> Feature:
 def agrees(kind: str, options: dict[str, object], column: pl.Series) -> None:
     """Hold training against serving on one raw column."""
     it = feature(kind, options)
-    raw = pl.DataFrame({name: column for name in it.columns})
+    raw = pl.DataFrame(dict.fromkeys(it.columns, column))
     table, faults = canonical([it], raw)
     part = kinds.get(kind)
     trained = part.to_wire([table[c] for c in it.columns], it.options)
@@ -159,7 +214,10 @@ def columns_of(kind: str, rng: np.random.Generator, n: int) -> list[pl.Series]:
     }[kind]
     part = kinds.get(kind)
     lists = [[None if g else v for v, g in zip(list(m), gone, strict=True)] for m in made]
-    return [pl.Series(f"c{i}", [getattr(v, "item", lambda v=v: v)() for v in m], dtype=part.dtype) for i, m in enumerate(lists)]
+    return [
+        pl.Series(f"c{i}", [getattr(v, "item", lambda v=v: v)() for v in m], dtype=part.dtype)
+        for i, m in enumerate(lists)
+    ]
 
 
 VIEWS = [(k.name, v) for k in kinds for v in k.views]

@@ -11,7 +11,7 @@ from mulle.core.registry import import_file
 from mulle.kinds.base import Facts
 from mulle.tasks import tasks
 from mulle.tasks.recognise import recognise
-from mulle.testing import check_task
+from mulle.testing import check_figure, check_task
 
 PARTS = Path(__file__).parent / "parts"
 RNG = np.random.default_rng(0)
@@ -42,6 +42,17 @@ def test_a_registered_task_keeps_its_contract(name):
     raw = RNG.random((N, OUTPUTS[name]))
     prediction = raw / raw.sum(axis=1, keepdims=True) if OUTPUTS[name] > 1 else raw
     check_task(tasks.get(name), COLUMNS[name], prediction)
+
+
+@pytest.mark.parametrize("name", list(COLUMNS))
+def test_rows_that_are_few_empty_or_of_one_class_can_be_drawn(name):
+    task, target = tasks.get(name), tasks.get(name).read(COLUMNS[name])
+    for n in (0, 1, 2):
+        values, prediction = np.zeros(n), np.full((n, OUTPUTS[name]), 1 / OUTPUTS[name])
+        for figure in task.figures(values, prediction, target.classes, values):
+            check_figure(figure)
+            assert "nan" not in figure.says
+        task.errors(values, prediction, target.classes, values)
 
 
 @pytest.mark.parametrize("name", list(COLUMNS))

@@ -15,9 +15,7 @@ def test_a_number_with_its_unit_is_that_many_units(number, unit):
     assert seconds(f"{number}{unit}") == pytest.approx(number * UNITS[unit])
 
 
-@given(
-    st.lists(st.tuples(st.integers(1, 500), st.sampled_from(["d", "h", "m", "s"])), min_size=1, max_size=4)
-)
+@given(st.lists(st.tuples(st.integers(1, 500), st.sampled_from(["d", "h", "m", "s"])), min_size=1, max_size=4))
 def test_pieces_are_added_up(pieces):
     text = " ".join(f"{number}{unit}" for number, unit in pieces)
     assert seconds(text) == pytest.approx(sum(number * UNITS[unit] for number, unit in pieces))

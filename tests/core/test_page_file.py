@@ -56,9 +56,7 @@ def faults_of(path, **how):
 
 
 def test_an_absent_page_says_how_to_get_one(tmp_path):
-    with pytest.raises(
-        ProjectError, match=r"(?s)no project file 'mulle.toml'.*mulle init FILE --target COLUMN"
-    ):
+    with pytest.raises(ProjectError, match=r"(?s)no project file 'mulle.toml'.*mulle init FILE --target COLUMN"):
         load_page(tmp_path / "mulle.toml")
 
 
@@ -70,9 +68,7 @@ def test_an_empty_page_says_how_to_get_one(page):
 
 def test_a_folder_is_no_page_but_the_page_in_it_is_named(page, tmp_path):
     page(SMALL)
-    with pytest.raises(
-        ProjectError, match=r"(?s)is a folder, not a project file.*name the file: .*mulle\.toml"
-    ):
+    with pytest.raises(ProjectError, match=r"(?s)is a folder, not a project file.*name the file: .*mulle\.toml"):
         load_page(tmp_path)
 
 
@@ -269,9 +265,7 @@ def test_a_misspelt_key_is_told_once_and_not_as_missing_too(page):
 
 
 def test_known_names_that_are_wrong_are_told_with_their_lines(page):
-    path = page(
-        f'{SMALL}kinds = {{ zip = "categry" }}\n[objective]\nmetric = "acuracy"\nfamilies = ["liner"]\n'
-    )
+    path = page(f'{SMALL}kinds = {{ zip = "categry" }}\n[objective]\nmetric = "acuracy"\nfamilies = ["liner"]\n')
     known = {
         "objective.metric": ["accuracy", "roc_auc"],
         "objective.families": ["linear"],
@@ -413,9 +407,7 @@ def test_set_answers_an_open_question_in_its_place(page):
     asked = f'[objective]\nmetric = "roc_auc"\n{asked}\nbudget = "60s"\n'
     path = page(SMALL + asked)
     set_key(path, "costs.false_negative", "20")
-    assert "costs = { false_negative = 20 }  # open: what does each mistake cost?\nbudget" in path.read_text(
-        "utf-8"
-    )
+    assert "costs = { false_negative = 20 }  # open: what does each mistake cost?\nbudget" in path.read_text("utf-8")
     set_key(path, "costs.false_positive", "1.5")
     assert "costs = { false_negative = 20, false_positive = 1.5 }\nbudget" in path.read_text("utf-8")
 
@@ -433,9 +425,7 @@ def test_set_works_on_a_table_written_out_in_full(page):
 
 def test_set_knows_keys_whose_name_people_choose(page):
     path = page(f"{SMALL}[checks]\ndata.missing = 0.5\n")
-    set_keys(
-        path, ["checks.data.missing=0.9", "checks.data.twins=3", "kinds.zip=category", "features.x=a / b"]
-    )
+    set_keys(path, ["checks.data.missing=0.9", "checks.data.twins=3", "kinds.zip=category", "features.x=a / b"])
     read = load_page(path)
     assert read.checks == {"data.missing": 0.9, "data.twins": 3}
     assert (read.data.kinds, read.features) == ({"zip": "category"}, {"x": "a / b"})
@@ -444,9 +434,7 @@ def test_set_knows_keys_whose_name_people_choose(page):
 @pytest.mark.parametrize("words", ["bugdet=5m", "budget=soon", "costs.false_negative=-1", "key=churned"])
 def test_set_writes_nothing_when_anything_is_wrong(page, words):
     path = page(SMALL)
-    with pytest.raises(
-        ProjectError, match=re.escape(f"mulle set {words}") if "key" not in words else "take it out"
-    ):
+    with pytest.raises(ProjectError, match=re.escape(f"mulle set {words}") if "key" not in words else "take it out"):
         set_keys(path, ["seed=3", words])
     assert path.read_text("utf-8") == SMALL
     assert [entry.name for entry in path.parent.iterdir()] == ["mulle.toml"]

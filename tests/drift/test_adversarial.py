@@ -50,9 +50,7 @@ def test_a_new_category_is_told():
 
 
 def test_the_same_seed_gives_the_same_answer():
-    first, second = (
-        tell_apart(table(1000, 1), table(1000, 2), rng=np.random.default_rng(3)) for _ in range(2)
-    )
+    first, second = (tell_apart(table(1000, 1), table(1000, 2), rng=np.random.default_rng(3)) for _ in range(2))
     assert first == second
 
 

@@ -89,9 +89,7 @@ def test_a_metric_agrees_with_scikit_learn_under_weights(  # noqa: PLR0917
     target, prediction = rows(task, seed, n, ties=ties)
     weight = np.random.default_rng(seed + 1).integers(1, 4, n).astype(float)
     expected = REFERENCE[task, name](target, prediction, weight)
-    assert metrics.get(name)(target, prediction, weight) == pytest.approx(
-        expected, rel=1e-9, abs=1e-9, nan_ok=True
-    )
+    assert metrics.get(name)(target, prediction, weight) == pytest.approx(expected, rel=1e-9, abs=1e-9, nan_ok=True)
 
 
 @pytest.mark.parametrize(("task", "name"), EVERY)

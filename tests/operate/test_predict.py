@@ -168,6 +168,16 @@ def test_ids_of_mixed_types_across_chunks_become_text(toy, tmp_path):
     assert read(tmp_path / "out.parquet")["id"].to_list() == ["0", "1", "2", "x3", "x4", "x5"]
 
 
+@pytest.mark.parametrize("ending", [".csv", ".jsonl", ".parquet"])
+def test_wide_tables_come_in_shorter_chunks(toy, tmp_path, monkeypatch, ending):
+    monkeypatch.setattr("mulle.operate.reading._CELLS", 600)
+    monkeypatch.setattr("mulle.operate.reading._LINES_CHARS", 8_000)
+    seen = []
+    predict_file(toy, write(TABLE, tmp_path / f"in{ending}"), tmp_path / "out.csv", progress=seen.append)
+    assert len(seen) >= 9
+    assert read(tmp_path / "out.csv")["id"].to_list() == TABLE["id"].to_list()
+
+
 def test_without_a_key_rows_are_numbered(toy, tmp_path):
     predict_file(toy, write(TABLE.drop("id").head(3), tmp_path / "in.csv"), tmp_path / "out.csv")
     assert read(tmp_path / "out.csv")["row"].to_list() == [1, 2, 3]

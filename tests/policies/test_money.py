@@ -105,7 +105,7 @@ def test_figures_of_money_say_their_numbers():
 
 
 def test_unknown_costs_are_refused_with_what_to_type():
-    with pytest.raises(DataError, match="mulle set costs.false_positive"):
+    with pytest.raises(DataError, match=r"mulle set costs\.false_positive"):
         expected_cost(np.array([1.0]), np.array([0.5]), 0.5, Costs())
 
 

@@ -237,7 +237,9 @@ def test_a_bare_run_gives_a_whole_page():
 def test_a_run_that_is_absent_or_broken_says_what_to_type(tmp_path):
     with pytest.raises(StoreError, match="there is no such run"):
         write_report(tmp_path / "nowhere", tmp_path / "r.html")
-    for text in ("{", "[]", '{"id": "r"}', '{"id": "r", "project": "p", "outcomes": [{"stage": "data"}]}'):
+    odd = '{"id": "r", "project": "p", "outcomes": [{"stage": "d", "question": "", "answer": "", "checks": [%s]}]}'
+    unknown = odd % '{"name": "a", "status": "MAYBE", "says": ""}'
+    for text in (unknown, "{", "[]", '{"id": "r"}', '{"id": "r", "project": "p", "outcomes": [{"stage": "data"}]}'):
         (tmp_path / "run.json").write_text(text, "utf-8")
         with pytest.raises(StoreError, match=r"fix: +mulle run"):
             write_report(tmp_path, tmp_path / "r.html")

@@ -66,7 +66,8 @@ def test_training_lies_strictly_before_validation_and_units_stay_whole(n, n_unit
     try:
         folds = make_folds(n, rng=rng(1), units=units, time=time, protocol=protocol)
     except DataError as error:
-        assert "early enough" in error.what
+        if "early enough" not in error.what:
+            raise
         return
     hold(folds, units, time)
 
@@ -161,6 +162,7 @@ def test_folds_are_read_back_as_they_were_written(tmp_path):
     assert all((a == b).all() for a, b in zip(read.train, folds.train, strict=True))
 
 
+@settings(deadline=None)
 @given(n_parts=st.integers(2, 6), seed=st.integers(0, 500), n=st.integers(6, 200))
 def test_parts_of_single_rows_are_equal_to_one_row_a_stratum(n_parts, seed, n):
     spread = rng(seed).integers(0, 4, n)

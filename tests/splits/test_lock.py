@@ -14,9 +14,7 @@ NOW = "2026-11-22T10:00:00+00:00"
 
 @pytest.fixture
 def folder(tmp_path):
-    write_lock(
-        tmp_path, Lock(seal=Seal(by="content", inputs=("a", 'ü "b"'), salt="5eed", fraction=0.2, made=NOW))
-    )
+    write_lock(tmp_path, Lock(seal=Seal(by="content", inputs=("a", 'ü "b"'), salt="5eed", fraction=0.2, made=NOW)))
     return tmp_path
 
 
@@ -36,9 +34,7 @@ def test_there_is_no_lock_in_a_new_project(tmp_path):
         open_seal(tmp_path, bundle="b", run="r", now=NOW)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "format = ", "format = 1", "format = 1\nseal = 3", "\x00", "[seal]\nby = 'x'"]
-)
+@pytest.mark.parametrize("text", ["", "format = ", "format = 1", "format = 1\nseal = 3", "\x00", "[seal]\nby = 'x'"])
 def test_a_broken_lock_is_never_taken_for_a_missing_one(tmp_path, text):
     (tmp_path / "mulle.lock").write_text(text)
     with pytest.raises(ProjectError, match="git checkout"):
@@ -92,7 +88,9 @@ def test_two_processes_that_open_at_once_are_both_counted(folder):
         "print(open_seal(Path(sys.argv[1]), bundle=sys.argv[2], run='r', now='now', reason='x').opening.number)"
     )
     running = [
-        subprocess.Popen([sys.executable, "-c", code, str(folder), f"b{i}"], stdout=subprocess.PIPE)
+        subprocess.Popen(  # noqa: S603  # our own code
+            [sys.executable, "-c", code, str(folder), f"b{i}"], stdout=subprocess.PIPE
+        )
         for i in range(3)
     ]
     numbers = sorted(int(p.communicate(timeout=60)[0]) for p in running)

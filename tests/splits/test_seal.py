@@ -54,6 +54,7 @@ def test_known_units_stand_on_known_sides_for_ever():
     ]
 
 
+@settings(deadline=None)
 @given(
     units=st.lists(st.integers(0, 2**64 - 1), max_size=60),
     more=st.lists(st.integers(0, 99)),

@@ -1,3 +1,4 @@
+# ruff: noqa: S603, S607, DOC402  # mount, where that may be done
 import os
 import shutil
 import subprocess
@@ -34,12 +35,7 @@ def disk(tmp_path: Path) -> Iterator[Disk]:
     """Mount a disk of 512 KB, where that may be done."""
     made = Disk(tmp_path / "disk")
     made.path.mkdir()
-    if (
-        os.name != "posix"
-        or os.geteuid() != 0
-        or shutil.which("mount") is None
-        or not made.mount("size=512k")
-    ):
+    if os.name != "posix" or os.geteuid() != 0 or shutil.which("mount") is None or not made.mount("size=512k"):
         pytest.skip("needs the right to mount a disk")
     yield made
     subprocess.run(["umount", str(made.path)], check=True)

@@ -4,16 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.datasets import load_breast_cancer
-from sklearn.metrics import average_precision_score, roc_auc_score
+from sklearn.datasets import load_breast_cancer  # noqa: TID253
+from sklearn.metrics import average_precision_score, roc_auc_score  # noqa: TID253
 
 from mulle.tasks.binary import Binary
 from mulle.tasks.curves import calibration_figure, sweep
 from mulle.tasks.shares import share, wilson
 
-ROWS = st.lists(
-    st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from(np.linspace(0, 1, 9).tolist())), min_size=2
-)
+ROWS = st.lists(st.tuples(st.sampled_from([0.0, 1.0]), st.sampled_from(np.linspace(0, 1, 9).tolist())), min_size=2)
 
 
 @given(ROWS)
@@ -30,9 +28,7 @@ def test_areas_agree_with_scikit_learn_ties_included(rows):
 def test_figures_of_a_real_table_say_their_numbers():
     x, y = load_breast_cancer(return_X_y=True)
     p = 1 / (1 + np.exp((x[:, 0] - 14.5) * 0.9))
-    figures = {
-        f.name: f for f in Binary().figures(y.astype(float), p[:, None], ["bad", "good"], (p > 0.5) * 1.0)
-    }
+    figures = {f.name: f for f in Binary().figures(y.astype(float), p[:, None], ["bad", "good"], (p > 0.5) * 1.0)}
     assert list(figures) == ["roc", "precision_recall", "calibration", "scores", "confusion"]
     assert share(roc_auc_score(y, p)) in figures["roc"].says
     assert figures["precision_recall"].marks[0].y[0] == pytest.approx(y.mean())

@@ -1,6 +1,7 @@
 """What the bootstraps promise, on data whose truth is known."""
 
 import importlib.util
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,15 @@ def test_an_interval_keeps_inside_the_bounds_of_the_metric():
     p[0] = 0.95
     found = estimate(metrics.get("roc_auc"), y, p, rng=rng())
     assert 0 < found.interval.low < found.value < found.interval.high <= 1
+
+
+def test_a_nearly_perfect_ranking_has_an_interval_that_holds_it_and_is_no_guess():
+    y = np.array([0.0, 1.0] * 40)
+    p = np.where(y == 1, 0.9, 0.1) + rng().random(80) * 0.05
+    p[1] = 0.11
+    found = estimate(metrics.get("roc_auc"), y, p[:, None], rng=rng())
+    assert 0.97 < found.value < 1
+    assert 0.8 < found.interval.low < found.value < found.interval.high < 1
 
 
 def test_perfect_calls_on_few_rows_are_not_certain():
@@ -221,13 +231,13 @@ def test_a_sealed_result_that_validation_did_not_promise_is_said():
 def test_a_scale_goes_there_and_back_and_keeps_the_order():
     for metric in metrics:
         values = np.sort(metric.best + (-1 if metric.greater_is_better else 1) * rng().random(50) * 0.9)
-        scale = Scale.of(metric, values, 50)
+        scale = Scale.of(metric, values, middle=float(values[25]), n_units=10_000)
         assert (np.diff(scale.to(values)) >= 0).all()
         assert scale.back(scale.to(values)) == pytest.approx(values, abs=1e-4)
 
 
 def test_a_metric_that_is_wrong_about_its_best_value_is_taken_as_it_is():
-    assert Scale.of(metrics.get("r2"), np.array([0.5, 3.0]), 10) == Scale()
+    assert Scale.of(metrics.get("r2"), np.array([0.5, 3.0]), middle=0.5, n_units=10) == Scale()
 
 
 @pytest.mark.slow
@@ -235,8 +245,6 @@ def test_intervals_hold_the_truth_and_useless_models_do_not_pass():
     path = Path(__file__).parents[2] / "benchmarks" / "intervals.py"
     spec = importlib.util.spec_from_file_location("benchmark_intervals", path)
     module = importlib.util.module_from_spec(spec)
-    import sys
-
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     telling = [module.project(seed, useless=False) for seed in range(200)]

@@ -151,15 +151,22 @@ class Seen:
 
     def columns(self, *kinds: str) -> Iterator[tuple[Feature, pl.Series]]:
         """Go over the raw columns of features of some kinds, or of all."""
+        held = set(self.table.columns)
         for feature in self.features:
             if not kinds or feature.kind in kinds:
                 for name in feature.columns:
-                    if name in self.table.columns:
+                    if name in held:
                         yield feature, self.table[name]
 
     def inputs(self) -> list[str]:
         """Return the names of all input columns that the table holds, each once."""
-        return list(dict.fromkeys(series.name for _, series in self.columns()))
+        held = set(self.table.columns)
+        return list(dict.fromkeys(name for f in self.features for name in f.columns if name in held))
+
+    def shared(self) -> list[str]:
+        """Return the names of input columns that the sealed rows have, too."""
+        other = set() if self.sealed is None else set(self.sealed.columns)
+        return [name for name in self.inputs() if name in other]
 
     def sample(self, most: int) -> NDArray[np.int64]:
         """Return at most so many rows, drawn without replacement, in order."""

@@ -48,9 +48,7 @@ class Cardinality(DataCheck):
                 value=float(rows[0][1] or 0),
                 bar=self.bar_words(seen, "≤"),
                 n_rows=seen.n_rows,
-                evidence=table(
-                    "Categories with many values", ["column", "values", "in fewer than 10 rows"], high
-                )
+                evidence=table("Categories with many values", ["column", "values", "in fewer than 10 rows"], high)
                 if high
                 else None,
             )

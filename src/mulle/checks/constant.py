@@ -23,7 +23,8 @@ class Constant(DataCheck):
 
     def look(self, seen: Seen) -> Sequence[Check]:
         """Leave constant columns out: nothing can be learnt from them."""
-        plain = [n for n in seen.inputs() if not seen.table.schema[n].is_nested()]
+        schema = seen.table.schema
+        plain = [name for name in seen.inputs() if not schema[name].is_nested()]
         if not plain or not seen.n_rows:
             return []
         columns = [pl.col(name) for name in plain]
@@ -51,8 +52,7 @@ class Constant(DataCheck):
             Check(
                 name=self.name,
                 status=Status.NOTE,
-                says=f"{named(list(found))} {verb} the same in every row ({count(len(found), 'column')}): "
-                "left out.",
+                says=f"{named(list(found))} {verb} the same in every row ({count(len(found), 'column')}): left out.",
                 value=float(len(found)),
                 bar="0 columns (by definition)",
                 n_rows=seen.n_rows,

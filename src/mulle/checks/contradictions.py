@@ -54,9 +54,7 @@ class Contradictions(DataCheck):
                 value=part,
                 bar=self.bar_words(seen, "≤", percent=True),
                 n_rows=len(known),
-                evidence=table(
-                    "Alike, with another target", ["row", *names[:COLUMNS], seen.target_name], told
-                ),
+                evidence=table("Alike, with another target", ["row", *names[:COLUMNS], seen.target_name], told),
             )
         ]
 
@@ -65,9 +63,7 @@ class Contradictions(DataCheck):
         return seen.classes[int(value)] if seen.classes else f"{value:g}"
 
 
-def _mixed(
-    group: NDArray[np.int64], size: NDArray[np.int64], target: NDArray[np.float64]
-) -> NDArray[np.bool_]:
+def _mixed(group: NDArray[np.int64], size: NDArray[np.int64], target: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Return which groups hold more than one target."""
     low, high = np.full(len(size), np.inf), np.full(len(size), -np.inf)
     np.minimum.at(low, group, target)
@@ -75,16 +71,12 @@ def _mixed(
     return np.asarray(low < high, np.bool_)
 
 
-def _ceiling(
-    seen: Seen, group: NDArray[np.int64], size: NDArray[np.int64], target: NDArray[np.float64]
-) -> str:
+def _ceiling(seen: Seen, group: NDArray[np.int64], size: NDArray[np.int64], target: NDArray[np.float64]) -> str:
     if seen.classes:
         pairs, n = np.unique(group * len(seen.classes) + target.astype(np.int64), return_counts=True)
         most = np.zeros(len(size), np.int64)
         np.maximum.at(most, pairs // len(seen.classes), n)
-        return (
-            f"So no model can be right on more than {percent(float(most.sum()) / len(target))} of these rows."
-        )
+        return f"So no model can be right on more than {percent(float(most.sum()) / len(target))} of these rows."
     mean = np.bincount(group, weights=target) / size
     within = float(((target - mean[group]) ** 2).sum())
     spread = float(((target - target.mean()) ** 2).sum())

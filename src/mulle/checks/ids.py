@@ -38,8 +38,7 @@ class Ids(DataCheck):
             Check(
                 name=self.name,
                 status=Status.NOTE,
-                says=f"{named(list(found))}: an id, left out; it would be learnt by heart and help no new "
-                "row.",
+                says=f"{named(list(found))}: an id, left out; it would be learnt by heart and help no new row.",
                 value=float(len(found)),
                 bar=self.bar_words(seen, "different values <", percent=True),
                 n_rows=seen.n_rows,

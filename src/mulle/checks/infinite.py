@@ -36,8 +36,7 @@ class Infinite(DataCheck):
             Check(
                 name=self.name,
                 status=Status.FAIL if above else Status.NOTE if found else Status.PASS,
-                says=f"{count(sum(found.values()), 'number')} in {named(list(found))} without end count as "
-                "missing."
+                says=f"{count(sum(found.values()), 'number')} in {named(list(found))} without end count as missing."
                 if found
                 else "All numbers are finite.",
                 fix="look for a division by zero where the column is made" if found else "",

@@ -61,11 +61,7 @@ class Leak(DataCheck):
 
     def _proven(self, seen: Seen, name: str, one: Single, n: int) -> Check:
         told = seen.table[name].is_null().any() and _gaps_tell(seen, name, self.limit(seen))
-        how = (
-            " Whether it is filled at all gives it away: it seems to be written after the outcome."
-            if told
-            else ""
-        )
+        how = " Whether it is filled at all gives it away: it seems to be written after the outcome." if told else ""
         return Check(
             name=self.name,
             status=Status.NOTE,

@@ -65,14 +65,11 @@ class Missing(DataCheck):
         return Check(
             name="data.empty_columns",
             status=Status.NOTE,
-            says=f"{named(empty)} is left out: almost all of its values are missing, and its gaps tell "
-            "nothing.",
+            says=f"{named(empty)} is left out: almost all of its values are missing, and its gaps tell nothing.",
             value=max(shares[name] for name in empty),
             bar=self.bar_words(seen, "<", percent=True),
             n_rows=seen.n_rows,
-            evidence=table(
-                "Nearly empty", ["column", "missing"], [[n, percent(shares[n])] for n in empty], most=None
-            ),
+            evidence=table("Nearly empty", ["column", "missing"], [[n, percent(shares[n])] for n in empty], most=None),
             undo=keep_command(*empty),
         )
 

@@ -12,10 +12,7 @@ from mulle.checks.shares import named, percent, table
 from mulle.core.check import Check, Status
 from mulle.core.figure import Cell
 
-JUNK = (
-    "\ufffd|\u00c3[\u0080-\u00bf]|\u00c2[\u0080-\u00bf]|\u00e2\u20ac|\u00ef\u00bb\u00bf"
-    "|[\u0000-\u0008\u000e-\u001f]"
-)
+JUNK = "\ufffd|\u00c3[\u0080-\u00bf]|\u00c2[\u0080-\u00bf]|\u00e2\u20ac|\u00ef\u00bb\u00bf|[\u0000-\u0008\u000e-\u001f]"
 """The replacement character, UTF-8 read as Latin-1 or Windows-1252, byte-order marks, control characters."""
 SAMPLE = 100_000
 

@@ -49,15 +49,11 @@ class Outliers(DataCheck):
                 name=self.name,
                 status=Status.NOTE if far or skewed else Status.PASS,
                 says=says,
-                fix="typing errors, or a code such as 9999 for 'missing'? Empty them at the source"
-                if far
-                else "",
+                fix="typing errors, or a code such as 9999 for 'missing'? Empty them at the source" if far else "",
                 value=rows[0][1] if rows else 0.0,
                 bar=self.bar_words(seen, "≤"),
                 n_rows=seen.n_rows,
-                evidence=table(
-                    "Far from all others", ["column", "ranges away", "lowest", "highest", "skew"], cells
-                )
+                evidence=table("Far from all others", ["column", "ranges away", "lowest", "highest", "skew"], cells)
                 if far
                 else None,
             )
@@ -71,7 +67,9 @@ def _spreads(frame: pl.DataFrame, names: Sequence[str]) -> list[tuple[str, float
     columns = [frame.select(stat).row(0) for stat in stats]
     found = []
     for name, q1, q3, low, high, skew in zip(names, *columns, strict=True):
-        if low is None or not q3 > q1:
+        if low is None:
             continue
-        found.append((name, max(q1 - low, high - q3) / (q3 - q1), low, high, skew or 0.0))
+        # without a middle half that spreads (mostly zeros), only the skew can tell
+        ranges = max(q1 - low, high - q3) / (q3 - q1) if q3 > q1 else 0.0
+        found.append((name, ranges, low, high, skew if skew is not None and skew == skew else 0.0))  # noqa: PLR0124
     return found

@@ -33,10 +33,8 @@ def fingerprints(table: pl.DataFrame, columns: Sequence[str]) -> Hashes:
     >>> bool(found[0] == found[2]), bool(found[0] == found[1])
     (True, False)
     """
-    flat = [
-        pl.col(name).list.join("\x1f") if isinstance(table.schema[name], pl.List) else pl.col(name)
-        for name in columns
-    ]
+    schema = table.schema
+    flat = [pl.col(name).list.join("\x1f") if isinstance(schema[name], pl.List) else pl.col(name) for name in columns]
     return table.select(flat).hash_rows(seed=0).to_numpy()
 
 

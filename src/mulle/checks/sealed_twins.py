@@ -29,7 +29,7 @@ class SealedTwins(DataCheck):
 
     def look(self, seen: Seen) -> Sequence[Check]:
         """Compare the share of sealed rows with a twin to the bar."""
-        names = [n for n in seen.inputs() if seen.sealed is not None and n in seen.sealed.columns]
+        names = seen.shared()
         if seen.sealed is None or not seen.sealed.height or not names:
             return []
         own, sealed = (pl.Series(fingerprints(table_, names)) for table_ in (seen.table, seen.sealed))
@@ -37,9 +37,7 @@ class SealedTwins(DataCheck):
         n, part = int(twin.sum()), float(twin.mean())
         coarse = bool(n) and own.n_unique() < FEW_DIFFERENT * len(own)
         above = part > self.limit(seen)
-        says = (
-            f"{count(n, 'row')} of {len(sealed):,} sealed ones ({percent(part)}) look like an unsealed row."
-        )
+        says = f"{count(n, 'row')} of {len(sealed):,} sealed ones ({percent(part)}) look like an unsealed row."
         if coarse and n:
             says += " The columns have so few values that different things look alike, so this is natural."
         status = Status.PASS if not n else Status.FAIL if above and not coarse else Status.NOTE

@@ -16,14 +16,16 @@ def percent(value: float) -> str:
     Returns
     -------
     str
-        With one digit, two significant ones below 1 %.
+        With one digit, two significant ones below 1 %; 100 % only for all.
 
     Examples
     --------
-    >>> percent(0.123), percent(0.0004), percent(0.0)
-    ('12.3 %', '0.04 %', '0 %')
+    >>> percent(0.123), percent(0.0004), percent(0.0), percent(0.99998)
+    ('12.3 %', '0.04 %', '0 %', '> 99.9 %')
     """
     value *= 100
+    if 99.9 < value < 100:  # noqa: PLR2004  # would be rounded to all
+        return "> 99.9 %"
     return f"{value:.1f} %" if value >= 1 else f"{value:.2g} %"
 
 
@@ -65,9 +67,7 @@ def count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def table(
-    title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, most: int | None = SHOWN
-) -> Table:
+def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, most: int | None = SHOWN) -> Table:
     """Make a table of evidence from its first rows, and say when there are more.
 
     Parameters

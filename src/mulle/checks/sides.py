@@ -23,7 +23,7 @@ class Sides(DataCheck):
 
     def look(self, seen: Seen) -> Sequence[Check]:
         """Fail when the lower end of the area is above the bar, unless sealed rows are newer on purpose."""
-        names = [n for n in seen.inputs() if seen.sealed is not None and n in seen.sealed.columns]
+        names = seen.shared()
         if seen.sealed is None or not names:
             return []
         told = tell_apart(seen.table.select(names), seen.sealed.select(names), rng=seen.rng)

@@ -104,9 +104,7 @@ def score_single(series: pl.Series, target: Floats, n_classes: int, *, rng: np.r
         x = series.cast(pl.Float64).fill_null(series.cast(pl.Float64).mean()).to_numpy()
         found = [max(pair) for pair in zip(found, [_straight(x, target, *s) for s in sides], strict=True)]
     score = float(np.mean(found))
-    counts = (
-        np.bincount(target.astype(np.int64), minlength=n_classes) if n_classes else np.array([len(target)])
-    )
+    counts = np.bincount(target.astype(np.int64), minlength=n_classes) if n_classes else np.array([len(target)])
     least = int(counts[counts > 0].min())
     return Single(score=score, low=_low(score, least, len(target)), n_least=least, n_values=n_values)
 

@@ -27,11 +27,7 @@ class Stale(DataCheck):
 
     def look(self, seen: Seen) -> Sequence[Check]:
         """Say from when to when the rows are, and how old the newest one is."""
-        if (
-            seen.moments is None
-            or not seen.moments.dtype.is_temporal()
-            or not seen.moments.drop_nulls().len()
-        ):
+        if seen.moments is None or not seen.moments.dtype.is_temporal() or not seen.moments.drop_nulls().len():
             return []
         first, last = _ends(seen.moments)
         says = f"The rows are from {first:%Y-%m-%d} to {last:%Y-%m-%d}."

@@ -36,8 +36,7 @@ class Unknown(DataCheck):
             name=self.name,
             status=Status.UNANSWERED if above else Status.NOTE if n else Status.PASS,
             says=says,
-            fix="are rows with an unknown target like the others? Bring more outcomes, or override it with "
-            "the reason"
+            fix="are rows with an unknown target like the others? Bring more outcomes, or override it with the reason"
             if above
             else "",
             value=part,
@@ -48,12 +47,7 @@ class Unknown(DataCheck):
 
 
 def _early(seen: Seen) -> list[Check]:
-    if (
-        seen.moments is None
-        or seen.now is None
-        or not seen.label_delay_s
-        or not seen.moments.dtype.is_temporal()
-    ):
+    if seen.moments is None or seen.now is None or not seen.label_delay_s or not seen.moments.dtype.is_temporal():
         return []
     edge = (seen.now - timedelta(seconds=seen.label_delay_s)).replace(tzinfo=None)
     young = (seen.moments > edge).fill_null(value=False).to_numpy()

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import click
 
-from mulle.cli.lines import VERDICTS, mark, shortened
+from mulle.cli.lines import VERDICTS, mark
 from mulle.core.check import Check, Outcome, Status, Verdict
 
 SHUT = 1
@@ -92,8 +92,7 @@ def _gates(outcomes: Sequence[Outcome], width: int) -> Iterator[str]:
     yield click.style(f"  {'gate'.ljust(first)}  {'verdict'.ljust(second)}  why", dim=True)
     for stage, verdict, why in rows:
         said = click.style(verdict.ljust(second), fg=VERDICTS[verdict], bold=True)
-        room = width - first - second - 6
-        yield f"  {stage.ljust(first)}  {said}  {shortened(why, room)}"
+        yield from _hung(f"  {stage.ljust(first)}  {said}  ", why, width)
 
 
 def _why(outcome: Outcome) -> str:
@@ -112,9 +111,7 @@ def _counted(checks: Iterable[Check]) -> str:
 def _standing(outcomes: Iterable[Outcome]) -> list[Check]:
     # Return the checks that keep a gate from opening, failures first
     kept = {Status.FAIL: 0, Status.UNANSWERED: 1}
-    checks = [
-        check for one in outcomes for check in one.checks if check.status in kept and not check.override
-    ]
+    checks = [check for one in outcomes for check in one.checks if check.status in kept and not check.override]
     return sorted(checks, key=lambda check: kept[check.status])
 
 
@@ -152,6 +149,8 @@ def ship(run: Ended) -> str:
         Yes only when every gate is open and the bundle is stamped ready.
     """
     standing = _standing(run.outcomes)
+    if run.interrupted and not standing:
+        return click.style("not yet: the run was stopped", fg="yellow", bold=True)
     if standing:
         colour = "red" if standing[0].status is Status.FAIL else "yellow"
         return click.style(f"no: {_counted(standing)}", fg=colour, bold=True)

@@ -78,9 +78,7 @@ def _hardware() -> Iterator[Check]:
         says = f"{memory:.1f} GB"
         few = memory < ENOUGH_GB
         fix = "take fewer rows, or a larger machine" if few else ""
-        yield Check(
-            name="memory", status=Status.NOTE if few else Status.PASS, says=says, fix=fix, value=memory
-        )
+        yield Check(name="memory", status=Status.NOTE if few else Status.PASS, says=says, fix=fix, value=memory)
 
 
 def _memory_gb() -> float | None:
@@ -104,9 +102,7 @@ def _disk(folder: Path) -> Iterator[Check]:
             yield _passed("folder", f"{folder.absolute()} can be written to")
     except OSError as error:
         says = f"{folder.absolute()} can't be written to: {error.strerror}"
-        yield Check(
-            name="folder", status=Status.FAIL, says=says, fix="choose another folder, or change its rights"
-        )
+        yield Check(name="folder", status=Status.FAIL, says=says, fix="choose another folder, or change its rights")
 
 
 def _threads() -> Iterator[Check]:
@@ -124,10 +120,6 @@ def _threads() -> Iterator[Check]:
 def _extras() -> Iterator[Check]:
     for package, use in EXTRAS.items():
         there = importlib.util.find_spec(package) is not None
-        says = (
-            f"{importlib.metadata.version(package)}, for {use}"
-            if there
-            else f"not there; only needed for {use}"
-        )
+        says = f"{importlib.metadata.version(package)}, for {use}" if there else f"not there; only needed for {use}"
         fix = "" if there else f"pip install {package}"
         yield Check(name=package, status=Status.PASS if there else Status.NOTE, says=says, fix=fix)

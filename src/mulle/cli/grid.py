@@ -63,9 +63,7 @@ def pairs(values: Mapping[str, Any], *, width: int) -> str:
 
 
 def _joined(cells: Sequence[str], spans: Sequence[int]) -> str:
-    return "  ".join(
-        shortened(cell, span).ljust(span) for cell, span in zip(cells, spans, strict=True)
-    ).rstrip()
+    return "  ".join(shortened(cell, span).ljust(span) for cell, span in zip(cells, spans, strict=True)).rstrip()
 
 
 def _cell(value: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from time import perf_counter
 from types import TracebackType
@@ -49,9 +50,7 @@ def tally(counts: Counter[Status]) -> str:
     """
     shown = (Status.PASS, Status.FAIL, Status.UNANSWERED)
     return "  ".join(
-        click.style(f"{counts[status]} {MARKS[status]}", fg=COLOURS[status])
-        for status in shown
-        if counts[status]
+        click.style(f"{counts[status]} {MARKS[status]}", fg=COLOURS[status]) for status in shown if counts[status]
     )
 
 
@@ -117,7 +116,10 @@ class Lines:
         tail = "  ".join(filter(None, [tally(self.counts), click.style(spoken(spent), dim=True)]))
         room = self.room - len(click.unstyle(tail)) - 4
         arrow = click.style("→", fg=VERDICTS[outcome.verdict], bold=True)
-        self.inner(f"{arrow} {shortened(outcome.answer, room).ljust(room)}  {tail}")
+        first, *rest = textwrap.wrap(outcome.answer, room) or [""]
+        self.inner(f"{arrow} {first.ljust(room)}  {tail}")
+        for line in rest:
+            self.inner(f"  {line}")
 
     @property
     def room(self) -> int:

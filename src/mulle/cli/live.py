@@ -7,7 +7,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, ConsoleRenderable, Group  # noqa: TID253  # this file alone adapts rich
+from rich.console import Console, ConsoleRenderable, Group  # this file alone adapts rich  # noqa: TID253  # this file alone adapts rich
 from rich.live import Live as Block  # noqa: TID253
 from rich.progress_bar import ProgressBar  # noqa: TID253
 from rich.spinner import Spinner  # noqa: TID253
@@ -33,15 +33,11 @@ class LiveView(Lines):
     def __init__(self, console: Console | None = None) -> None:
         super().__init__()
         plain = not voice.coloured(sys.stderr)
-        self.console = console or Console(
-            file=sys.stderr, no_color=plain, highlight=False, width=voice.width()
-        )
+        self.console = console or Console(file=sys.stderr, no_color=plain, highlight=False, width=voice.width())
         unicode = "utf" in self.console.encoding.lower()
         self.spinner = Spinner("dots" if unicode else "line", style="cyan")
         self.began = perf_counter()
-        self.block = Block(
-            console=self.console, get_renderable=self.draw, refresh_per_second=8, transient=True
-        )
+        self.block = Block(console=self.console, get_renderable=self.draw, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> Self:
         self.block.start()
@@ -87,7 +83,7 @@ class LiveView(Lines):
 
     def _now(self) -> ConsoleRenderable:
         row = Table.grid(padding=(0, 1))
-        label = Text(shortened(self.label or "…", self.room - BAR - 28), style="bold")
+        label = Text(shortened(self.label or self.name, self.room - BAR - 28), style="bold")
         clock = Text(_clock(perf_counter() - self.began), style="dim")
         cells: list[ConsoleRenderable] = [Text(" " * (INDENT - 3)), self.spinner, label]
         if self.total > 0:

@@ -15,7 +15,7 @@ from mulle.cli import option, voice
 @option.each(option.project, option.json)
 def status(*, page: Path, json_: bool) -> None:
     """Say where the project stands: the last run, the seal, what is open, what to do next."""
-    from mulle import api  # noqa: PLC0415  # imports everything
+    from mulle import api  # imports everything  # noqa: PLC0415  # imports everything
 
     _show(api.status(_folder(page)), json_=json_, nothing="no run yet")
 

@@ -16,7 +16,7 @@ def parts(*, room: str | None, json_: bool) -> None:
 
     ROOM shows one of these lists only: mulle parts metrics.
     """
-    from mulle import api  # noqa: PLC0415  # imports everything
+    from mulle import api  # imports everything  # noqa: PLC0415  # imports everything
 
     found: dict[str, dict[str, str]] = {}
     for one in api.parts():
@@ -42,7 +42,7 @@ def doctor(*, folder: str, json_: bool) -> int:
 
     Leaves with 2 when something here would stop a run.
     """
-    from mulle.cli.examination import examine  # noqa: PLC0415  # imports NumPy and ONNX Runtime
+    from mulle.cli.examination import examine  # imports NumPy and ONNX Runtime  # noqa: PLC0415
 
     found = examine(folder)
     if json_:

@@ -32,7 +32,7 @@ INTERRUPTED = 130
 class Words(click.Group):
     """All words of the command line; each one's module is imported only when it is used."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:  # click's signature  # noqa: ARG002  # click's signature
         """Name all words in the order of the help."""
         return list(ALL)
 
@@ -72,7 +72,7 @@ class Words(click.Group):
         extra = {**extra, "standalone_mode": False, "prog_name": "mulle"}
         sys.exit(self._code(args, extra))
 
-    def _code(self, args: Sequence[str] | None, extra: dict[str, Any]) -> int:  # noqa: PLR0911  # a return a code
+    def _code(self, args: Sequence[str] | None, extra: dict[str, Any]) -> int:  # a return a code  # noqa: PLR0911  # one return a code
         try:
             return int(super().main(args, **extra) or 0)
         except click.exceptions.Exit as leaving:
@@ -88,7 +88,7 @@ class Words(click.Group):
         except BrokenPipeError:  # somebody piped us into head: not a fault
             sys.stdout = None
             return 0
-        except Exception as error:  # noqa: BLE001  # whatever it is, the person gets words and a file
+        except Exception as error:  # whatever it is, the person gets words and a file  # noqa: BLE001  # whatever it is, the person gets words and a file
             return fault.ours(error)
 
 
@@ -100,10 +100,7 @@ def _told(error: MulleError) -> int:
 @click.group(
     cls=Words,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 96},
-    epilog=(
-        "mulle WORD --help says more about each. "
-        "Results go to stdout, words to stderr; --json is for machines."
-    ),
+    epilog=("mulle WORD --help says more about each. Results go to stdout, words to stderr; --json is for machines."),
 )
 @click.version_option(__version__, "--version", message="mulle %(version)s")
 def cli() -> None:

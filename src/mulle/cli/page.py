@@ -21,7 +21,7 @@ def set_(assignments: Sequence[str], page: Path, *, json_: bool) -> None:
     A key may be written without its table where that is clear: mulle set costs.false_negative=20.
     The file is written only when the changed page is right.
     """
-    from mulle.core import page_file  # noqa: PLC0415  # imports pydantic
+    from mulle.core import page_file  # imports pydantic  # noqa: PLC0415  # imports pydantic
 
     changed = page_file.set_keys(page, assignments)
     if json_:
@@ -51,7 +51,7 @@ def render(page: Path, overrides: Sequence[str], *, json_: bool) -> None:
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), help="A file to write instead of stdout.")
 @option.json
-def schema(out: Path | None, *, json_: bool) -> None:  # noqa: ARG001  # it is JSON either way
+def schema(out: Path | None, *, json_: bool) -> None:  # it is JSON either way  # noqa: ARG001  # it is JSON either way
     """Print the JSON Schema of mulle.toml, for editors.
 
     With the Even Better TOML extension, one line at the top of the page is enough:

@@ -38,7 +38,7 @@ def try_(*, source: str, target: str, name: str | None, folder: Path, budget: st
 
     It leaves mulle.toml behind; from there: mulle run, mulle set KEY=VALUE, mulle assess.
     """
-    from mulle import api  # noqa: PLC0415  # imports everything
+    from mulle import api  # imports everything  # noqa: PLC0415  # imports everything
 
     begun = api.init(source, target=target, folder=folder, name=name)
     _tell_guesses(begun.guessed, begun.path)
@@ -65,9 +65,7 @@ def init(*, source: str, target: str, name: str | None, folder: Path, json_: boo
 
 @click.command()
 @click.argument("name", default="income")
-@click.option(
-    "--folder", type=click.Path(path_type=Path), help="Where the demo is laid out.  [default: ./mulle-NAME]"
-)
+@click.option("--folder", type=click.Path(path_type=Path), help="Where the demo is laid out.  [default: ./mulle-NAME]")
 @option.json
 def demo(*, name: str, folder: Path | None, json_: bool) -> int:
     """Run the whole loop, assess included, on real data that comes with Mulle: income or digits."""
@@ -86,9 +84,7 @@ def check(*, page: Path, overrides: Sequence[str], strict: bool, json_: bool) ->
 
 
 @click.command()
-@click.option(
-    "--until", metavar="STAGE", help="Stop after this stage: problem, data, baseline, model, evaluate."
-)
+@click.option("--until", metavar="STAGE", help="Stop after this stage: problem, data, baseline, model, evaluate.")
 @option.each(option.project, option.overrides, option.budget, option.strict, option.json)
 def run(
     *, page: Path, overrides: Sequence[str], until: str | None, budget: str | None, strict: bool, json_: bool
@@ -102,9 +98,7 @@ def run(
 
 
 @click.command()
-@click.option(
-    "--again", metavar="REASON", help="Open the sealed test beyond the third time; the reason is kept."
-)
+@click.option("--again", metavar="REASON", help="Open the sealed test beyond the third time; the reason is kept.")
 @option.each(option.project, option.overrides, option.json)
 def assess(*, page: Path, overrides: Sequence[str], again: str | None, json_: bool) -> int:
     """Open the sealed test for the very bundle that would ship. Leaves with 1 when a gate is shut.
@@ -134,7 +128,7 @@ def _turn(
 def watching() -> AbstractContextManager[Watch]:
     """Return somebody who watches: a live view on a terminal, else lines."""
     if sys.stderr.isatty() and environment().get("TERM") != "dumb":
-        from mulle.cli.live import LiveView  # noqa: PLC0415  # imports rich
+        from mulle.cli.live import LiveView  # imports rich  # noqa: PLC0415  # imports rich
 
         return LiveView()
     from mulle.cli.lines import Lines  # noqa: PLC0415

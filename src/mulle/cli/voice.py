@@ -81,7 +81,7 @@ def _write(stream: TextIO, text: str) -> None:
 
 def as_json(value: object) -> None:
     """Write a result for machines, to stdout: one JSON document."""
-    from mulle.core.jsonable import to_json  # noqa: PLC0415  # imports numpy
+    from mulle.core.jsonable import to_json  # imports numpy  # noqa: PLC0415  # imports numpy
 
     plain = value.to_json() if isinstance(value, SpeaksJson) else to_json(value)
     wide = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
@@ -122,9 +122,7 @@ def worded(error: MulleError, *, width: int) -> str:
 
     Examples
     --------
-    >>> error = ProjectError(
-    ...     "key 'traget' is unknown", where="mulle.toml, line 2", fix="did you mean 'target'?"
-    ... )
+    >>> error = ProjectError("key 'traget' is unknown", where="mulle.toml, line 2", fix="did you mean 'target'?")
     >>> print(click.unstyle(worded(error, width=60)))
     error  key 'traget' is unknown
     where  mulle.toml, line 2

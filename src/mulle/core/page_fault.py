@@ -1,6 +1,6 @@
 """What is wrong with a page, in words: what was seen, where, and what to type instead."""
 
-# ruff: noqa: ANN401  # what stands in a page may be any plain value
+# what stands in a page may be any plain value
 
 from __future__ import annotations
 
@@ -322,9 +322,7 @@ def _missing(path: Keys, _: Any, source: Source) -> MulleError:
         return ProjectError("the table [data] is missing", where=source.name, fix=fix)
     if isinstance(path[-1], int):
         return _bad_shape(path[:-1], {"type": "tuple_type"}, source)
-    return ProjectError(
-        f"key '{path[-1]}' is missing", where=source.where(path[:-1]), fix=f"add {example(path)}"
-    )
+    return ProjectError(f"key '{path[-1]}' is missing", where=source.where(path[:-1]), fix=f"add {example(path)}")
 
 
 def _bad_shape(path: Keys, fault: Any, source: Source) -> MulleError:

@@ -3,7 +3,7 @@
 Which keys there are stands in `mulle.core.project`; how faults are worded in `mulle.core.page_fault`.
 """
 
-# ruff: noqa: ANN401  # what stands in a page may be any plain value
+# what stands in a page may be any plain value
 
 from __future__ import annotations
 
@@ -167,9 +167,7 @@ def read_text(path: Path) -> str:
         raise ProjectError(f"there is no project file '{path.name}'", where=_at(path), fix=_HOW) from None
     except OSError as error:
         fix = "make it readable, or name another with --project"
-        raise ProjectError(
-            f"'{path.name}' can't be read: {error.strerror}", where=_at(path), fix=fix
-        ) from None
+        raise ProjectError(f"'{path.name}' can't be read: {error.strerror}", where=_at(path), fix=fix) from None
     text = _decoded(content, path)
     if not text.strip():
         raise ProjectError(f"'{path.name}' is empty", where=_at(path), fix=_HOW)
@@ -217,9 +215,7 @@ def _not_toml(text: str, name: str, said: str) -> ProjectError:
     lines = text.rstrip().split("\n")
     line, column = (int(place[1]), int(place[2])) if place else (len(lines), 1)
     row = lines[line - 1] if 0 < line <= len(lines) else ""
-    what = (
-        f"this is not TOML: {_PLACE.sub('', said).replace(' (at end of document)', ', at the end').lower()}"
-    )
+    what = f"this is not TOML: {_PLACE.sub('', said).replace(' (at end of document)', ', at the end').lower()}"
     if row.strip():
         what += f"\n  {line:>4} | {row.rstrip()}\n       | {' ' * (column - 1)}^"
     fix = "keep one of the two" if "duplicate" in said.lower() else _cure(row)
@@ -309,7 +305,7 @@ def full_key(name: str, *, where: str = "") -> Keys:
     --------
     >>> full_key("costs.false_negative"), full_key("checks.data.missing")
     (('objective', 'costs', 'false_negative'), ('checks', 'data.missing'))
-    """  # noqa: DOC501  # `_nearest` makes the UnknownName
+    """  # `_nearest` makes the UnknownName
     parts: Keys = tuple(parts_of(name))
     known = list(all_keys())
     free = _free_key(parts)
@@ -332,11 +328,7 @@ def _free_key(parts: Keys) -> Keys | None:
         return parts
     if parts[:1] == ("kinds",) and len(parts) > 1:
         parts = ("data", *parts)
-    return (
-        ("data", "kinds", ".".join(map(str, parts[2:])))
-        if parts[:2] == ("data", "kinds") and parts[2:]
-        else None
-    )
+    return ("data", "kinds", ".".join(map(str, parts[2:]))) if parts[:2] == ("data", "kinds") and parts[2:] else None
 
 
 def _nearest(name: str, known: Sequence[Keys], where: str) -> UnknownName:
@@ -346,9 +338,7 @@ def _nearest(name: str, known: Sequence[Keys], where: str) -> UnknownName:
     short = {".".join(map(str, keys[1:])): name_ for name_, keys in full.items() if len(keys) > 1}
     near = difflib.get_close_matches(name, [*full, *short, *words], n=1, cutoff=0.6)
     if not near:
-        return UnknownName.among(
-            name, [str(keys[0]) for keys in known if len(keys) == 1], noun="key", where=where
-        )
+        return UnknownName.among(name, [str(keys[0]) for keys in known if len(keys) == 1], noun="key", where=where)
     meant = near[0] if near[0] in full else short.get(near[0]) or words[near[0]]
     return UnknownName(f"key '{name}' is unknown", where=where, fix=f"did you mean '{meant}'?")
 
@@ -531,7 +521,7 @@ def set_keys(path: Path, assignments: Sequence[str]) -> dict[str, str]:
 
 
 def _edited(text: str, keys: Keys, value: Any) -> str:
-    import tomlkit  # noqa: PLC0415  # only for writing; it takes 60 ms to import
+    import tomlkit  # only for writing; it takes 60 ms to import  # noqa: PLC0415  # only for writing; it takes 60 ms to import
     from tomlkit.items import InlineTable, Table  # noqa: PLC0415
 
     document = tomlkit.parse(text)
@@ -605,7 +595,7 @@ def replace_text(path: Path, text: str) -> None:
     ------
     StoreError
         When the folder is read-only or the disk is full; the old file is whole.
-    """  # noqa: DOC501  # `StoreError.of` makes it
+    """  # `StoreError.of` makes it
     target = path.resolve()
     temporary = None
     try:
@@ -721,9 +711,7 @@ def check_names(page: Page, known: Mapping[str, Iterable[str]]) -> None:
         answers = set(names)
         noun = {"families": "model family", "kinds": "kind"}.get(str(path[-1]), str(path[-1]))
         wrong = [(at, name) for at, name in _named(page, path) if name not in answers]
-        found += [
-            (at, UnknownName.among(name, answers, noun=noun, where=source.where(at))) for at, name in wrong
-        ]
+        found += [(at, UnknownName.among(name, answers, noun=noun, where=source.where(at))) for at, name in wrong]
     if found:
         raise source.together(found)
 

@@ -1,9 +1,10 @@
 """The page as words: what ``mulle init`` writes from its guesses, and what ``mulle render`` shows."""
 
-# ruff: noqa: ANN401  # what stands in a page may be any plain value
+# what stands in a page may be any plain value
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,9 @@ from mulle.core.toml_text import Keys, bare, toml
 
 _COMMENT_AT = 40
 """The column in which comments begin, so that they stand below each other."""
+
+_WIDEST = 110
+"""A comment that would reach further stands above its line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,9 +125,7 @@ def write_page(guessed: Guessed) -> str:
     Examples
     --------
     >>> text = write_page(
-    ...     Guessed(
-    ...         name="churn", source="churn.csv", target="churned", task="binary", n_rows=7043, n_columns=21
-    ...     )
+    ...     Guessed(name="churn", source="churn.csv", target="churned", task="binary", n_rows=7043, n_columns=21)
     ... )
     >>> print(text.splitlines()[0])
     # churn: 7,043 rows × 21 columns of churn.csv
@@ -178,9 +180,7 @@ def _size(guessed: Guessed) -> str:
 def _data(guessed: Guessed) -> Iterator[str]:
     yield "[data]"
     yield _line("source", guessed.source)
-    yield _line(
-        "target", guessed.target, f"{guessed.task}: {guessed.task_why}" if guessed.task_why else guessed.task
-    )
+    yield _line("target", guessed.target, f"{guessed.task}: {guessed.task_why}" if guessed.task_why else guessed.task)
     if guessed.positive is not None:
         yield _line("positive", guessed.positive, guessed.positive_why)
     if guessed.key:
@@ -216,11 +216,7 @@ def _objective(guessed: Guessed) -> Iterator[str]:
         yield _line("metric", guessed.metric, guessed.metric_why)
     yield from _asked(guessed, "costs")
     yield _line("budget", guessed.budget, "how long to search for a model")
-    others = [
-        question
-        for question in guessed.questions
-        if _name(question) not in {"goal", "time", "group", "costs"}
-    ]
+    others = [question for question in guessed.questions if _name(question) not in {"goal", "time", "group", "costs"}]
     yield from (_comment(question.line, f"open: {question.question}") for question in others)
 
 
@@ -237,7 +233,11 @@ def _name(question: Open) -> str:
 
 
 def _line(key: str, value: object, comment: str = "") -> str:
-    return _beside(f"{bare(key)} = {toml(value)}", comment)
+    line = f"{bare(key)} = {toml(value)}"
+    beside = _beside(line, comment)
+    if len(beside) <= _WIDEST:
+        return beside
+    return "\n".join([*(f"# {row}" for row in textwrap.wrap(_one_line(comment), _WIDEST - 2)), line])
 
 
 def _comment(line: str, comment: str) -> str:
@@ -315,9 +315,7 @@ def _origin(part: BaseModel, key: str, told: set[str | int]) -> str:
 
 def _key(key: str, field: FieldInfo, value: Any, origin: str) -> str:
     if value is None:
-        return _comment(
-            f"{key} = {toml(field.examples[0])}" if field.examples else key, _first_sentence(field)
-        )
+        return _comment(f"{key} = {toml(field.examples[0])}" if field.examples else key, _first_sentence(field))
     return _line(key, _present(value), origin)
 
 
@@ -340,7 +338,7 @@ def _example_rows(field: FieldInfo) -> Iterator[str]:
 
 
 def _example(field: FieldInfo) -> Any:
-    assert field.examples is not None  # noqa: S101  # a test sees that every key has one
+    assert field.examples is not None  # a test sees that every key has one  # noqa: S101  # a test sees that every key has one
     return field.examples[0]
 
 

@@ -5,7 +5,7 @@ may stand in it. The words under each field are what editors, ``mulle render`` a
 first example is what an error offers to type.
 """
 
-# ruff: noqa: ANN401  # what stands in a page may be any plain value
+# what stands in a page may be any plain value
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ class DataPart(_Part):
     task: Annotated[str | None, Field(examples=["binary"])] = None
     """What is asked: binary, multiclass or regression. Read off the target when absent."""
     positive: Annotated[Text | None, Field(examples=["yes"])] = None
-    """The value of the target that is looked for, when there are two. The rarer one when absent."""
+    """The value of the target that is looked for, when there are two. Guessed, with its reason, when absent."""
     key: Annotated[OneOrMore | None, Field(examples=["customer_id"])] = None
     """The column, or columns, that name a row. Never a feature."""
     group: Annotated[str | None, Field(examples=["household"])] = None
@@ -258,9 +258,7 @@ class OverridePart(_Part):
 
     check: Annotated[str, Field(examples=["data.twins"], min_length=1)]
     """The name of the check, as it is printed when it fails."""
-    reason: Annotated[
-        str, Field(min_length=10, examples=["Two tills print the same receipt; agreed with Ana"])
-    ]
+    reason: Annotated[str, Field(min_length=10, examples=["Two tills print the same receipt; agreed with Ana"])]
     """Why it may pass all the same: at least ten letters. It stands in the ledger and on the card."""
 
 

@@ -11,13 +11,12 @@ from contextlib import suppress
 Keys = tuple[str | int, ...]
 """A path into the page: ``("slices", 0, "where")``."""
 
-_TABLE = re.compile(r"^\s*(\[\[?)\s*(.+?)\s*\]\]?\s*(?:#.*)?$")
-_KEY = r"""(?:[A-Za-z0-9_-]+|"(?:[^"\\]|\\.)*"|'[^']*')"""
-_PAIR = re.compile(rf"^\s*({_KEY}(?:\s*\.\s*{_KEY})*)\s*=\s*(.*)$")
+_KEY = r"""(?:[A-Za-z0-9_-]++|"(?:[^"\\]|\\.)*+"|'[^']*+')"""
+_DOTTED = rf"(?>{_KEY}(?:\s*+\.\s*+{_KEY})*+)"
+_TABLE = re.compile(rf"^\s*+(\[\[?)\s*+({_DOTTED})\s*+\]")
+_PAIR = re.compile(rf"^\s*+({_DOTTED})\s*+=")
 _NAME = re.compile(_KEY)
-_WORDS = re.compile(
-    r'''"""(?:[^\\]|\\.)*?"""|\'\'\'.*?\'\'\'|(?P<open>"""|\'\'\').*|"(?:[^"\\]|\\.)*"|'[^']*'|#.*'''
-)
+_WORDS = re.compile(r'''"""(?:[^\\]|\\.)*?"""|\'\'\'.*?\'\'\'|(?P<open>"""|\'\'\').*|"(?:[^"\\]|\\.)*"|'[^']*'|#.*''')
 """Strings that end on their line, a long one that does not, or a comment."""
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -160,11 +159,7 @@ def toml(value: object) -> str:
         return f"[{', '.join(map(toml, value))}]"
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:  # noqa: PLR2004
         return str(int(value))
-    return (
-        json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-        if isinstance(value, str)
-        else str(value)
-    )
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f") if isinstance(value, str) else str(value)
 
 
 def bare(key: str) -> str:

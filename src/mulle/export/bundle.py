@@ -11,13 +11,13 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-import mulle
 from mulle.core.errors import BundleError, StoreError
 from mulle.core.jsonable import Json, to_json
 from mulle.runtime.answer import Decision
@@ -255,7 +255,7 @@ def _manifest(parts: Parts, hashes: Mapping[str, str]) -> dict[str, Json]:
         "version": VERSION,
         "name": parts.name,
         "created": created.astimezone(UTC).isoformat(timespec="seconds"),
-        "mulle": mulle.__version__,
+        "mulle": version("mulle"),
         "files": dict(hashes),
         "page": to_json(parts.page),
         "question": parts.question,

@@ -49,9 +49,7 @@ class Id(Kind):
 
     def read(self, columns: Sequence[pl.Series], options: Mapping[str, Any]) -> Reading:
         """Read to String."""
-        return joined(
-            [read_distinct(text_of(c), "id", options, pl.String, keep=lambda w: w or None) for c in columns]
-        )
+        return joined([read_distinct(text_of(c), "id", options, pl.String, keep=lambda w: w or None) for c in columns])
 
     def to_wire(self, values: Sequence[pl.Series], options: Mapping[str, Any]) -> Values:
         """Return words ``[rows, 1]``."""
@@ -69,9 +67,11 @@ class Id(Kind):
 
 def _named(name: str) -> bool:
     low = name.lower().strip()
-    return low in {"id", "key", "uuid", "guid", "index", "unnamed: 0", "rownames", "row", ""} or low.endswith(
-        ("_id", " id", ".id", "-id", "_no", "_nr", "number", "uuid", "_key", "번호")
-    ) or name.endswith(("Id", "ID"))
+    return (
+        low in {"id", "key", "uuid", "guid", "index", "unnamed: 0", "rownames", "row", ""}
+        or low.endswith(("_id", " id", ".id", "-id", "_no", "_nr", "number", "uuid", "_key", "번호"))
+        or name.endswith(("Id", "ID"))
+    )
 
 
 def _from_numbers(facts: Facts, share: float, why: str, *, named: bool) -> Guess | None:

@@ -273,9 +273,7 @@ def _with_missing(levels: Sequence[str], codes: NDArray[np.int64]) -> tuple[list
     return [_MISSING, *levels], codes + 1
 
 
-def _smoothed(
-    codes: NDArray[np.int64], target: Floats, n_levels: int
-) -> tuple[Floats, Floats, NDArray[np.int64]]:
+def _smoothed(codes: NDArray[np.int64], target: Floats, n_levels: int) -> tuple[Floats, Floats, NDArray[np.int64]]:
     """Return smoothed means ``[levels, outputs]``, the overall mean ``[outputs]``, and the rows of each level."""
     n = np.bincount(codes, minlength=n_levels).astype(np.int64)
     prior = target.mean(axis=0) if len(target) else np.zeros(target.shape[1])
@@ -286,9 +284,7 @@ def _smoothed(
     return (total + pull * prior) / (n[:, None] + pull), prior, n
 
 
-def _pull(
-    codes: NDArray[np.int64], target: Floats, total: Floats, n: NDArray[np.int64]
-) -> Floats:
+def _pull(codes: NDArray[np.int64], target: Floats, total: Floats, n: NDArray[np.int64]) -> Floats:
     """Return ``m`` for each output; see `TargetMeans`."""
     rows, seen = len(codes), n > 0
     mean: Floats = total / np.maximum(n, 1)[:, None]

@@ -222,9 +222,9 @@ class Scaled(_Stored):
 
     A skewed column (skewness beyond ±1) becomes ``s · log(1 + s · (x − c) / u)``, where ``c`` is the end of its range
     that the mass leans on, ``s`` the sign and ``u`` the median distance from ``c``. Against Yeo-Johnson, this has no
-    exponent to estimate that can run away: it is strictly rising, its slope falls no faster than 1/x, so float32 keeps apart
-    what it kept apart before. A column of which it would lose distinct values all the same, or that it doesn't
-    make less skewed, stays linear.
+    exponent to estimate that can run away: it is strictly rising, its slope falls no faster than 1/x, so float32
+    keeps apart what it kept apart before. A column of which it would lose distinct values all the same, or that it
+    doesn't make less skewed, stays linear.
 
     Examples
     --------

@@ -343,9 +343,7 @@ class Preparation:
         NDArray
             float32 ``[rows, width]``.
         """
-        parts = [
-            block.view.out_of_fold(_stacked(block.features, wires, rng), target, rng=rng) for block in self.blocks
-        ]
+        parts = [block.view.out_of_fold(_stacked(block.features, wires, rng), target, rng=rng) for block in self.blocks]
         return np.hstack(parts) if parts else np.empty((len(target), 0), np.float32)
 
     def to_json(self) -> dict[str, Json]:

@@ -57,9 +57,7 @@ class Tokens:
         counts = np.diff(self.starts)[at]
         starts = np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
         entries = np.repeat(self.starts[at] - starts[:-1], counts) + np.arange(starts[-1])
-        return Tokens(
-            starts=starts, buckets=self.buckets[entries], weights=self.weights[entries], width=self.width
-        )
+        return Tokens(starts=starts, buckets=self.buckets[entries], weights=self.weights[entries], width=self.width)
 
     def dense(self) -> NDArray[np.float32]:
         """Return the rows as float32 ``[rows, width]``."""

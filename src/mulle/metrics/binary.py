@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from mulle.metrics.base import Floats, Metric, Weighted, metric
 from mulle.metrics.confusion import Confusion
 from mulle.metrics.loss_of_rows import RowLoss
-from mulle.metrics.shapes import ratio, vector
+from mulle.metrics.shapes import product, ratio, vector
 
 BINARY = frozenset({"binary"})
 
@@ -91,7 +91,7 @@ def auc(target: Floats, score: Floats) -> Weighted:
         above, all_ = ranked.counts(weight)
         false = all_ - above
         # the trapezoid over distinct scores: ties count one half
-        area = float(np.dot(np.diff(false), above[1:] + above[:-1])) / 2 + float(false[0] * above[0]) / 2
+        area = product(np.diff(false), above[1:] + above[:-1]) / 2 + float(false[0] * above[0]) / 2
         return ratio(area, float(above[-1] * false[-1]))
 
     return value
@@ -124,7 +124,7 @@ class AveragePrecision(Metric):
             above, all_ = ranked.counts(weight)
             precision = np.divide(above, all_, out=np.zeros_like(above), where=all_ > 0)
             steps = np.diff(above, prepend=0.0)
-            return ratio(float(steps @ precision), float(above[-1]))
+            return ratio(product(steps, precision), float(above[-1]))
 
         return value
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mulle.metrics.base import Floats, Metric, Weighted
-from mulle.metrics.shapes import ratio
+from mulle.metrics.shapes import product, ratio
 
 
 class RowLoss(Metric):
@@ -40,6 +40,6 @@ class RowLoss(Metric):
         def value(weight: Floats | None) -> float:
             if weight is None:
                 return self.finish(float(loss.mean())) if len(loss) else float("nan")
-            return self.finish(ratio(float(weight @ loss), float(np.sum(weight))))
+            return self.finish(ratio(product(weight, loss), float(np.sum(weight))))
 
         return value

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from mulle.metrics.base import Floats, Metric, Weighted, metric
 from mulle.metrics.loss_of_rows import RowLoss
-from mulle.metrics.shapes import matrix, ratio, vector
+from mulle.metrics.shapes import matrix, product, ratio, vector
 
 REGRESSION = frozenset({"regression"})
 
@@ -105,10 +105,10 @@ class RSquared(Metric):
         def value(weight: Floats | None) -> float:
             held = np.ones(len(off)) if weight is None else weight
             n = float(np.sum(held))
-            spread = float(held @ squared) - float(held @ true) ** 2 / n if n else 0.0
+            spread = product(held, squared) - product(held, true) ** 2 / n if n else 0.0
             # what is left of a constant target is rounding, not variance
-            tiny = 1e-14 * float(held @ squared)
-            return 1 - ratio(float(held @ off), spread if spread > tiny else 0.0)
+            tiny = 1e-14 * product(held, squared)
+            return 1 - ratio(product(held, off), spread if spread > tiny else 0.0)
 
         return value
 
@@ -176,8 +176,8 @@ class Spearman(Metric):
         def value(weight: Floats | None) -> float:
             held = np.ones(len(groups[0])) if weight is None else weight
             a, b = (_ranks(group, held) for group in groups)
-            bottom = np.sqrt(float(held @ (a * a)) * float(held @ (b * b)))
-            return ratio(float(held @ (a * b)), float(bottom))
+            bottom = np.sqrt(product(held, a * a) * product(held, b * b))
+            return ratio(product(held, a * b), float(bottom))
 
         return value
 

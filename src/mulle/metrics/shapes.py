@@ -73,6 +73,20 @@ def decided(prediction: NDArray[Any]) -> Codes:
     return called
 
 
+def product(a: Floats, b: Floats) -> float:
+    """Return the sum of ``a * b``, on the calling thread alone.
+
+    BLAS would wake its threads for forty thousand numbers, and on a busy machine wait for them a thousand times longer
+    than the sum takes.
+
+    Examples
+    --------
+    >>> product(np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    11.0
+    """
+    return float(np.einsum("i,i->", a, b))
+
+
 def ratio(top: float, bottom: float, otherwise: float = float("nan")) -> float:
     """Return ``top / bottom``, or something else where the bottom is zero."""
     return float(top / bottom) if bottom else otherwise

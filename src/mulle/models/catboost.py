@@ -53,16 +53,28 @@ class CatBoost(Family):
         "image": ("pixels",),
     }
     configs: ClassVar[tuple[Config, ...]] = (
-        Config(name="default", rank=1),
-        Config(name="shallow", rank=4, params={"depth": 4, "rate_factor": 1.3, "l2_leaf_reg": 1.0}),
+        Config(
+            name="quick",
+            rank=1,
+            min_rows=5_000,
+            params={"depth": 5, "rate_factor": 2.5, "l2_leaf_reg": 1.0},
+        ),
+        Config(name="default", rank=2),
+        Config(name="shallow", rank=7, params={"depth": 4, "rate_factor": 1.3, "l2_leaf_reg": 1.0}),
         Config(
             name="deep",
-            rank=8,
+            rank=13,
             min_rows=2_000,
-            params={"depth": 8, "l2_leaf_reg": 2.0, "random_strength": 0.8, "bootstrap_type": "Bernoulli",
-                    "subsample": 0.8, "rsm": 0.7},
+            params={
+                "depth": 8,
+                "l2_leaf_reg": 2.0,
+                "random_strength": 0.8,
+                "bootstrap_type": "Bernoulli",
+                "subsample": 0.8,
+                "rsm": 0.7,
+            },
         ),
-    )  # fmt: skip
+    )
 
     def space(self, suggest: Suggest) -> dict[str, Json]:
         """Draw around the defaults.

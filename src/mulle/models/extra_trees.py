@@ -46,7 +46,7 @@ class ExtraTrees(Family):
         "image": ("pixels",),
     }
     configs: ClassVar[tuple[Config, ...]] = (
-        Config(name="default", rank=7, params={"min_samples_leaf": 2, "max_features": 0.5}),
+        Config(name="default", rank=10, max_rows=20_000, params={"min_samples_leaf": 2, "max_features": 0.5}),
     )
 
     def space(self, suggest: Suggest) -> dict[str, Json]:

@@ -50,6 +50,8 @@ def _column(values: pl.Series, n: int, rng: np.random.Generator) -> list[Any]:
     if not len(held):
         return [None] * n
     drawn = _draw_of(held.dtype)(held, n, rng)
+    if held.dtype == pl.Binary:  # a row without its picture is rejected, not scored
+        return drawn
     left_out = rng.random(n) < MISSING
     return [None if out else value for value, out in zip(drawn, left_out, strict=True)]
 

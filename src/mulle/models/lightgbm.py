@@ -57,31 +57,48 @@ class LightGBM(Family):
     }
     configs: ClassVar[tuple[Config, ...]] = (
         Config(
+            name="steady",
+            rank=3,
+            params={"learning_rate": 0.08, "num_leaves": 24, "feature_fraction": 0.5, "lambda_l2": 1.0},
+        ),
+        Config(
             name="extra",
-            rank=2,
-            params={"learning_rate": 0.03, "num_leaves": 39, "min_data_in_leaf": 3, "extra_trees": True,
-                    "feature_fraction": 0.46, "bagging_fraction": 0.88, "lambda_l1": 0.24, "lambda_l2": 0.36},
+            rank=5,
+            max_rows=10_000,
+            params={
+                "learning_rate": 0.03,
+                "num_leaves": 39,
+                "min_data_in_leaf": 3,
+                "extra_trees": True,
+                "feature_fraction": 0.46,
+                "bagging_fraction": 0.88,
+                "lambda_l1": 0.24,
+                "lambda_l2": 0.36,
+            },
         ),
         Config(
             name="small",
-            rank=5,
-            params={"learning_rate": 0.04, "num_leaves": 6, "min_data_in_leaf": 15, "extra_trees": True,
-                    "feature_fraction": 0.6, "bagging_fraction": 0.9, "lambda_l2": 0.5},
+            rank=6,
+            max_rows=20_000,
+            params={
+                "num_leaves": 6,
+                "min_data_in_leaf": 15,
+                "extra_trees": True,
+                "feature_fraction": 0.6,
+            },
         ),
         Config(
             name="deep",
-            rank=6,
-            params={"learning_rate": 0.04, "num_leaves": 50, "min_data_in_leaf": 40, "feature_fraction": 1.0,
-                    "bagging_fraction": 0.75, "lambda_l2": 0.0},
+            rank=8,
+            params={
+                "num_leaves": 50,
+                "min_data_in_leaf": 40,
+                "feature_fraction": 1.0,
+                "bagging_fraction": 0.75,
+                "lambda_l2": 0.0,
+            },
         ),
-        Config(
-            name="wide",
-            rank=12,
-            min_rows=5_000,
-            params={"learning_rate": 0.03, "num_leaves": 150, "min_data_in_leaf": 12, "extra_trees": True,
-                    "feature_fraction": 0.4, "lambda_l1": 0.77, "lambda_l2": 1.6},
-        ),
-    )  # fmt: skip
+    )
 
     def space(self, suggest: Suggest) -> dict[str, Json]:
         """Draw from the space of TabArena (Erickson et al. 2025), at learning rates that a minute allows.

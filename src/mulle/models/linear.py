@@ -50,8 +50,8 @@ class Linear(Family):
         "image": ("scaled",),
     }
     configs: ClassVar[tuple[Config, ...]] = (
-        Config(name="path", rank=3),
-        Config(name="sparse", rank=11, params={"l1_ratio": 0.9}, max_rows=3_000),
+        Config(name="path", rank=4),
+        Config(name="sparse", rank=12, params={"l1_ratio": 0.9}, max_rows=3_000),
     )
 
     def space(self, suggest: Suggest) -> dict[str, Json]:

@@ -55,7 +55,7 @@ class Network(Family):
     }
     configs: ClassVar[tuple[Config, ...]] = (
         Config(name="default", rank=9, max_rows=50_000),
-        Config(name="free", rank=10, params={"width": 128, "decay": 0.02, "dropout": 0.15}, max_rows=20_000),
+        Config(name="free", rank=11, params={"width": 128, "decay": 0.02, "dropout": 0.15}, max_rows=20_000),
     )
 
     def space(self, suggest: Suggest) -> dict[str, Json]:

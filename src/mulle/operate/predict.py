@@ -61,7 +61,7 @@ def predict_file(
         the file, from 1), the prediction, the decision. Values are written as they are, formulas of
         spreadsheets too.
     chunk_rows
-        Rows that are in memory at once.
+        The most rows that are in memory at once; fewer of wide tables and of pictures.
     progress
         Called after each chunk with the number of rows done.
 
@@ -83,7 +83,7 @@ def predict_file(
     answers, rejected = writer_for(out), RejectedWriter(out)
     counted = _Counted()
     try:
-        for chunk in read_chunks(source, bundle.columns, chunk_rows=chunk_rows):
+        for chunk in read_chunks(source, bundle.columns, chunk_rows=_chunk_rows(bundle, chunk_rows)):
             _score(bundle, _with_pictures(bundle, chunk, source), answers, rejected, counted)
             progress(counted.rows)
         answers.close()
@@ -120,6 +120,14 @@ class _Counted:
             unknown=self.unknown,
             decisions=dict(self.decisions.most_common()),
         )
+
+
+_PICTURES_AT_ONCE = 256
+
+
+def _chunk_rows(bundle: Bundle, chunk_rows: int) -> int:
+    pictures = any(entry["wire"] == "bytes" for entry in bundle.manifest.request)
+    return min(chunk_rows, _PICTURES_AT_ONCE) if pictures else chunk_rows
 
 
 def _check_apart(source: Path, out: Path) -> None:

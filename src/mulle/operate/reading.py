@@ -42,6 +42,10 @@ _DELIMITERS = ",;\t|"
 _IMAGES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
 _IMAGES_AT_ONCE = 256
 _FIELD_BYTES = 16 * 1024**2
+_CELLS = 4_000_000
+"""Values in memory at once: wide tables come in shorter chunks."""
+_LINES_CHARS = 64 * 1024**2
+"""Characters of JSON lines in memory at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +172,11 @@ def _delimited(source: Path, wanted: Sequence[str], chunk_rows: int) -> Iterator
         reader = csv.reader(chain([first], lines), delimiter=delimiter)
         header = next(reader, [])
         _check_header(header, wanted, source)
-        yield from _records(reader, [name.strip() for name in header], chunk_rows)
+        yield from _records(reader, [name.strip() for name in header], _bounded(chunk_rows, len(header)))
+
+
+def _bounded(chunk_rows: int, n_columns: int) -> int:
+    return max(1, min(chunk_rows, _CELLS // max(n_columns, 1)))
 
 
 def _delimiter(first: str, wanted: Sequence[str]) -> str:
@@ -260,7 +268,7 @@ def _lines(source: Path, wanted: Sequence[str], chunk_rows: int) -> Iterator[Chu
         lines = _text(source, stack)
         number = 0
         names: list[str] = []
-        while some := list(islice(lines, chunk_rows)):
+        while some := list(_some_lines(lines, chunk_rows)):
             rows, numbers, faults = _parsed(some, number)
             number += len(some)
             names = list(dict.fromkeys(chain(names, *rows)))
@@ -269,6 +277,15 @@ def _lines(source: Path, wanted: Sequence[str], chunk_rows: int) -> Iterator[Chu
             yield _of_rows(rows, names, numbers, faults)
         if number == 0:
             raise DataError(f"'{source.name}' holds no rows", where=str(source), fix="give a file with rows")
+
+
+def _some_lines(lines: Iterator[str], most: int) -> Iterator[str]:
+    left = _LINES_CHARS
+    for line in islice(lines, most):
+        yield line
+        left -= len(line)
+        if left < 0:
+            return
 
 
 def _parsed(lines: Sequence[str], before: int) -> tuple[list[dict[str, Any]], list[int], list[Fault]]:
@@ -341,7 +358,7 @@ def _scanned(table: pl.LazyFrame, source: Path, wanted: Sequence[str], chunk_row
     names = table.collect_schema().names()
     _check_names(names, wanted, source)
     number = 0
-    for batch in table.collect_batches(chunk_size=chunk_rows, maintain_order=True):
+    for batch in table.collect_batches(chunk_size=_bounded(chunk_rows, len(names)), maintain_order=True):
         numbers = range(number + 1, number + batch.height + 1)
         number += batch.height
         yield Chunk(columns=batch, names=names, numbers=numbers)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from mulle.core.figure import Figure
 from mulle.report import palette
 from mulle.report.frame import SIZE, Frame, Label, laid_out, tick_span, tilt_room
 from mulle.report.gallery import gallery, is_gallery
-from mulle.report.ink import Anchor, cut_word, element, line, word, word_in
+from mulle.report.ink import Anchor, Point, cut_word, element, line, word, word_in
 from mulle.report.marks import bar_words, drawn, overlays
 from mulle.report.scales import Tick
 from mulle.report.series import Series
@@ -153,7 +154,7 @@ def _name(tick: Tick, short: str, frame: Frame) -> str:
     if lines is None:
         return cut_word(tick.label, short, (x, tick.at + 4), "mu-name", anchor="end")
     first, second = lines
-    return word(first, (x, tick.at - 2), "mu-name", "end") + word(second, (x, tick.at + 10.5), "mu-name", "end")
+    return word(first, (x, tick.at - 2.5), "mu-name", "end") + word(second, (x, tick.at + 11), "mu-name", "end")
 
 
 def _x_words(frame: Frame) -> str:
@@ -237,30 +238,36 @@ def _flat_words(held: Series, at: float, frame: Frame) -> str:
     """Write on a lying rule where no line runs: over it or under it, at its right end or its left."""
     text = cut(held.mark.name, frame.right - frame.left, SIZE)
     long = width(text, SIZE)
-    sides: list[tuple[float, Anchor]] = [(frame.right, "end"), (frame.left + 4, "start")]
+    spare = max(frame.right - frame.left - long, 0.0)
+    inner: list[tuple[float, Anchor]] = [(frame.left + spare * k / 8, "start") for k in range(7, 0, -1)]
+    sides: list[tuple[float, Anchor]] = [(frame.right, "end"), (frame.left + 4, "start"), *inner]
     rows = [y for y in (at - 5, at + 14) if frame.top - 4 < y - 8 and y < frame.bottom]
     places = [(x, y, anchor) for y in rows for x, anchor in sides]
-    free = (p for p in places if not _is_crossed(p[0] - long * (p[2] == "end"), p[1], long, frame))
+    taken = _obstacles(frame)
+    free = (p for p in places if not _is_crossed(p[0] - long * (p[2] == "end"), p[1], long, taken))
     x, y, anchor = next(free, places[0] if places else (frame.right, at - 5, "end"))
     return word(text, (x, y), "mu-onplot", anchor)
 
 
-def _is_crossed(x: float, y: float, long: float, frame: Frame) -> bool:
+def _is_crossed(x: float, y: float, long: float, obstacles: Sequence[Point]) -> bool:
     """Whether the words in that place would lie on a line or a dot."""
+    return any(x - 6 <= a <= x + long + 6 and y - 15 <= b <= y + 6 for a, b in obstacles)
+
+
+def _obstacles(frame: Frame) -> list[Point]:
+    """Return where lines and dots run, a few hundred places of each."""
+    found: list[Point] = []
     for held in frame.body.series:
-        if held.mark.kind == "rule" and held.mark.x:
-            across = frame.x.at(held.mark.x[0])
-            if across is not None and x - 4 <= across <= x + long + 4:
-                return True
-        if held.mark.kind in {"rule", "area"}:
+        mark = held.mark
+        if mark.kind == "rule" and mark.x:
+            across = frame.x.at(mark.x[0])
+            found += [] if across is None else [(across, y) for y in range(int(frame.top), int(frame.bottom), 8)]
+        if mark.kind in {"rule", "area"}:
             continue
-        for a, b in zip(held.mark.x, held.mark.y, strict=False):
-            across, down = frame.x.at(a), frame.y.at(b)
-            if across is None or down is None:
-                continue
-            if x - 6 <= across <= x + long + 6 and y - 15 <= down <= y + 6:
-                return True
-    return False
+        n = min(len(mark.x), len(mark.y))
+        places = ((frame.x.at(mark.x[i]), frame.y.at(mark.y[i])) for i in range(0, n, max(1, n // 400)))
+        found += [(a, b) for a, b in places if a is not None and b is not None]
+    return found
 
 
 def _coloured(label: Label, y: float) -> str:

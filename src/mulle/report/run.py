@@ -94,9 +94,16 @@ def read_run(source: Mapping[str, Any] | Path | Record) -> Record:
         return source
     where, data = ("run.json", source) if isinstance(source, Mapping) else _opened(Path(source))
     try:
-        return from_json(Record, data)
+        return _sound(from_json(Record, data))
     except (TypeError, KeyError, ValueError, AttributeError, IndexError) as cause:
         raise StoreError(f"the run can't be read: {cause}", where=where, fix="mulle run") from cause
+
+
+def _sound(run: Record) -> Record:
+    """See that every check has a status that we know, which the types alone don't tell."""
+    for outcome in run.outcomes:
+        outcome.verdict  # noqa: B018 - reading it is the test
+    return run
 
 
 def _opened(source: Path) -> tuple[str, Mapping[str, Any]]:

@@ -192,6 +192,10 @@ def _rounded(low: float, high: float, count: int, *, percent: bool) -> tuple[flo
     """Go out to the next tick, yet not below 0% nor over 100%."""
     step = ticks.nice_step(high - low, count)
     down, up = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
+    air = 0.03 * (high - low)
+    if low < 0 < high:
+        down = low - air if -low < 0.3 * step else down
+        up = high + air if high < 0.3 * step else up
     if percent and low >= 0:
         down = max(down, 0.0)
     if percent and high <= 1:

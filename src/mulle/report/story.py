@@ -39,7 +39,7 @@ WORDS: Mapping[str, str] = {
 }
 _ORDER = ("FAIL", "UNANSWERED", "OVERRIDDEN", "NOTE", "PASS")
 
-SMALL, COMPACT, WIDE, NARROW = 252.0, 392.0, 820.0, 358.0
+SMALL, COMPACT, WIDE, NARROW = 252.0, 368.0, 820.0, 340.0
 """Widths of the drawings in pixels: three, two or one in a row; and one on a telephone."""
 MOST_FIGURES = 24
 """So many figures of one stage are drawn; the others are told in words."""
@@ -286,13 +286,20 @@ def _numbers(figure: Figure) -> ShownTable:
         return shown_table(table_of(figure), most=MOST_ROWS)
     thin = [replace(mark, **_thinned(mark)) for mark in figure.marks if mark.kind != "cells"]
     kept = replace(figure, marks=thin) if len(thin) == len(figure.marks) else figure
-    table, whole = shown_table(table_of(kept), most=MOST_TABLE), table_of(figure)
-    return replace(table, left_out=len(whole.rows) - len(table.rows))
+    table = shown_table(table_of(kept), most=MOST_TABLE)
+    before, after = _lengths(figure), _lengths(kept)
+    beside = len(table.rows) < sum(after)
+    left_out = max(before) - max(after) if beside else sum(before) - sum(after)
+    return replace(table, left_out=table.left_out + left_out)
+
+
+def _lengths(figure: Figure) -> list[int]:
+    return [max(len(mark.x), len(mark.y)) for mark in figure.marks] or [0]
 
 
 def _thinned(mark: Mark) -> dict[str, Any]:
     n = max(len(mark.x), len(mark.y))
-    if n <= MOST_POINTS:
+    if n <= 1.5 * MOST_POINTS:
         return {}
     keep = sorted({i * (n - 1) // (MOST_POINTS - 1) for i in range(MOST_POINTS)})
     names = ("x", "y", "low", "high", "value", "text")

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,10 +20,8 @@ from mulle.runtime.archive import MAX_BYTES, missing_files, read_archive
 from mulle.runtime.feeds import Encoder, Feeds
 from mulle.runtime.frame import read_frame
 from mulle.runtime.manifest import CARD, GOLDEN, MANIFEST, Manifest
+from mulle.runtime.selftest import Agreement, agreement
 from mulle.runtime.session import Session, ort_errors, scalar
-
-if TYPE_CHECKING:
-    from mulle.runtime.selftest import Agreement
 
 Scores = dict[str, NDArray[np.float64]]
 
@@ -215,9 +213,8 @@ class Bundle:
         Agreement
             How far apart they are; ``ok`` when within 1e-5 × max(1, abs(answer)) and on every decision.
         """
-        from mulle.runtime.selftest import agreement  # they need each other  # noqa: PLC0415
-
-        return agreement(self, self._kept.get(GOLDEN, b""))
+        packaged = self.with_parameters(**self.manifest.policy.parameters)
+        return agreement(packaged, self._kept.get(GOLDEN, b""))
 
     # ---------------------------------------------------------------- inside
 

@@ -42,10 +42,10 @@ Read = Callable[[Any], Any]
 
 SEPARATOR = "\x1f"
 """Stands between the items of a list."""
-MISSING = frozenset(  # noqa: SIM905  # a list would be a page long
-    "|na|n/a|n.a.|nan|null|none|nil|?|-|--|—|.|#n/a|#na|<na>|nat|missing|unknown|(null)|\\n|#value!|#div/0!"
-    "|not available".split("|")
-)
+MISSING = frozenset(
+    ["", "na", "n/a", "n.a.", "nan", "null", "none", "nil", "?", "-", "--", "—", ".", "#n/a", "#na", "<na>", "nat",
+     "missing", "unknown", "(null)", "\\n", "#value!", "#div/0!", "not available"]
+)  # fmt: skip
 """Words for *not there* in columns of numbers, booleans and moments, where they can mean nothing else. Lower case."""
 TRUE = frozenset(["1", "1.0", "true", "t", "yes", "y", "on", "예", "네", "ja", "oui", "sí", "si"])
 FALSE = frozenset(["0", "0.0", "false", "f", "no", "n", "off", "아니오", "아니요", "nein", "non"])
@@ -53,6 +53,8 @@ _INFINITE = frozenset(["inf", "infinity", "∞"])
 _NAN = math.nan
 _MAX = 1.7976931348623157e308
 _REMEMBER = 20_000
+_BITS = 1000
+_DIGITS = 18
 _LONG = 200
 
 
@@ -290,11 +292,12 @@ def _quick_moment(read: Read) -> Read:
     def quick(value: Any) -> Any:
         if type(value) is not str or value[4:8:3] != "--":
             return read(value)
-        clock = len(value) == 19 and value[10] in " T" and value[13:17:3] == "::"  # noqa: PLR2004
-        if not clock and len(value) != 10:  # noqa: PLR2004
+        bare = value[:19] if len(value) == 20 and value[19] == "Z" else value  # noqa: PLR2004
+        clock = len(bare) == 19 and bare[10] in " T" and bare[13:17:3] == "::"  # noqa: PLR2004
+        if not clock and len(bare) != 10:  # noqa: PLR2004
             return read(value)
         try:
-            return (datetime.fromisoformat(value) - first).total_seconds()
+            return (datetime.fromisoformat(bare) - first).total_seconds()
         except ValueError:
             return read(value)
 
@@ -305,8 +308,8 @@ def _remembering(read: Read) -> Read:
     memo: dict[Any, Any] = {True: read(True), False: read(False)}  # noqa: FBT003
 
     def quick(value: Any) -> Any:
-        if type(value) is not str and type(value) is not bool:
-            return read(value)
+        if type(value) is not str:
+            return memo[value] if type(value) is bool else read(value)
         held = memo.get(value)
         if held is None:
             held = read(value)
@@ -372,6 +375,8 @@ def _plain(value: Any) -> Any:
     """Turn numpy scalars, Decimal and bytes into plain Python values."""
     if isinstance(value, np.generic) and not isinstance(value, np.datetime64):
         return value.item()
+    if isinstance(value, int) and value.bit_length() > _BITS:
+        raise Unreadable("a whole number of more than 300 digits")
     if isinstance(value, bytes):
         try:
             return value.decode("utf-8")
@@ -381,6 +386,8 @@ def _plain(value: Any) -> Any:
 
 
 def _shown(value: object) -> str:
+    if isinstance(value, int) and value.bit_length() > _BITS:
+        return "a whole number of more than 300 digits"  # Python refuses to write them out
     text = value if isinstance(value, str) else repr(value)
     return f"'{text[:40]}…'" if len(text) > 40 else f"'{text}'"  # noqa: PLR2004
 
@@ -715,7 +722,8 @@ def _moment_text(text: str, formats: Sequence[str], epoch: str) -> int | None:
     if bare.lower() in MISSING:
         return None
     if epoch and _SIMPLE.fullmatch(bare):
-        return _since(int(bare) if bare.lstrip("+-").isdigit() else float(bare), epoch, text)
+        whole = bare.lstrip("+-").isdigit() and len(bare) <= _DIGITS
+        return _since(int(bare) if whole else float(bare), epoch, text)
     for form in ("%Y-%m-%d", *formats, *FORMATS):
         match = pattern_of(form).fullmatch(bare)
         if match is not None:

@@ -10,20 +10,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from mulle.core.errors import BundleError
-from mulle.runtime.answer import Decision
+from mulle.runtime.answer import Decision, Prediction, Predictions
 from mulle.runtime.manifest import GOLDEN
-
-if TYPE_CHECKING:
-    from mulle.runtime.bundle import Bundle
 
 TOLERANCE = 1e-5
 """Answers agree within this × max(1, abs(answer))."""
+
+
+class Answering(Protocol):
+    """The part of a bundle that is needed to test it."""
+
+    where: str
+
+    def predict(self, source: Any) -> Predictions:
+        """Answer for many rows."""
+
+    def predict_one(self, row: Mapping[str, Any]) -> Prediction:
+        """Answer for one row."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,13 +78,13 @@ def excess(ours: ArrayLike, theirs: ArrayLike) -> float:
     return float((np.abs(a - b)[known] / (TOLERANCE * np.maximum(1, np.abs(b[known])))).max(initial=0.0))
 
 
-def agreement(bundle: Bundle, content: bytes) -> Agreement:
+def agreement(bundle: Answering, content: bytes) -> Agreement:
     """Answer golden rows with a bundle and compare.
 
     Parameters
     ----------
     bundle
-        An open bundle; the answers are compared under the parameters that it was packaged with.
+        An open bundle, under the parameters that it was packaged with.
     content
         ``golden/rows.json``, or nothing.
 
@@ -92,9 +101,8 @@ def agreement(bundle: Bundle, content: bytes) -> Agreement:
     if not content:
         return Agreement(n_rows=0, worst=0.0, n_decisions=0)
     rows, prediction, decision = _read(content, bundle.where)
-    fresh = bundle.with_parameters(**bundle.manifest.policy.parameters)
-    many = fresh.predict(rows)
-    singles = [fresh.predict_one(row) for row in rows]
+    many = bundle.predict(rows)
+    singles = [bundle.predict_one(row) for row in rows]
     worst = max(excess(many.prediction, prediction), excess([single.prediction for single in singles], prediction))
     wrong = _differing(many.decision, decision) + _differing([single.decision for single in singles], decision)
     return Agreement(n_rows=len(rows), worst=worst, n_decisions=wrong)

@@ -16,8 +16,7 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 from zlib import crc32
@@ -29,6 +28,7 @@ from mulle.core.errors import BundleError
 from mulle.runtime.encode import SEPARATOR
 
 Step = Mapping[str, Any]
+_Row = tuple[NDArray[np.int32], NDArray[np.float64]]
 BREAKS = r"\x00-\x2f\x3a-\x40\x5b-\x60\x7b-\xbf\u1680\u2000-\u206f\u3000-\u303f\ufe00-\ufe0f\ufeff"
 """The characters between words: ASCII and Latin-1 signs, spaces and punctuation of the blocks 2000 and 3000."""
 _WORD = re.compile(f"[^{BREAKS}]+")
@@ -88,13 +88,13 @@ def sparse(
     weigh = _analyzer(step)
     rows = [weigh(str(text)) for text in strings]
     starts = np.zeros(len(rows) + 1, np.int64)
-    np.cumsum([len(r) for r in rows], out=starts[1:])
-    buckets = np.fromiter((b for r in rows for b in r), np.int32, count=int(starts[-1]))
-    weights = np.fromiter((w for r in rows for w in r.values()), np.float32, count=int(starts[-1]))
+    np.cumsum([len(b) for b, _ in rows], out=starts[1:])
+    buckets = np.concatenate([np.zeros(0, np.int32), *(b for b, _ in rows)], dtype=np.int32)
+    weights = np.concatenate([np.zeros(0, np.float32), *(w for _, w in rows)], dtype=np.float32)
     return starts, buckets, weights
 
 
-def _analyzer(step: Step) -> Any:
+def _analyzer(step: Step) -> Callable[[str], _Row]:
     if step.get("op") != "tokenise" or step.get("version") != 1 or step.get("analyzer") not in {"text", "list"}:
         raise BundleError(
             f"step {step.get('op')!r} of version {step.get('version')!r} is not known here",
@@ -109,9 +109,10 @@ def _analyzer(step: Step) -> Any:
     return spec.weights
 
 
-def _list_weights(text: str, width: int) -> dict[int, float]:
+def _list_weights(text: str, width: int) -> _Row:
     items = (item for item in text.split(SEPARATOR) if item)
-    return dict.fromkeys(sorted({crc32(b"l" + item.encode("utf-8", "replace")) % width for item in items}), 1.0)
+    buckets = sorted({crc32(b"l" + item.encode("utf-8", "replace")) % width for item in items})
+    return np.array(buckets, np.int32), np.ones(len(buckets))
 
 
 def normalise(text: str) -> str:
@@ -132,16 +133,16 @@ class _Text:
         self.width, self.words, self.chars, self.max_chars = width, words, chars, max_chars
         self._of_word = lru_cache(_REMEMBER)(self._buckets_of_word)
 
-    def weights(self, text: str) -> dict[int, float]:
-        """Return weight by bucket."""
+    def weights(self, text: str) -> _Row:
+        """Return buckets in order and their weights."""
         words = _WORD.findall(normalise(text[: self.max_chars]))
-        found: list[int] = []
-        for word in words:
-            found += self._of_word(word)
-        found += self._buckets_of_runs(words)
-        return _unit_length(Counter(found))
+        found = [self._of_word(word) for word in words]
+        found.append(self._buckets_of_runs(words))
+        buckets, counts = np.unique(np.concatenate(found), return_counts=True)
+        weights = 1.0 + np.log(counts)
+        return buckets, weights / max(math.sqrt(float(weights @ weights)), 1e-12)
 
-    def _buckets_of_word(self, word: str) -> list[int]:
+    def _buckets_of_word(self, word: str) -> NDArray[np.int32]:
         """Return the buckets of the word itself and of its character n-grams."""
         tokens = [f"w{word}"] if self.words[0] == 1 else []
         least, most = self.chars
@@ -149,15 +150,12 @@ class _Text:
             padded = f" {word} "
             spans = range(least, min(most, len(padded)) + 1)
             tokens += [f"c{padded[i : i + n]}" for n in spans for i in range(len(padded) - n + 1)]
-        return [crc32(t.encode("utf-8", "replace")) % self.width for t in tokens]
+        return self._buckets(tokens)
 
-    def _buckets_of_runs(self, words: Sequence[str]) -> list[int]:
+    def _buckets_of_runs(self, words: Sequence[str]) -> NDArray[np.int32]:
         least, most = max(self.words[0], 2), self.words[1]
-        runs = (f"w{' '.join(words[i : i + n])}" for n in range(least, most + 1) for i in range(len(words) - n + 1))
-        return [crc32(t.encode("utf-8", "replace")) % self.width for t in runs]
+        spans = range(least, most + 1)
+        return self._buckets([f"w{' '.join(words[i : i + n])}" for n in spans for i in range(len(words) - n + 1)])
 
-
-def _unit_length(counts: Mapping[int, int]) -> dict[int, float]:
-    weights = {b: 1.0 + math.log(counts[b]) for b in sorted(counts)}
-    length = math.sqrt(math.fsum(w * w for w in weights.values()))
-    return {b: w / length for b, w in weights.items()}
+    def _buckets(self, tokens: Sequence[str]) -> NDArray[np.int32]:
+        return np.array([crc32(t.encode("utf-8", "replace")) % self.width for t in tokens], np.int32)

@@ -42,8 +42,8 @@ def strata(target: NDArray[np.float64] | None, n_rows: int, *, classes: bool) ->
 def deal(units: Ints, strata: Ints, n_parts: int, *, rng: np.random.Generator) -> Ints:
     """Deal whole units into parts.
 
-    Units of several rows go first, the largest first, each to the part where it does least harm to the balance; units of
-    one row then fill up what is missing.
+    Units of several rows go first, the largest first, each to the part where it does least harm to the balance;
+    units of one row then fill up what is missing.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def _fill(
     above = np.append(ordered[1:], np.inf)
     level = levels[np.argmax(levels <= above)]
     wanted = np.maximum(level - held, 0)
-    quota = np.floor(wanted + 1e-9).astype(np.int64)
+    quota: Ints = np.floor(wanted + 1e-9).astype(np.int64)
     # what is left over goes to the parts that are short of most, then to those with the fewest rows
     rank = np.lexsort((rng.random(len(held)), whole, -(wanted - quota).round(6)))
     quota[rank[: n - int(quota.sum())]] += 1

@@ -96,8 +96,8 @@ def make_folds(
 ) -> Folds:
     """Choose the protocol and make the folds.
 
-    Fewer than 500 rows: 5 folds, three times. Up to 20,000: 5 folds. More: one hold-out of a fifth, at most 50,000 rows.
-    With time, training lies strictly before validation. A unit is never on both sides.
+    Fewer than 500 rows: 5 folds, three times. Up to 20,000: 5 folds. More: one hold-out of a fifth, at most 50,000
+    rows. With time, training lies strictly before validation. A unit is never on both sides.
 
     Parameters
     ----------

@@ -14,9 +14,7 @@ _N_PARTS = 3
 _HOLDOUT = 0.2
 
 
-def forward(
-    unit: Ints, time: NDArray[np.float64], *, n_blocks: int, gap: float = 0.0
-) -> tuple[list[Pair], str]:
+def forward(unit: Ints, time: NDArray[np.float64], *, n_blocks: int, gap: float = 0.0) -> tuple[list[Pair], str]:
     """Cut time into blocks of about equally many rows and validate each on what was known before it.
 
     Where units come back over time (the same customers each month), those that validate are taken out of training. If

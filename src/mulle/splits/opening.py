@@ -85,9 +85,7 @@ def open_seal(folder: Path, *, bundle: str, run: str, now: str, reason: str = ""
     """
     with changing(folder) as lock:
         if lock.seal.by == "none":
-            raise ProjectError(
-                'there is no sealed test: test = "none"', where="[data] test", fix="remove the key"
-            )
+            raise ProjectError('there is no sealed test: test = "none"', where="[data] test", fix="remove the key")
         done = lock.opened()
         for one in done:
             if one.bundle == bundle:
@@ -99,8 +97,6 @@ def open_seal(folder: Path, *, bundle: str, run: str, now: str, reason: str = ""
                 where=f"{folder / 'mulle.lock'}, [[openings]]",
                 fix='say why once more is needed: mulle assess --again "REASON"; or seal newer rows',
             )
-        new = Opening(
-            number=number, bundle=bundle, at=now, run=run, seal=lock.seal.number, reason=reason.strip()
-        )
+        new = Opening(number=number, bundle=bundle, at=now, run=run, seal=lock.seal.number, reason=reason.strip())
         write_lock(folder, replace(lock, openings=(*lock.openings, new)))
     return Permit(opening=new, again=False, confidence=confidence(number))

@@ -113,9 +113,7 @@ class Seal:
         if self.by == wanted.by and self.salt:
             pairs.append(("fraction", str(self.fraction), str(wanted.fraction)))
         return [
-            f"{what} is '{held}' in mulle.lock, '{asked}' on the page"
-            for what, held, asked in pairs
-            if held != asked
+            f"{what} is '{held}' in mulle.lock, '{asked}' on the page" for what, held, asked in pairs if held != asked
         ]
 
     def next(self, frame: pl.DataFrame, *, now: str) -> Seal:
@@ -200,9 +198,7 @@ def _by_hash(frame: pl.DataFrame, seal: Seal) -> Seal:
     units = seal.units(frame)
     if len(np.unique(units)) < 2:  # noqa: PLR2004
         held = f"one {seal.by} holds all {frame.height} rows"
-        fix = (
-            'name a group with several values, a time, or a test source; or write test = "none" under [data]'
-        )
+        fix = 'name a group with several values, a time, or a test source; or write test = "none" under [data]'
         raise DataError(held, where=f"[data] {', '.join(seal.unit) or 'all inputs'}", fix=fix)
     best, off = seal, np.inf
     for salt in [seal.salt] if seal.salt else (secrets.token_hex(16) for _ in range(_TRIES)):

@@ -324,9 +324,7 @@ def _broken(
 # ------------------------------------------------------------------------------------------------ header
 
 
-def _header(
-    head: str, mark: str, quote: str | None, *, path: Path, notes: list[str]
-) -> tuple[list[str], int]:
+def _header(head: str, mark: str, quote: str | None, *, path: Path, notes: list[str]) -> tuple[list[str], int]:
     """Return the columns' names, and 1 when they stand in the file, else 0."""
     rows = _first_rows(head, mark, quote)
     if not _is_header(rows):
@@ -412,9 +410,7 @@ def clean_names(names: Sequence[str], where: str, notes: list[str]) -> list[str]
 # ------------------------------------------------------------------------------------------------ cells
 
 
-def _even(
-    content: Path | bytes, head: str, mark: str, *, path: Path, notes: list[str]
-) -> pl.DataFrame | None:
+def _even(content: Path | bytes, head: str, mark: str, *, path: Path, notes: list[str]) -> pl.DataFrame | None:
     """Read a file whose every line plainly fits the header; None when that takes a closer look.
 
     Plainly: no cell beyond the last column, no empty cell in it, and as many rows as lines. Then no field is missing
@@ -456,9 +452,7 @@ def _parse(
         raise DataError(f"the file can't be read as CSV: {first}", where=str(path), fix="write it again") from error
 
 
-def _rows(
-    table: pl.DataFrame, keep: NDArray[np.bool_], blank: NDArray[np.bool_], path: Path
-) -> pl.DataFrame:
+def _rows(table: pl.DataFrame, keep: NDArray[np.bool_], blank: NDArray[np.bool_], path: Path) -> pl.DataFrame:
     """Leave out broken lines and blank ones."""
     if len(table) == len(keep):
         table = table.filter(pl.Series(keep & ~blank)) if not (keep & ~blank).all() else table
@@ -514,6 +508,11 @@ def _settled(column: pl.Series) -> pl.Series:
 def _too_long(column: pl.Series, dtype: Any) -> bool:
     """Say whether numbers have more digits than a double keeps: then they are names."""
     longest = column.str.len_bytes().max()
-    return dtype == pl.Float64 and isinstance(longest, int) and longest > 17 and bool(  # noqa: PLR2004
-        column.str.contains(r"^[+-]?\d{17,}$").any()
+    return (
+        dtype == pl.Float64
+        and isinstance(longest, int)
+        and longest > 17
+        and bool(  # noqa: PLR2004
+            column.str.contains(r"^[+-]?\d{17,}$").any()
+        )
     )

@@ -336,9 +336,7 @@ def _from_images(folder: Path, files: Sequence[Path]) -> Source:
         schema={"image": pl.Binary, "label": pl.String},
     )
     notes.append(f"{len(images):,} images in '{folder.name}'; their label is {_label_from(files)}")
-    return Source(
-        table=table, n_rows=table.height, fingerprint=fingerprint(folder, root=folder), notes=tuple(notes)
-    )
+    return Source(table=table, n_rows=table.height, fingerprint=fingerprint(folder, root=folder), notes=tuple(notes))
 
 
 def _label_from(files: Sequence[Path]) -> str:

@@ -87,9 +87,7 @@ class Binary(Task):
         )
         return DefaultMetric(name="roc_auc", why=why)
 
-    def constant(
-        self, values: NDArray[np.float64], weight: NDArray[np.float64] | None = None
-    ) -> NDArray[np.float64]:
+    def constant(self, values: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Return the share of positives, ``[1]``."""
         kept = np.isfinite(values)
         return np.array([np.average(values[kept], weights=None if weight is None else weight[kept])])
@@ -105,12 +103,17 @@ class Binary(Task):
         classes: Sequence[str],
         decision: NDArray[np.float64] | None = None,
     ) -> Sequence[Figure]:
-        """Return ROC, precision and recall, calibration, scores by class; with a decision the confusion."""
+        """Return ROC, precision and recall, calibration, scores by class; with a decision the confusion.
+
+        Rows of one class have no ROC and no precision and recall; no rows have no figures.
+        """
         rows = known_rows(values, prediction, decision)
-        p = rows.prediction[:, 0]
-        drawn = [
-            roc_figure(rows.values, p, classes),
-            precision_recall_figure(rows.values, p, classes),
+        p, drawn = rows.prediction[:, 0], list[Figure]()
+        if not len(p):
+            return drawn
+        if len(np.unique(rows.values)) > 1:
+            drawn += [roc_figure(rows.values, p, classes), precision_recall_figure(rows.values, p, classes)]
+        drawn += [
             calibration_figure(rows.values, p, f"'{classes[1]}'"),
             scores_figure(rows.values, p, classes),
         ]
@@ -166,9 +169,7 @@ def _rarity(target: Target) -> Check:
     rare = min(rate, 1 - rate) < VERY_RARE
     says = f"{share(rate)} of {n:,} known rows are '{target.classes[1]}'."
     if rare:
-        says += (
-            " A model that always says the same would be right almost always, so accuracy means nothing here."
-        )
+        says += " A model that always says the same would be right almost always, so accuracy means nothing here."
     return Check(
         name="problem.positives",
         status=Status.NOTE,

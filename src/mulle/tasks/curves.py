@@ -253,18 +253,19 @@ def scores_figure(values: Floats, score: Floats, classes: Sequence[str]) -> Figu
     edges = np.linspace(0, 1, SCORE_BINS + 1)
     middle = ((edges[:-1] + edges[1:]) / 2).tolist()
     marks: list[Mark] = []
-    medians: list[float] = []
+    told: list[str] = []
     roles: tuple[Literal["other", "main"], ...] = ("other", "main")
     for code, (name, role) in enumerate(zip(classes, roles, strict=True)):
         held = score[values == code]
-        counts = np.histogram(held, bins=edges)[0] / max(len(held), 1)
-        medians.append(float(np.median(held)) if len(held) else float("nan"))
+        if not len(held):
+            continue
         label = f"'{name}' ({len(held):,} rows)"
-        marks.append(Mark(kind="step", name=label, x=middle, y=counts.tolist(), role=role))
-    says = (
-        f"Half of the '{classes[1]}' rows score above {medians[1]:.2f}, half of the '{classes[0]}' rows "
-        f"below {medians[0]:.2f}. Where the two curves overlap, the model cannot tell."
-    )
+        shares = np.histogram(held, bins=edges)[0] / len(held)
+        marks.append(Mark(kind="step", name=label, x=middle, y=shares.tolist(), role=role))
+        side = "above" if code else "below"
+        told.append(f"half of the '{name}' rows score {side} {float(np.median(held)):.2f}")
+    words = ", ".join(reversed(told))
+    says = f"{words[0].upper()}{words[1:]}. Where the two curves overlap, the model cannot tell."
     return Figure(
         name="scores",
         title="Scores of both classes",

@@ -30,14 +30,15 @@ def class_rows(values: NDArray[np.float64], classes: Sequence[str]) -> Check:
     Returns
     -------
     Check
-        ``problem.class_rows``: failed below 10 rows a class, unanswered below 100.
+        ``problem.class_rows``: failed below 10 rows a class, a note below 100 (``data.rare_classes`` then asks for
+        more rows).
     """
     known = values[np.isfinite(values)].astype(np.int64)
     counts = np.bincount(known, minlength=len(classes))
     order = np.argsort(counts, kind="stable")
     least, name = int(counts[order[0]]), classes[int(order[0])]
     thin = int((counts < ENOUGH_A_CLASS).sum())
-    status = Status.PASS if thin == 0 else Status.FAIL if least < FEW_A_CLASS else Status.UNANSWERED
+    status = Status.PASS if thin == 0 else Status.FAIL if least < FEW_A_CLASS else Status.NOTE
     says = f"The rarest class, '{name}', has {least:,} of {len(known):,} known rows."
     if thin > 1:
         says += f" {thin:,} of {len(classes):,} classes have fewer than {ENOUGH_A_CLASS}."
@@ -47,7 +48,7 @@ def class_rows(values: NDArray[np.float64], classes: Sequence[str]) -> Check:
         says=says,
         fix="" if status is Status.PASS else _more_rows(least, name, len(known)),
         value=float(least),
-        bar=f"≥ {ENOUGH_A_CLASS} rows a class; below {FEW_A_CLASS} it fails (mulle default)",
+        bar=f"≥ {FEW_A_CLASS} rows a class; said below {ENOUGH_A_CLASS} (mulle default)",
         n_rows=len(known),
         needed_rows=None if status is Status.PASS else _needed(least, len(known)),
         evidence=_rarest(counts, order, classes),

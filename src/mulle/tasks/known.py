@@ -41,7 +41,7 @@ def known_rows(values: Floats, prediction: Floats, decision: Floats | None = Non
     >>> known_rows(np.array([1.0, np.nan]), np.array([0.9, 0.1])).prediction
     array([[0.9]])
     """
-    wide = prediction.reshape(len(values), -1)
+    wide = prediction[:, None] if prediction.ndim == 1 else prediction
     kept = np.isfinite(values) & np.isfinite(wide).all(axis=1)
     made = None if decision is None else np.asarray(decision, np.float64)[kept]
     return KnownRows(values=values[kept], prediction=wide[kept], decision=made)

@@ -83,9 +83,7 @@ class Multiclass(Task):
         why = "classes are about even: it judges the probability given to each class, not only the best guess"
         return DefaultMetric(name="log_loss", why=why)
 
-    def constant(
-        self, values: NDArray[np.float64], weight: NDArray[np.float64] | None = None
-    ) -> NDArray[np.float64]:
+    def constant(self, values: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Return the share of each class, ``[classes]``, for the codes up to the highest one seen."""
         kept = np.isfinite(values)
         mass = np.ones(int(kept.sum())) if weight is None else weight[kept]
@@ -105,6 +103,8 @@ class Multiclass(Task):
     ) -> Sequence[Figure]:
         """Return the confusion, recall by class with intervals, and calibration of the most likely class."""
         rows = known_rows(values, prediction, decision)
+        if not len(rows.values):
+            return []
         best = rows.prediction.argmax(axis=1).astype(np.float64)
         made = best if rows.decision is None else rows.decision
         hit = (best == rows.values).astype(np.float64)
@@ -123,6 +123,8 @@ class Multiclass(Task):
     ) -> Sequence[Table]:
         """Return rows, precision, recall and F1 of each class, and the most frequent mistakes."""
         rows = known_rows(values, prediction, decision)
+        if not len(rows.values):
+            return []
         best = rows.prediction.argmax(axis=1).astype(np.float64)
         made = best if rows.decision is None else rows.decision
         return [class_table(rows.values, made, classes), pairs_table(rows.values, made, classes)]

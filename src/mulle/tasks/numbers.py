@@ -69,9 +69,7 @@ def _from_text(column: pl.Series) -> tuple[pl.Series, list[str]]:
         bare = bare.str.replace_all(".", "", literal=True).str.replace(",", ".", literal=True)
     else:
         grouped = bare.str.contains(_THOUSANDS)
-        bare = pl.select(
-            pl.when(grouped).then(bare.str.replace_all(",", "", literal=True)).otherwise(bare)
-        ).to_series()
+        bare = pl.select(pl.when(grouped).then(bare.str.replace_all(",", "", literal=True)).otherwise(bare)).to_series()
     values = bare.cast(pl.Float64, strict=False)
     _refuse_words(column, text, values)
     how = "a decimal comma" if comma else "thousands separators or signs"

@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from mulle.core.errors import DataError
 from mulle.tasks.labels import fold, listed, rows
 
-_AFFIRMATIVE = frozenset(
-    ["yes", "y", "true", "t", "1", "positive", "pos", "on", "ja", "oui", "si", "sí", "예", "네"]
-)
+_AFFIRMATIVE = frozenset(["yes", "y", "true", "t", "1", "positive", "pos", "on", "ja", "oui", "si", "sí", "예", "네"])
 _EVENT = frozenset(
     [
         "churned",

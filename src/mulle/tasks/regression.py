@@ -82,9 +82,7 @@ class Regression(Task):
         why = "no few rows dominate it, it is in the target's own unit, and it is what the models minimise"
         return DefaultMetric(name="rmse", why=why)
 
-    def constant(
-        self, values: NDArray[np.float64], weight: NDArray[np.float64] | None = None
-    ) -> NDArray[np.float64]:
+    def constant(self, values: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Return the mean, ``[1]``."""
         kept = np.isfinite(values)
         return np.array([np.average(values[kept], weights=None if weight is None else weight[kept])])
@@ -103,6 +101,8 @@ class Regression(Task):
     ) -> Sequence[Figure]:
         """Return predicted against true values and the residuals."""
         rows = known_rows(values, prediction, decision)
+        if not len(rows.values):
+            return []
         made = rows.prediction[:, 0] if rows.decision is None else rows.decision
         return [predicted_figure(rows.values, made), residuals_figure(rows.values, made)]
 
@@ -115,6 +115,8 @@ class Regression(Task):
     ) -> Sequence[Table]:
         """Return the errors by range of the true value."""
         rows = known_rows(values, prediction, decision)
+        if not len(rows.values):
+            return []
         made = rows.prediction[:, 0] if rows.decision is None else rows.decision
         return [range_table(rows.values, made)]
 

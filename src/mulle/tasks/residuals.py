@@ -35,7 +35,7 @@ def predicted_figure(values: Floats, prediction: Floats) -> Figure:
     high = float(max(values.max(), prediction.max()))
     error = prediction - values
     spread = float(((values - values.mean()) ** 2).sum())
-    explained = 1 - float((error**2).sum()) / spread if spread else float("nan")
+    explained = 1 - float((error**2).sum()) / spread if spread else 0.0
     sampled = f" {POINTS:,} of {len(values):,} rows are drawn." if len(values) > POINTS else ""
     says = (
         f"The predictions explain {share(explained)} of the target's variance (R²); half of them are off by "

@@ -27,9 +27,7 @@ def share(value: float) -> str:
     return f"{percent:.1f} %" if abs(percent) >= 1 else f"{percent:.2g} %"
 
 
-def wilson(
-    hits: NDArray[np.float64], n: NDArray[np.float64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def wilson(hits: NDArray[np.float64], n: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return Wilson's 95 % interval of shares.
 
     Parameters

@@ -1,1 +1,1 @@
-""""""
+"""Statistics of trust: honest estimates, paired gains, how sure they are, and what would decide."""

@@ -125,8 +125,8 @@ def spread(
 ) -> tuple[Interval, float]:
     """Return the interval round a value, from bootstrap values of the metric, and their standard deviation.
 
-    The bootstrap gives the standard error on the metric's `Scale`; Student's t with the degrees of freedom of the rarest
-    class gives how many of them. Percentiles of the draws hold too little on few rows: see the decision page
+    The bootstrap gives the standard error on the metric's `Scale`; Student's t with the degrees of freedom of the
+    rarest class gives how many of them. Percentiles of the draws hold too little on few rows: see the decision page
     ``intervals``.
 
     Parameters
@@ -149,19 +149,19 @@ def spread(
     Interval
         Within the metric's bounds.
     float
-        The standard deviation of the values.
+        The standard error: the standard deviation of the values, widened.
     """
     values = values[np.isfinite(values)]
     if not np.isfinite(value) or len(values) < 2:  # noqa: PLR2004
         return Interval(low=float("nan"), high=float("nan"), confidence=confidence), float("nan")
     n_units = int(unit.max()) + 1
-    scale = Scale.of(metric, np.append(values, value), n_units)
+    scale = Scale.of(metric, np.append(values, value), middle=value, n_units=n_units)
     if float(np.ptp(values)) == 0:
         return _all_alike(metric, value, n_units, confidence), 0.0
     half = widen * float(np.std(scale.to(values), ddof=1)) * quantile_t(confidence, freedom(metric, target, unit))
     middle = float(scale.to(value))
     low, high = (float(end) for end in scale.back([middle - half, middle + half]))
-    return Interval(low=low, high=high, confidence=confidence), float(np.std(values, ddof=1))
+    return Interval(low=low, high=high, confidence=confidence), widen * float(np.std(values, ddof=1))
 
 
 def _all_alike(metric: Metric, value: float, n_units: int, confidence: float) -> Interval:
@@ -187,7 +187,10 @@ def freedom(metric: Metric, target: NDArray[Any], unit: Ints) -> int:
     if "binary" not in metric.tasks or np.ndim(target) > 1:
         return max(n_units - 1, 2)
     flat = np.asarray(target).reshape(-1)
-    return max(min(len(np.unique(unit[flat == c])) for c in (flat.min(), flat.max())) - 1, 2)
+    classes = np.unique(flat)
+    if len(classes) != 2:  # noqa: PLR2004  # of many classes no single one decides
+        return max(n_units - len(classes), 2)
+    return max(min(len(np.unique(unit[flat == c])) for c in classes) - 1, 2)
 
 
 def quantile_t(confidence: float, degrees: int) -> float:
@@ -198,6 +201,6 @@ def quantile_t(confidence: float, degrees: int) -> float:
     >>> quantile_t(0.95, 10)
     2.228
     """
-    from scipy.special import stdtrit  # type: ignore[import-untyped]  # noqa: PLC0415  # not at start-up
+    from scipy.special import stdtrit  # type: ignore[import-untyped]  # not at start-up
 
     return float(stdtrit(degrees, (1 + confidence) / 2))

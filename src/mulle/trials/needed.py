@@ -45,4 +45,4 @@ def needed_rows(value: float, bar: float, interval: Interval, n_rows: int) -> in
     if rows > MOST:
         return None
     digits = 10 ** max(int(math.log10(rows)) - 1, 0)
-    return max(math.ceil(round(rows / digits, 6)) * digits, n_rows + 1)
+    return max(int(math.ceil(round(rows / digits, 6)) * digits), n_rows + 1)

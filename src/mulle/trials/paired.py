@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mulle.core.check import Interval
 from mulle.metrics.base import Metric
-from mulle.trials.bbc import N_DRAWS, best_of, pool, repeat_choice, widening
+from mulle.trials.bbc import N_DRAWS, WIDEN_GAIN, best_of, pool, repeat_choice, widening
 from mulle.trials.bootstrap import Floats
 from mulle.trials.estimate import freedom, quantile_t
 
@@ -125,7 +125,7 @@ def paired_gain(
         luck = done.luck(metric.gain(float(full[winner]), base))
         value -= luck if model == winner else max(luck, 0.0)
     gains = done.inside[:, model] - done.inside[:, n_models + over]
-    sd = widening(protocol) * float(np.nanstd(gains, ddof=1))
+    sd = widening(protocol, WIDEN_GAIN) * float(np.nanstd(gains, ddof=1))
     degrees = freedom(metric, held.target, held.unit)
     return Gain(
         value=value,
@@ -148,7 +148,7 @@ def _two_sided(value: float, sd: float, degrees: int, confidence: float) -> Inte
 
 def _chance(value: float, sd: float, degrees: int) -> float:
     """Return how probable so large a gain is where there is none."""
-    from scipy.special import stdtr  # type: ignore[import-untyped]  # noqa: PLC0415  # not at start-up
+    from scipy.special import stdtr  # type: ignore[import-untyped]  # not at start-up
 
     if sd == 0:
         return 0.0 if value > 0 else 1.0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,8 +53,6 @@ def wilson(successes: float, n: float, *, confidence: float = 0.95) -> Interval:
     -----
     Source: Wilson, Probable inference, the law of succession, and statistical inference, 1927.
     """
-    from statistics import NormalDist  # noqa: PLC0415  # not at start-up
-
     if n <= 0:
         return Interval(low=0.0, high=1.0, confidence=confidence)
     z = NormalDist().inv_cdf((1 + confidence) / 2)

@@ -67,10 +67,19 @@ class Scale:
         return np.asarray(self.best - away if self.up else self.best + away)
 
     @classmethod
-    def of(cls, metric: Metric, values: Floats, n_units: int) -> Scale:
-        """Return a metric's scale: the values themselves where some lie outside of what it says of itself."""
+    def of(cls, metric: Metric, values: Floats, *, middle: float, n_units: int) -> Scale:
+        """Return a metric's scale for draws round a middle; the values themselves where some lie beyond its best.
+
+        A draw without one mistake would lie infinitely far out: it counts as one with a quarter of a unit's, or a quarter
+        of the middle's where that is less.
+        """
         up, best, worst = metric.greater_is_better, metric.best, metric.worst
         beyond = values > best if up else values < best
         if not np.isfinite(best) or bool(np.any(beyond)):
             return cls()
-        return cls(best=best, worst=worst, up=up, near=1 / (4 * n_units) ** 2 if worst is not None else 1e-12)
+        away = abs(best - middle)
+        if worst is None:
+            return cls(best=best, up=up, near=max(away / 100, 1e-12))
+        share = away / abs(best - worst)
+        near = min(1 / (4 * n_units), share / 4, (1 - share) / 4)
+        return cls(best=best, worst=worst, up=up, near=max(near, 1e-12))

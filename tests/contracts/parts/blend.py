@@ -1,6 +1,6 @@
 """A toy policy of two objectives whose weights change without retraining: one file, nothing else touched."""
 
-# ruff: noqa: ARG002, E501
+# ruff: noqa: ARG002
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal

@@ -1,6 +1,6 @@
 """A toy task of several labels a row, and its policy: one file, nothing else touched."""
 
-# ruff: noqa: ARG002, E501
+# ruff: noqa: ARG002
 
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, Literal
