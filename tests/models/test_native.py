@@ -104,6 +104,16 @@ def test_extra_trees_are_a_forest_of_scikit_learns():
     )
 
 
+def test_extra_trees_take_missing_values_where_scikit_learn_does(mixed):
+    matrix, target = mixed
+    fitted = families.get("extra_trees").fit(training(matrix, target, logistic()), {"iterations": 10})
+    seed = int(np.random.default_rng(1).integers(2**31 - 1))
+    forest = ExtraTreesClassifier(10, min_samples_leaf=2, max_features=0.5, random_state=seed).fit(matrix, target)
+    np.testing.assert_allclose(
+        scores(fitted.scorer, matrix)[:, 0], forest.predict_proba(matrix)[:, 1], rtol=0, atol=1e-12
+    )
+
+
 def test_linear_models_at_one_strength_are_scikit_learns():
     matrix, target = load_wine(return_X_y=True)
     scaled = StandardScaler().fit_transform(matrix)

@@ -108,7 +108,7 @@ def test_thousands_separators_change_nothing(whole, cents):
     (date(1970, 1, 2), 86400.0), (datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC), 1.0),
     (datetime(1970, 1, 1, 9, tzinfo=timezone(timedelta(hours=9))), 0.0),
     (np.datetime64("1970-01-02"), 86400.0), (np.datetime64(1_500_000_000, "ns"), 1.5),
-    (1_600_000_000, 1_600_000_000.0), (1_600_000_000_000, 1_600_000_000.0), (1_600_000_000_000_000_000, 1_600_000_000.0),
+    (1_600_000_000, 1.6e9), (1_600_000_000_000, 1.6e9), (1_600_000_000_000_000_000, 1.6e9),
 ])  # fmt: skip
 def test_moments_come_in_many_forms(value, seconds):
     assert reads("datetime", value) == seconds
@@ -230,3 +230,17 @@ def test_pandas_missing_marks_and_masked_arrays_are_missing():
     values, _ = encode.wire(entry("number"), [np.ma.masked_array([1.0, 2.0], mask=[True, False])])
     assert np.isnan(values[0, 0])
     assert math.isnan(reads("datetime", pandas.NaT))
+
+
+@pytest.mark.parametrize(
+    "value", [10**5000, "1" * 5000, -(10**400), "1e" + "9" * 400], ids=["int", "text", "less", "power"]
+)
+@pytest.mark.parametrize("kind", ["number", "boolean", "datetime", "category", "list", "text", "id", "image", "place"])
+@pytest.mark.parametrize("options", [{}, {"numbers": True, "epoch": "s"}], ids=["plain", "numbers"])
+def test_numbers_of_thousands_of_digits_break_nothing(kind, value, options):
+    held = entry(kind, **options)
+    values, bad = encode.wire(held, [[value]] * len(held["columns"]))
+    assert values.shape == (1, len(held["columns"]))
+    if bad[0]:
+        with pytest.raises(DataError, match="fix:"):
+            encode.one(held)([value] * len(held["columns"]))

@@ -117,9 +117,23 @@ def test_a_row_without_a_group_stands_alone():
 
 def test_few_groups_still_give_two_sides():
     frame = pl.DataFrame({"who": ["a", "b", "c"] * 30, "x": range(90)})
-    for _ in range(10):
-        test = make_seal(frame, inputs=["x"], group="who", now=NOW).test(frame)
+    for salt in ["", *(f"{i:032x}" for i in range(20))]:
+        test = make_seal(frame, inputs=["x"], group="who", now=NOW, salt=salt).test(frame)
         assert test.mean() == pytest.approx(1 / 3)
+
+
+def test_one_salt_always_ends_at_one_seal():
+    frame = pl.DataFrame({"who": ["a", "b", "c"] * 30, "x": range(90)})
+    made = [make_seal(frame, inputs=["x"], group="who", now=NOW, salt="5eed") for _ in range(2)]
+    assert made[0] == made[1]
+    many = people(n=2000, n_groups=1000)
+    assert make_seal(many, inputs=["a"], group="who", now=NOW, salt="5eed").salt == "5eed"
+
+
+def test_a_fraction_that_no_row_can_meet_is_refused():
+    frame = pl.DataFrame({"x": [1, 2]})
+    with pytest.raises(DataError, match="choose a fraction nearer to a half"):
+        make_seal(frame, inputs=["x"], now=NOW, fraction=1e-9)
 
 
 def test_time_seals_the_newest_rows_and_keeps_its_cut():

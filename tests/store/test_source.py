@@ -232,6 +232,15 @@ def test_a_folder_of_images_is_a_table_with_its_labels(tmp_path):
     assert "1 images have no label" in again.notes[0]
 
 
+def test_images_that_a_csv_names_are_read_from_beside_it(tmp_path):
+    written(tmp_path, "data/img/a.png", b"bytes of a")
+    written(tmp_path, "secret.png", b"secret")
+    written(tmp_path, "data/t.csv", "file,n\nimg/a.png,1\nimg/b.png,2\n../secret.png,3\n")
+    source = read_source("t.csv", root=tmp_path / "data")
+    assert rows(source) == [(b"bytes of a", 1), (None, 2), (None, 3)]
+    assert source.notes == ("the images that 'file' names were read; 2 are not there",)
+
+
 # ------------------------------------------------------------------------------------------------ nothing there
 
 

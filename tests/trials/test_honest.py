@@ -230,7 +230,7 @@ def test_a_sealed_result_that_validation_did_not_promise_is_said():
 
 def test_a_scale_goes_there_and_back_and_keeps_the_order():
     for metric in metrics:
-        values = np.sort(metric.best + (-1 if metric.greater_is_better else 1) * rng().random(50) * 0.9)
+        values = np.sort(metric.best + (-1 if metric.greater_is_better else 1) * (0.1 + 0.8 * rng().random(50)))
         scale = Scale.of(metric, values, middle=float(values[25]), n_units=10_000)
         assert (np.diff(scale.to(values)) >= 0).all()
         assert scale.back(scale.to(values)) == pytest.approx(values, abs=1e-4)

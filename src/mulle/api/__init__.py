@@ -1,8 +1,9 @@
 """What Mulle can do, for Python and for every door: each word of the command line is one function here."""
 
 from mulle.api.demo import demo
+from mulle.api.doctor import examine
 from mulle.api.guess import InitResult, init
-from mulle.api.look import compare, doctor, history, parts, rows, status
+from mulle.api.look import compare, history, parts, rows, status
 from mulle.api.project import Project, open_project
 from mulle.api.run import Run, assess, run
 from mulle.api.use import predict, report
@@ -14,7 +15,7 @@ __all__ = [
     "assess",
     "compare",
     "demo",
-    "doctor",
+    "examine",
     "history",
     "init",
     "open_project",

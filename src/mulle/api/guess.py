@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from mulle.core.errors import ProjectError, StoreError, UnknownName
-from mulle.core.page_file import Guessed, write_page
+from mulle.core.page_file import Guessed, replace_text, write_page
 from mulle.core.page_text import Candidate
 from mulle.core.schema import Feature, LeftOut
 from mulle.kinds import kinds
@@ -73,9 +73,9 @@ def init(source: str, *, target: str, folder: Path, name: str | None = None) -> 
     text = write_page(found)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
     except OSError as error:
         raise StoreError.of(error, where=path) from error
+    replace_text(path, text)
     return InitResult(path=path, text=text, guessed=found)
 
 

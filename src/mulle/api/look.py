@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import importlib
 import json
-import os
-import platform
-import shutil
 from collections.abc import Mapping
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -167,26 +163,3 @@ def _registry(package: str) -> Registry[Any]:
 
     module = importlib.import_module(package)
     return next(value for value in vars(module).values() if isinstance(value, Registry))
-
-
-def doctor() -> list[dict[str, Any]]:
-    """Return what the machine offers: versions, cores, disk, and known traps."""
-    names = (
-        "numpy",
-        "polars",
-        "scikit-learn",
-        "lightgbm",
-        "catboost",
-        "optuna",
-        "onnx",
-        "onnxruntime",
-        "pillow",
-    )
-    found = [{"what": "python", "value": platform.python_version(), "note": platform.platform()}]
-    found += [{"what": name, "value": metadata.version(name), "note": ""} for name in names]
-    usage = shutil.disk_usage(Path.cwd())
-    writable = os.access(Path.cwd(), os.W_OK)
-    found.append({"what": "cores", "value": str(os.cpu_count()), "note": "one worker process each"})
-    found.append({"what": "disk", "value": f"{usage.free / 1e9:.0f} GB free", "note": "here"})
-    found.append({"what": "this folder", "value": "writable" if writable else "read-only", "note": ""})
-    return found

@@ -8,10 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from mulle.core.page_file import load_page, make_page
+from mulle.core.page_file import check_names, load_page, make_page
 from mulle.core.project import Page
 from mulle.core.registry import import_file
+from mulle.kinds import kinds
+from mulle.metrics import metrics
+from mulle.models import families
+from mulle.policies import policies
 from mulle.store.source import read_source
+from mulle.tasks import tasks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +107,27 @@ def open_project(path: Path, overrides: Sequence[str] = ()) -> Opened:
 
 
 def import_code(project: Opened) -> list[Path]:
-    """Import the user's own files, so that their parts are registered; return their paths."""
+    """Import the user's own files, so that their parts are registered, then hold every name on the page against what is.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    ProjectError
+        When a file can't be imported, or a name on the page is unknown.
+    """
     files = [project.folder / name for name in project.page.code.files]
     for file in files:
         import_file(file)
+    known = {
+        "objective.metric": metrics.names(),
+        "objective.families": families.names(),
+        "objective.policy": policies.names(),
+        "data.task": tasks.names(),
+        "data.kinds": kinds.names(),
+    }
+    check_names(project.page, known)
     return files

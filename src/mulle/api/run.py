@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mulle.api.project import Opened, import_code
 from mulle.api.summary import decision, headline
@@ -23,7 +23,7 @@ from mulle.core.errors import StoreError
 from mulle.core.jsonable import to_json
 from mulle.core.page_file import render
 from mulle.core.project import TrialsBudget
-from mulle.export.bundle import zip_bundle
+from mulle.export.bundle import stamp_bundle, zip_bundle
 from mulle.loop import ASSESS, Turned, take, turn_once
 from mulle.stages.handover import read_handover, write_handover
 from mulle.store.workspace import Workspace
@@ -80,7 +80,7 @@ class Run:
     folder: Path
     project: str
     outcomes: Sequence[Outcome]
-    stamp: str = "draft"
+    stamp: Literal["draft", "ready"] = "draft"
     interrupted: bool = False
     record: Mapping[str, Any] = field(default_factory=dict)
 
@@ -230,7 +230,7 @@ def _finish(project: Opened, space: Workspace, turned: Turned, home: Path, start
     packaged = turned.left.get("package")
     if packaged is not None:
         shutil.copytree(packaged.bundle.path / "bundle", home / "bundle")
-        zip_bundle(home / "bundle", project.folder / f"{project.page.project.name}.zip")
+        _hand_out(home, project, "draft")
         write_handover(home / "handover.json", turned.left)
     for outcome in turned.outcomes:
         space.record("outcome", outcome)
@@ -243,6 +243,12 @@ def _finish(project: Opened, space: Workspace, turned: Turned, home: Path, start
     )
     _write(made, project, started)
     return made
+
+
+def _hand_out(home: Path, project: Opened, stamp: Literal["draft", "ready"]) -> None:
+    """Stamp the run's bundle and lay it beside the page as one zip."""
+    stamp_bundle(home / "bundle", stamp=stamp, run=home.name)
+    zip_bundle(home / "bundle", project.folder / f"{project.page.project.name}.zip")
 
 
 def _write(made: Run, project: Opened, started: datetime) -> None:
@@ -318,6 +324,7 @@ def assess(project: Opened, *, watch: Watch | None = None, again: str | None = N
         earlier = [o for o in _outcomes(held) if o.stage != "assess"]
         made = Run(id=home.name, folder=project.folder, project=held["project"], outcomes=[*earlier, outcome])
         made.stamp = "ready" if made.verdict is Verdict.OPEN else "draft"
+        _hand_out(home, project, made.stamp)
         _write(made, project, datetime.fromisoformat(held["started"]))
         space.record("stamp", {"stamp": made.stamp, "verdict": str(made.verdict)})
         return made

@@ -1,6 +1,6 @@
 """How well one column alone tells the target, on rows that it was not fitted on.
 
-The column is cut into values or 128 quantile bins; half of the rows say what the target is in each bin, the
+The column is cut into values or up to 128 quantile bins; half of the rows say what the target is in each bin, the
 other half judges, and the other way round.
 """
 
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
-BINS = 128
+BINS, LEAST_BINS = 128, 8
+ROWS_A_BIN = 40
 FEW = 20
 
 
@@ -59,13 +60,13 @@ def codes_of(series: pl.Series) -> tuple[Codes, int]:
     >>> codes_of(pl.Series(["a", None, "b", "a"]))[1]
     3
     """
-    n = series.n_unique()
-    if n <= BINS or not (series.dtype.is_numeric() or series.dtype.is_temporal()):
+    n, bins = series.n_unique(), max(LEAST_BINS, min(BINS, len(series) // ROWS_A_BIN))
+    if n <= bins or not (series.dtype.is_numeric() or series.dtype.is_temporal()):
         dense = series.rank("dense").fill_null(0).to_numpy().astype(np.int64)
         return dense, n
     values = series.cast(pl.Float64).to_numpy()
     gap = np.isnan(values)
-    edges = np.unique(np.quantile(values[~gap], np.linspace(0, 1, BINS + 1)[1:-1]))
+    edges = np.unique(np.quantile(values[~gap], np.linspace(0, 1, bins + 1)[1:-1]))
     return np.where(gap, 0, 1 + np.searchsorted(edges, values, side="right")), n
 
 
@@ -100,9 +101,10 @@ def score_single(series: pl.Series, target: Floats, n_classes: int, *, rng: np.r
     sides = [(half, ~half), (~half, half)]
     judge = {0: _explained, 2: _ranked}.get(n_classes, _named)
     found = [judge(codes, target, fit, held) for fit, held in sides]
-    if not n_classes and series.dtype.is_numeric():
+    direct = {0: _straight, 2: _ordered}.get(n_classes)
+    if direct is not None and series.dtype.is_numeric():
         x = series.cast(pl.Float64).fill_null(series.cast(pl.Float64).mean()).to_numpy()
-        found = [max(pair) for pair in zip(found, [_straight(x, target, *s) for s in sides], strict=True)]
+        found = [max(pair) for pair in zip(found, [direct(x, target, *s) for s in sides], strict=True)]
     score = float(np.mean(found))
     counts = np.bincount(target.astype(np.int64), minlength=n_classes) if n_classes else np.array([len(target)])
     least = int(counts[counts > 0].min())
@@ -124,8 +126,15 @@ def _means(codes: Codes, target: Floats, fit: NDArray[np.bool_]) -> Floats:
     return np.asarray((sums + target[fit].mean()) / (np.bincount(codes[fit], minlength=n) + 1), np.float64)
 
 
-def _ranked(codes: Codes, target: Floats, fit: NDArray[np.bool_], held: NDArray[np.bool_]) -> float:
-    means = _means(codes, target, fit)
+def _ranked(
+    codes: Codes,
+    target: Floats,
+    fit: NDArray[np.bool_],
+    held: NDArray[np.bool_],
+    *,
+    means: Floats | None = None,
+) -> float:
+    means = _means(codes, target, fit) if means is None else means
     places = np.argsort(np.argsort(means, kind="stable"), kind="stable")[codes[held]]
     n = len(means)
     positive = np.bincount(places, weights=target[held], minlength=n)
@@ -133,6 +142,16 @@ def _ranked(codes: Codes, target: Floats, fit: NDArray[np.bool_], held: NDArray[
     pairs = positive.sum() * negative.sum()
     wins = float((positive * (np.cumsum(negative) - negative / 2)).sum())
     return wins / pairs if pairs else 0.5
+
+
+def _ordered(x: Floats, target: Floats, fit: NDArray[np.bool_], held: NDArray[np.bool_]) -> float:
+    """Return the area of the values themselves, in the direction that the other half says."""
+    dense = pl.Series(x).rank("dense").to_numpy().astype(np.int64)
+    every = np.ones(len(x), np.bool_)
+    slope = float(((dense[fit] - dense[fit].mean()) * (target[fit] - target[fit].mean())).sum())
+    return _ranked(
+        dense if slope >= 0 else dense.max() - dense, target, every, held, means=np.arange(dense.max() + 1.0)
+    )
 
 
 def _named(codes: Codes, target: Floats, fit: NDArray[np.bool_], held: NDArray[np.bool_]) -> float:

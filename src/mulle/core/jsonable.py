@@ -7,7 +7,6 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import cache
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -63,9 +62,13 @@ def _scalar(value: object) -> Json:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-@cache
+_HINTS: dict[type, dict[str, Any]] = {}
+
+
 def _hints(cls: type) -> dict[str, Any]:
-    return typing.get_type_hints(cls)
+    if cls not in _HINTS:
+        _HINTS[cls] = typing.get_type_hints(cls)
+    return _HINTS[cls]
 
 
 def from_json(cls: type[T], data: Mapping[str, Any]) -> T:

@@ -32,7 +32,8 @@ class Ref:
 
     def array(self, name: str) -> np.ndarray[Any, Any]:
         """Map one ``.npy`` file of the folder into memory, read-only."""
-        return np.load(self.path / name, mmap_mode="r", allow_pickle=False)
+        held: np.ndarray[Any, Any] = np.load(self.path / name, mmap_mode="r", allow_pickle=False)
+        return held
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -157,6 +157,41 @@ def write_bundle(folder: Path, parts: Parts) -> Bundle:
     return bundle
 
 
+def stamp_bundle(folder: Path, *, stamp: Literal["draft", "ready"], run: str) -> None:
+    """Write into a bundle whether it is ready to ship, and the run that it comes from; its answers stay as they are.
+
+    Parameters
+    ----------
+    folder
+        A bundle.
+    stamp
+        *ready*, or *draft* when a gate isn't open.
+    run
+        The run's id.
+
+    Raises
+    ------
+    BundleError
+        When the folder holds no bundle.
+    StoreError
+        When the manifest can't be written; the old one stays.
+    """
+    Bundle.load(folder)
+    path = folder / MANIFEST
+    held = json.loads(path.read_bytes()) | {"stamp": stamp, "run": run}
+    temporary = path.with_name(f".{MANIFEST}.part")
+    try:
+        with temporary.open("wb") as stream:
+            stream.write(_json(held))
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        raise StoreError.of(error, where=path) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def zip_bundle(folder: Path, out: Path) -> Path:
     """Pack a bundle's folder into one zip. The same folder gives the same bytes.
 

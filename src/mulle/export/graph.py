@@ -108,7 +108,7 @@ class Graph:
 
     def to_bytes(self) -> bytes:
         """Return the checked model as bytes."""
-        return self.build().SerializeToString()
+        return bytes(self.build().SerializeToString())
 
 
 Floats = NDArray[np.floating[Any]]

@@ -223,10 +223,9 @@ class TargetMeans(_OneColumn):
         """Find the smoothed means of the levels."""
         del rng
         assert target is not None  # noqa: S101  # the contract of uses_target
-        levels, codes, _ = factor(values)
-        words, held = _with_missing(levels, codes)
-        means, prior, n = _smoothed(held, target, len(words))
-        kept = np.flatnonzero(n > 1)[:MAX_TARGET]
+        words, held = _kept_levels(values)
+        means, prior, n = _smoothed(held, target, len(words) + 1)
+        kept = np.flatnonzero(n[:-1] > 1)
         return cls(
             feature=features[0].name,
             levels=tuple(words[i] for i in kept),
@@ -256,21 +255,22 @@ class TargetMeans(_OneColumn):
         self, values: Values, target: NDArray[np.float64], *, rng: np.random.Generator
     ) -> NDArray[np.float32]:
         """Return for each training row the means of the other four inner folds."""
-        levels, codes, _ = factor(values)
-        words, held = _with_missing(levels, codes)
+        words, held = _kept_levels(values)
         fold = rng.permutation(len(held)) % INNER_FOLDS
         out = np.empty((len(held), target.shape[1]), np.float32)
         for k in range(INNER_FOLDS):
             mine = fold == k
-            means, prior, n = _smoothed(held[~mine], target[~mine], len(words))
-            known = (n > 1) & (np.arange(len(n)) < MAX_TARGET)
+            means, prior, n = _smoothed(held[~mine], target[~mine], len(words) + 1)
+            known = (n > 0) & (np.arange(len(n)) < len(words))
             out[mine] = np.where(known[held[mine], None], means[held[mine]], prior)
         return out
 
 
-def _with_missing(levels: Sequence[str], codes: NDArray[np.int64]) -> tuple[list[str], NDArray[np.int64]]:
-    """Make missing the first level."""
-    return [_MISSING, *levels], codes + 1
+def _kept_levels(values: Values) -> tuple[list[str], NDArray[np.int64]]:
+    """Return missing and the levels of more than one row, and codes; all other levels share one code after the last."""
+    levels, codes, n = factor(values)
+    n_kept = min(int((n > 1).sum()), MAX_TARGET)
+    return [_MISSING, *levels[:n_kept]], np.minimum(codes + 1, n_kept + 1)
 
 
 def _smoothed(codes: NDArray[np.int64], target: Floats, n_levels: int) -> tuple[Floats, Floats, NDArray[np.int64]]:

@@ -72,7 +72,7 @@ def _correlations(matrix: NDArray[np.float32], target: Floats) -> Floats:
     values -= values.mean(axis=0)
     centred = target - target.mean()
     scale = np.sqrt((values**2).sum(axis=0) * (centred**2).sum())
-    return np.abs(centred @ values) / np.where(scale > 0, scale, np.inf)
+    return np.asarray(np.abs(centred @ values) / np.where(scale > 0, scale, np.inf))
 
 
 def _shuffled(matrix: NDArray[np.float32], columns: Sequence[int], job: Job, repeat: int) -> NDArray[Any]:

@@ -58,7 +58,8 @@ class LightGBM(Family):
     configs: ClassVar[tuple[Config, ...]] = (
         Config(
             name="steady",
-            rank=3,
+            rank=2,
+            min_rows=3_000,
             params={"learning_rate": 0.08, "num_leaves": 24, "feature_fraction": 0.5, "lambda_l2": 1.0},
         ),
         Config(

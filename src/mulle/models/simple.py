@@ -76,7 +76,7 @@ def _explained(values: NDArray[np.float32], target: Floats) -> float:
     held = counts > 0
     sums = np.stack([np.bincount(bins, weights=t, minlength=len(edges) + 1) for t in target.T])
     between = (sums[:, held] ** 2 / counts[held]).sum() - (target.sum(axis=0) ** 2 / len(target)).sum()
-    return float(between) - held.sum() * float(target.var(axis=0).sum())
+    return float(between) - int(held.sum()) * float(target.var(axis=0).sum())
 
 
 def over_folds(
@@ -122,7 +122,7 @@ def calibrated_score(
     bins = np.where(np.isfinite(score), np.searchsorted(edges, score), len(edges) + 1)
     mean = target[train].mean(axis=0)
     means = np.stack([_mean_of(target[train][bins[train] == b], mean) for b in range(len(edges) + 2)])
-    return cast("Floats", means[bins[valid]])
+    return means[bins[valid]]
 
 
 def _mean_of(rows: Floats, otherwise: Floats) -> Floats:

@@ -221,7 +221,7 @@ def _record(fitted: Fitted, columns: Sequence[Column]) -> dict[str, Any]:
 def prepare_order(schema: Ref, rows: Ref, features: Sequence[str], family: Family) -> Order:
     """Return the order for a family's shared matrix. Families that want the same views share it."""
     views = {kind: [v for v in wanted if v not in TARGET_VIEWS] for kind, wanted in family.views.items()}
-    params = {"features": list(features), "views": {k: list(v) for k, v in sorted(views.items())}}
+    params: dict[str, Any] = {"features": list(features), "views": {k: list(v) for k, v in sorted(views.items())}}
     return Order(unit="model.prepare", params=params, inputs={"schema": schema, "rows": rows})
 
 

@@ -435,7 +435,7 @@ def read_number(value: Any, decimal: str = ".", thousands: str = "", missing: fr
         return _number_text(value, decimal, thousands, missing)
     if absent(value):
         return _NAN
-    value = _plain(value)
+    value = value if isinstance(value, int) else _plain(value)
     if isinstance(value, str):
         return _number_text(value, decimal, thousands, missing)
     if isinstance(value, int | float | Decimal):

@@ -181,12 +181,13 @@ def changing(folder: Path, *, seconds: float = 10.0) -> Iterator[Lock]:
     ProjectError
         When there is no lock yet.
     StoreError
-        When another process holds it for too long.
+        When another process holds it for too long, or the folder is read-only.
     """
     from filelock import FileLock, Timeout  # noqa: PLC0415  # not at start-up
 
     try:
-        with FileLock(folder / f".{NAME}.held", timeout=seconds):
+        (folder / ".mulle").mkdir(exist_ok=True)
+        with FileLock(folder / ".mulle" / f"{NAME}.held", timeout=seconds):
             lock = read_lock(folder)
             if lock is None:
                 raise ProjectError(f"there is no {NAME} yet", where=str(folder), fix="mulle run")
@@ -194,3 +195,6 @@ def changing(folder: Path, *, seconds: float = 10.0) -> Iterator[Lock]:
     except Timeout as error:
         fix = "wait until it has ended, then try again"
         raise StoreError(f"another process is opening {NAME}", where=str(folder), fix=fix) from error
+    except PermissionError as error:
+        fix = "make the folder writable, or work on a copy of the project"
+        raise StoreError(f"{NAME} can't be changed: {error}", where=str(folder), fix=fix) from error

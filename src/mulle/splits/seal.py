@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 from typing import Literal
@@ -170,8 +170,8 @@ def make_seal(
     fraction
         The share of units to seal.
     salt
-        Hex. Empty: a random one, drawn again while it puts far too many or too few rows aside, as happens with few
-        groups.
+        Hex. Empty: a random one. When it would put far too many or too few rows aside, as happens with few groups,
+        others that follow from it are tried, and the best is kept.
 
     Returns
     -------
@@ -181,7 +181,7 @@ def make_seal(
     Raises
     ------
     DataError
-        When one side would be empty: one group holds all rows, or all rows have one time.
+        When one side would be empty: one group holds all rows, all rows have one time, or there are too few.
     """
     columns = (group,) if group else tuple(key)
     base = Seal(by="none", unit=columns, inputs=tuple(inputs), made=now)
@@ -200,16 +200,34 @@ def _by_hash(frame: pl.DataFrame, seal: Seal) -> Seal:
         held = f"one {seal.by} holds all {frame.height} rows"
         fix = 'name a group with several values, a time, or a test source; or write test = "none" under [data]'
         raise DataError(held, where=f"[data] {', '.join(seal.unit) or 'all inputs'}", fix=fix)
-    best, off = seal, np.inf
-    for salt in [seal.salt] if seal.salt else (secrets.token_hex(16) for _ in range(_TRIES)):
+    best, off = seal, 1.0
+    for salt in _salts(seal.salt or secrets.token_hex(16)):
         share = float(sides(units, salt=salt, fraction=seal.fraction).mean())
-        # an empty side is worse than any share
-        found = abs(share - seal.fraction) if 0 < share < 1 else 1.0
-        if found < off:
+        found = abs(share - seal.fraction)
+        if 0 < share < 1 and found < off:
             best, off = replace(seal, salt=salt), found
         if off <= seal.fraction / 4:
             break
+    if not best.salt or off == 1.0:
+        raise DataError(
+            f"no way was found to seal about {seal.fraction:.0%} of {frame.height} rows",
+            where="[data] test_fraction",
+            fix="bring more rows, choose a fraction nearer to a half, or name a test source",
+        )
     return best
+
+
+def _salts(first: str) -> Iterator[str]:
+    """Give a salt, then others that follow from it, so that one seed always ends at one seal.
+
+    Yields
+    ------
+    str
+        Hex.
+    """
+    yield first
+    for i in range(1, _TRIES):
+        yield blake2b(f"{first} {i}".encode(), digest_size=16).hexdigest()
 
 
 def _by_time(frame: pl.DataFrame, seal: Seal) -> Seal:

@@ -122,7 +122,7 @@ class Scored:
     @property
     def rows(self) -> NDArray[np.bool_]:
         """Which rows have an out-of-fold prediction."""
-        return np.isfinite(self.prediction).all(axis=1)
+        return np.asarray(np.isfinite(self.prediction).all(axis=1))
 
 
 @dataclass(frozen=True, kw_only=True)

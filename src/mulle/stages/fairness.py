@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mulle.core.check import Check, Interval, Status
 from mulle.core.errors import DataError
-from mulle.core.figure import Axis, Figure, Mark, Table
+from mulle.core.figure import Axis, Cell, Figure, Mark, Table
 from mulle.core.project import FairnessPart
 from mulle.trials.bootstrap import unit_weights
 
@@ -244,8 +244,8 @@ def fairness_figure(one: Fairness) -> Figure:
         high=[g.high for g in one.groups],
     )
     columns = ("group", "rows", *RATES[one.measure], "from", "to")
-    rows = [
-        (g.name, g.n_rows, *(round(r, 4) for r in g.rates.values()), round(g.low, 4), round(g.high, 4))
+    rows: list[list[Cell]] = [
+        [g.name, g.n_rows, *(round(r, 4) for r in g.rates.values()), round(g.low, 4), round(g.high, 4)]
         for g in one.groups
     ]
     return Figure(

@@ -181,7 +181,7 @@ def _choose(
     members = [(candidates[i], weight) for i, weight in members]
     if len(members) == 1:
         return alone, "Averaging configurations gained nothing over the best one alone."
-    prediction = sum(weight * scored[i].prediction for i, weight in members)
+    prediction = np.sum([weight * scored[i].prediction for i, weight in members], axis=0)
     gain = _gain(turn, framed, prepared, prediction, alone.prediction)
     words = f"{gain.value:+.4f} ({gain.interval.low:+.4f} to {gain.interval.high:+.4f})"
     if gain.interval.low <= 0:
@@ -264,7 +264,7 @@ def _outcome(
     best = searched.scored[searched.members[0][0]]
     value = framed.metric(*_pair(searched, search.problem.folds.target))
     figures = [f for f in (_curves(best), _progress(framed, searched)) if f is not None]
-    facts = {
+    facts: dict[str, Any] = {
         "chosen": searched.names,
         "selection_score": value,
         "metric": framed.metric_name,

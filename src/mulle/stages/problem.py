@@ -50,7 +50,7 @@ def run(turn: Turn) -> tuple[Outcome, Framed]:
     """Frame the project."""
     page = turn.page
     source = snapshot(turn, page.data.source)
-    _columns_exist(pl.read_parquet_schema(source.path / "raw.parquet").names(), schema_params(page))
+    _columns_exist(list(pl.read_parquet_schema(source.path / "raw.parquet")), schema_params(page))
     sealed = seal(turn, source)
     guessed = turn.work("problem.schema", schema_params(page), source=sealed.development)
     target = _target(guessed)

@@ -86,7 +86,7 @@ def _both(turn: Turn, source: Ref, rule: Seal) -> dict[str, Ref]:
 def _made(turn: Turn, source: Ref) -> Seal:
     data = turn.page.data
     params = {
-        "inputs": input_columns(turn.page, pl.read_parquet_schema(source.path / "raw.parquet").names()),
+        "inputs": input_columns(turn.page, list(pl.read_parquet_schema(source.path / "raw.parquet"))),
         "group": data.group or "",
         "key": listed(data.key),
         "time": data.time or "",

@@ -24,6 +24,8 @@ _SHOWN = 20
 _DELIMITERS = ",\t;|"
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _BEYOND = "\x1fbeyond"
+_KEPT = 17
+"""Characters up to which a double keeps any number."""
 _YEARS = range(1900, 2101)
 
 
@@ -508,11 +510,6 @@ def _settled(column: pl.Series) -> pl.Series:
 def _too_long(column: pl.Series, dtype: Any) -> bool:
     """Say whether numbers have more digits than a double keeps: then they are names."""
     longest = column.str.len_bytes().max()
-    return (
-        dtype == pl.Float64
-        and isinstance(longest, int)
-        and longest > 17
-        and bool(  # noqa: PLR2004
-            column.str.contains(r"^[+-]?\d{17,}$").any()
-        )
-    )
+    if dtype != pl.Float64 or not isinstance(longest, int) or longest <= _KEPT:
+        return False
+    return bool(column.str.contains(r"^[+-]?\d{17,}$").any())

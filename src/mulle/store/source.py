@@ -92,6 +92,7 @@ def read_source(source: Any, *, root: Path) -> Source:
     notes: list[str] = []
     faults: list[Fault] = []
     table = _joined([(path, _read_file(path, notes, faults)) for path in files])
+    table = _with_images(table, (files[0].parent, root), notes)
     n_rows = _count(table, files)
     return Source(
         table=table,
@@ -337,6 +338,41 @@ def _from_images(folder: Path, files: Sequence[Path]) -> Source:
     )
     notes.append(f"{len(images):,} images in '{folder.name}'; their label is {_label_from(files)}")
     return Source(table=table, n_rows=table.height, fingerprint=fingerprint(folder, root=folder), notes=tuple(notes))
+
+
+def _with_images(
+    table: pl.LazyFrame | pl.DataFrame, folders: Sequence[Path], notes: list[str]
+) -> pl.LazyFrame | pl.DataFrame:
+    """Read the files that a column of image paths names, so that their bytes are kept with the rows."""
+    if isinstance(table, pl.LazyFrame):
+        return table
+    for name in table.columns:
+        folder = _folder_of(table[name], folders)
+        if folder is not None:
+            held = [_content(folder, path) for path in table[name].to_list()]
+            gone = sum(a is None and b is not None for a, b in zip(held, table[name].to_list(), strict=True))
+            table = table.with_columns(pl.Series(name, held, dtype=pl.Binary))
+            notes.append(f"the images that '{name}' names were read" + (f"; {gone:,} are not there" if gone else ""))
+    return table
+
+
+def _folder_of(column: pl.Series, folders: Sequence[Path]) -> Path | None:
+    """Return the folder in which a column's first paths are found, when it names images."""
+    first = column.drop_nulls().head(20).to_list() if column.dtype == pl.String else []
+    if not first or not all(str(path).lower().endswith(IMAGES) for path in first):
+        return None
+    return next((folder for folder in folders if any(_content(folder, path) is not None for path in first)), None)
+
+
+def _content(folder: Path, path: str | None) -> bytes | None:
+    """Return a file's bytes; None when it isn't there or lies outside of the folder."""
+    if path is None:
+        return None
+    whole = (folder / path.strip()).resolve()
+    try:
+        return whole.read_bytes() if whole.is_relative_to(folder.resolve()) else None
+    except OSError:
+        return None
 
 
 def _label_from(files: Sequence[Path]) -> str:

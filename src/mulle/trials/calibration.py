@@ -167,4 +167,4 @@ def calibrated(prediction: Floats, calibration: Mapping[str, Any]) -> Floats:
         p = np.clip(prediction, EDGE, 1 - EDGE)
         logit = np.log(p / (1 - p))
         return np.asarray(1 / (1 + np.exp(-(calibration["a"] * logit + calibration["b"]))))
-    return np.interp(prediction, calibration["x"], calibration["y"])
+    return np.asarray(np.interp(prediction, calibration["x"], calibration["y"]))

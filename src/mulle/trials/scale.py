@@ -70,8 +70,8 @@ class Scale:
     def of(cls, metric: Metric, values: Floats, *, middle: float, n_units: int) -> Scale:
         """Return a metric's scale for draws round a middle; the values themselves where some lie beyond its best.
 
-        A draw without one mistake would lie infinitely far out: it counts as one with a quarter of a unit's, or a quarter
-        of the middle's where that is less.
+        A draw without one mistake would lie infinitely far out: it counts as one with a quarter of a unit's, or a
+        quarter of the middle's where that is less.
         """
         up, best, worst = metric.greater_is_better, metric.best, metric.worst
         beyond = values > best if up else values < best

@@ -1,0 +1,61 @@
+"""What checks see is read back from finished work, and what they propose survives its JSON."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+from mulle.checks import Seen, checks, leave_out
+from mulle.core.check import Check, Status
+from mulle.core.jsonable import from_json, to_json
+from mulle.core.schema import Feature, Schema
+from mulle.core.work import Ref
+
+N = 400
+
+
+@pytest.fixture
+def inputs(tmp_path):
+    """Write the folders that the data stage hands to its checks."""
+    y = (np.arange(N) % 2).astype(float)
+    table = pl.DataFrame({"copy": y * 2, "age": np.random.default_rng(0).normal(size=N), "when": range(N)})
+    table = table.with_columns(pl.col("when").cast(pl.Datetime("us")))
+    features = [Feature(name=name, kind="number", columns=[name]) for name in ("copy", "age")]
+    schema = Schema(features=features, target="left", task="binary", classes=("no", "yes"), time="when")
+    folders = {name: tmp_path / name for name in ("rows", "schema", "sealed", "side")}
+    for folder in folders.values():
+        folder.mkdir()
+    table.write_parquet(folders["rows"] / "rows.parquet")
+    table.head(100).write_parquet(folders["sealed"] / "rows.parquet")
+    table.with_columns(age=pl.lit(float("inf"))).write_parquet(folders["side"] / "raw.parquet")
+    np.save(folders["rows"] / "target.npy", y)
+    fault = {"feature": "age", "column": "age", "positions": [3], "samples": ["old"]}
+    counts = {"n_rows": N, "n_unknown": 7, "faults": [fault]}
+    (folders["rows"] / "rows.json").write_text(json.dumps(counts))
+    (folders["schema"] / "schema.json").write_text(json.dumps(to_json(schema)))
+    return {name: Ref(hash=name, path=folder) for name, folder in folders.items()}
+
+
+def test_all_that_the_stage_wrote_is_seen(inputs):
+    seen = Seen.of(inputs, bars={"data.rows": 1.0}, rng=np.random.default_rng(0))
+    assert (seen.n_rows, seen.n_unknown, seen.task, seen.target_name) == (N, 7, "binary", "left")
+    assert seen.sealed.height == 100
+    assert seen.moments.name == "when"
+    assert seen.shared() == ["copy", "age"]
+    assert checks.get("data.faults").look(seen)[0].value == pytest.approx(1 / (N + 7))
+    assert checks.get("data.infinite").look(seen)[0].status is Status.FAIL
+
+
+def test_without_a_seal_nothing_is_asked_about_it(inputs):
+    del inputs["sealed"]
+    seen = Seen.of(inputs, bars={}, rng=np.random.default_rng(0))
+    assert not checks.get("data.sides").look(seen)
+    assert not checks.get("data.twins_across_sides").look(seen)
+
+
+def test_a_leak_that_went_through_json_is_still_left_out(inputs):
+    seen = Seen.of(inputs, bars={}, rng=np.random.default_rng(0))
+    answers = [from_json(Check, json.loads(json.dumps(to_json(a)))) for a in checks.get("data.leak").look(seen)]
+    assert [left.column for left in leave_out(answers, keep=[])[1]] == ["copy"]
+    assert leave_out(answers, keep=["copy"])[1] == []
