@@ -321,7 +321,7 @@ def test_an_answer_without_undo_leaves_nothing_out(seen):
 
 
 def test_on_a_real_table_the_most_telling_column_is_known_and_stays(seen):
-    from sklearn.datasets import load_breast_cancer  # noqa: PLC0415
+    from sklearn.datasets import load_breast_cancer
 
     x, y = load_breast_cancer(return_X_y=True)
     names = [str(name) for name in load_breast_cancer().feature_names]

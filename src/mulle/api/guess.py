@@ -14,6 +14,7 @@ from mulle.core.page_text import Candidate
 from mulle.core.schema import Feature, LeftOut
 from mulle.kinds import kinds
 from mulle.kinds.recognise import facts, guess
+from mulle.stages.answerable import need_answer
 from mulle.store.source import read_source
 from mulle.tasks import Target, Task, tasks
 
@@ -69,6 +70,7 @@ def init(source: str, *, target: str, folder: Path, name: str | None = None) -> 
     raw = held.table.lazy().collect()
     if target not in raw.columns:
         raise UnknownName.among(target, raw.columns, noun="column", where="--target")
+    need_answer(raw[target], where=source, inputs=[column for column in raw.columns if column != target])
     found = _guessed(raw, source, target, folder, name)
     text = write_page(found)
     try:

@@ -105,6 +105,15 @@ class Run:
         return headline(self.outcomes)
 
     @property
+    def scores(self) -> pl.DataFrame:
+        """All configurations that were scored, best first: a Polars frame with name, score, seconds, share that ships."""
+        import polars as pl  # noqa: PLC0415
+
+        tables = [o.tables[0] for o in self.outcomes if o.stage == "model" and o.tables]
+        columns = ("configuration", "score", "seconds", "ships")
+        return pl.DataFrame([list(row) for table in tables for row in table.rows], schema=columns, orient="row")
+
+    @property
     def next(self) -> str:
         """The next thing to type."""
         return str(self.record.get("decision", {}).get("next", ""))
@@ -344,8 +353,9 @@ def last_run(folder: Path, *, with_bundle: bool = False) -> Path:
     StoreError
         When there is none.
     """
-    needed = "handover.json" if with_bundle else "run.json"
-    found = sorted(p.parent for p in (folder / ".mulle" / "runs").glob(f"*/{needed}"))
+    needed = ("run.json", "handover.json") if with_bundle else ("run.json",)
+    homes = sorted(p.parent for p in (folder / ".mulle" / "runs").glob("*/run.json"))
+    found = [home for home in homes if all((home / name).exists() for name in needed)]
     if not found:
         raise StoreError("there is no finished run here yet", where=str(folder), fix="mulle run")
     return found[-1]

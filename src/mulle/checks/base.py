@@ -150,7 +150,13 @@ class Seen:
         return np.asarray(finite if finite.ndim == 1 else finite.all(axis=1), np.bool_)
 
     def columns(self, *kinds: str) -> Iterator[tuple[Feature, pl.Series]]:
-        """Go over the raw columns of features of some kinds, or of all."""
+        """Go over the raw columns of features of some kinds, or of all.
+
+        Yields
+        ------
+        tuple
+            The feature and one of its columns.
+        """
         held = set(self.table.columns)
         for feature in self.features:
             if not kinds or feature.kind in kinds:
@@ -189,6 +195,8 @@ class DataCheck(ABC):
     title: ClassVar[str]
     bar: ClassVar[float]
     source: ClassVar[str] = "mulle default"
+    dated: ClassVar[bool] = False
+    """Whether it asks how old rows are; its answer is then good for a day. Others are told no moment."""
 
     @abstractmethod
     def look(self, seen: Seen) -> Sequence[Check]:

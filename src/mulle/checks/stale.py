@@ -22,6 +22,7 @@ class Stale(DataCheck):
 
     name: ClassVar[str] = "data.stale"
     title: ClassVar[str] = "Age of the rows"
+    dated: ClassVar[bool] = True
     bar: ClassVar[float] = 365
     source: ClassVar[str] = "mulle default, in days; it is only said unless [checks] sets it"
 

@@ -17,6 +17,7 @@ class Unknown(DataCheck):
 
     name: ClassVar[str] = "data.unknown_targets"
     title: ClassVar[str] = "Unknown targets"
+    dated: ClassVar[bool] = True
     bar: ClassVar[float] = 0.5
 
     def look(self, seen: Seen) -> Sequence[Check]:

@@ -37,8 +37,8 @@ class Boolean(Kind):
         if facts.dtype == pl.Boolean:
             return Guess(sure=1.0, why="true and false")
         if facts.dtype.is_numeric():
-            levels = set(facts.values.cast(pl.Float64).unique().to_list())
-            return Guess(sure=0.9, why="only 0 and 1") if levels == {0.0, 1.0} else None
+            levels = set(facts.values.unique().to_list()) if facts.n_unique == 2 else set()  # noqa: PLR2004
+            return Guess(sure=0.9, why="only 0 and 1") if levels == {0, 1} else None
         if facts.dtype != pl.String or facts.n_unique > 20:  # noqa: PLR2004
             return None
         words = {v.strip().lower() for v in facts.values.unique().to_list()}

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import polars as pl
 
 from mulle.core.figure import Figure, Table
@@ -76,7 +77,9 @@ def _number(value: object) -> float | None:
 
 def _read(column: pl.Series, options: Mapping[str, Any]) -> Reading:
     if column.dtype.is_numeric() or column.dtype == pl.Boolean:
-        cast = column.cast(pl.Float64)
+        cast = column if column.dtype == pl.Float64 else column.cast(pl.Float64)
+        if not column.dtype.is_float() or bool(np.isfinite(cast.to_numpy()).all()):
+            return Reading(values=(cast,))  # nothing to look for: ten thousand columns take this way
         finite = cast.is_finite()
         infinite = int(cast.is_infinite().sum()) if cast.dtype.is_float() else 0
         return reading(column, cast.set(~finite & cast.is_not_null(), None), None, infinite=infinite)

@@ -113,9 +113,10 @@ def canonical(features: Sequence[Feature], raw: pl.DataFrame) -> tuple[pl.DataFr
     """
     columns: dict[str, pl.Series] = {}
     faults: list[Faults] = []
+    there = {column.name: column for column in raw.get_columns()}
     for feature in features:
-        _columns_exist(feature, raw.columns)
-        held = kinds.get(feature.kind).read([raw[c] for c in feature.columns], feature.options)
+        _columns_exist(feature, there)
+        held = kinds.get(feature.kind).read([there[c] for c in feature.columns], feature.options)
         columns |= {c: v.alias(c) for c, v in zip(feature.columns, held.values, strict=True)}
         if held.faults or held.infinite:
             fault = Faults(
@@ -130,7 +131,7 @@ def canonical(features: Sequence[Feature], raw: pl.DataFrame) -> tuple[pl.DataFr
     return pl.DataFrame(list(columns.values())), faults
 
 
-def _columns_exist(feature: Feature, there: Sequence[str]) -> None:
+def _columns_exist(feature: Feature, there: Mapping[str, pl.Series]) -> None:
     for column in feature.columns:
         if column not in there:
             raise DataError(

@@ -41,11 +41,12 @@ def facts(table: pl.DataFrame, column: str) -> Facts:
     (2, 1)
     """
     held = table[column]
-    there = held.drop_nulls()
+    there = held.drop_nulls() if held.null_count() else held
     if held.dtype == pl.String:
         there = there.filter(there.str.contains(r"\S"))
     elif held.dtype.is_float():
-        there = there.filter(there.is_finite())
+        finite = np.isfinite(there.to_numpy())
+        there = there if finite.all() else there.filter(pl.Series(finite))
     step = max(1, -(-len(there) // SAMPLE))
     return Facts(
         name=column,

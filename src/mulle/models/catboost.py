@@ -28,6 +28,8 @@ CatBoost 1.2, checked against ``get_all_params`` at 100, 1,000 and 10,000 rows."
 _ITERATIONS = 1000
 _REFIT_ITERATIONS = 400
 _PATIENCE = 80
+_MANY_COLUMNS = 1000
+"""From here on fewer borders a column: finding them can't be interrupted."""
 
 
 @model
@@ -105,7 +107,7 @@ class CatBoost(Family):
         deadline = Deadline(training.seconds)
         if (fitted := constant(training)) is not None:
             return fitted
-        import catboost  # type: ignore[import-untyped]
+        import catboost
 
         watch, classes = _Watch(deadline), _classes(training)
         booster = catboost.CatBoost(_settings(training, params))
@@ -135,6 +137,8 @@ def _settings(training: Training, params: Params) -> dict[str, Any]:
     guess = min(0.5, float(np.exp(slope * np.log(len(training.rows.target)) + level)))
     own = {name: value for name, value in params.items() if name not in ("iterations", "rate_factor")}
     settings: dict[str, Any] = {"learning_rate": guess, **own}
+    if training.rows.matrix.shape[1] >= _MANY_COLUMNS:
+        settings.setdefault("border_count", 64)
     settings["learning_rate"] *= params.get("rate_factor", 1.0)
     return {
         **settings,

@@ -97,7 +97,7 @@ def _wanted(training: Training, params: Params) -> int:
 
 
 def _forest(training: Training, params: Params) -> Any:
-    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor  # type: ignore[import-untyped]
+    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
     least = int(params.get("min_samples_leaf", 2))  # type: ignore[arg-type]
     n_rows = len(training.rows.target)

@@ -213,7 +213,7 @@ def _both_signs(cost: Cost, n: int, lasso: float) -> Cost:
 
 
 def _descend(cost: Cost, at: Doubles, bounds: Bounds, deadline: Deadline) -> Doubles:
-    from scipy.optimize import minimize  # type: ignore[import-untyped]
+    from scipy.optimize import minimize
 
     def watch(intermediate_result: object) -> None:  # noqa: ARG001  # scipy calls it by this name
         if deadline.passed:

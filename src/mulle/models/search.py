@@ -7,12 +7,11 @@ depends on time, so the same page gives the same result.
 
 from __future__ import annotations
 
-import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +20,8 @@ from mulle.compute.turn import Done, Workshop
 from mulle.core.loss import Loss
 from mulle.core.work import Order, Ref
 from mulle.metrics import Metric
-from mulle.models.base import Config, Family, families
+from mulle.models.base import Config, Family, Params, families
+from mulle.models.grid import Grid
 from mulle.models.training import fold_order, prepare_order
 
 if TYPE_CHECKING:
@@ -35,6 +35,8 @@ RACE_FACTOR = 1.15
 SHARE_OF_ONE = 0.35
 """No configuration may take more of the search time than this."""
 LEAST_FIT_S = 1.0
+PATIENCE = 20
+"""How often a proposer may come with what was scored before, until it counts as spent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -289,7 +291,10 @@ def portfolio(chosen: Sequence[Family], n_rows: int) -> list[Candidate]:
 
 
 def proposals(search: Search, chosen: Sequence[Family], *, how: str, seed: int) -> Iterator[list[Candidate]]:
-    """Propose configurations of the two best families in turn, with Optuna, and tell it how they did.
+    """Propose configurations of the two best families in turn, and tell the proposer how they did.
+
+    What is proposed hangs on the seed and on the results alone, so a run that was killed proposes the same again. No
+    configuration is proposed twice.
 
     Parameters
     ----------
@@ -305,24 +310,89 @@ def proposals(search: Search, chosen: Sequence[Family], *, how: str, seed: int) 
     Yields
     ------
     list of Candidate
-        Two at a time, so that two workers are busy and the result doesn't depend on which ends first.
+        Two at a time, so that two workers are busy and the result doesn't depend on which ends first. It ends when
+        the best families have nothing new to propose.
     """
-    studies: dict[str, optuna.Study] = {}
+    proposers: dict[str, Proposer] = {}
+    seen = {_id(result.candidate) for result in search.results}
     number = 0
     while True:
-        wave, asked = [], []
+        wave: list[Candidate] = []
         for family in _best_families(search, chosen):
-            study = studies.setdefault(family.name, _study(how, seed))
-            trial = study.ask()
+            proposer = proposers.setdefault(family.name, _proposer(family, how, seed))
+            params = _new(proposer, family, seen)
+            if params is None:
+                continue
             number += 1
-            config = Config(
-                name=f"{family.name} {how} {number}", params=family.space(trial), rank=1000 + number
-            )
+            config = Config(name=f"{family.name} {how} {number}", params=params, rank=1000 + number)
             wave.append(Candidate(family=family, config=config))
-            asked.append((study, trial))
+            seen.add(_id(wave[-1]))
+        if not wave:
+            return
         yield wave
-        for candidate, (study, trial) in zip(wave, asked, strict=True):
-            study.tell(trial, _error_of(search, candidate), skip_if_finished=True)
+        for candidate in wave:
+            proposers[candidate.family.name].tell(candidate.config.params, _error_of(search, candidate))
+
+
+def _new(proposer: Proposer, family: Family, seen: Collection[str]) -> Params | None:
+    """Ask until something comes that wasn't scored before; None when nothing does."""
+    for _ in range(PATIENCE):
+        params = proposer.ask()
+        if params is None:
+            return None
+        if _id(Candidate(family=family, config=Config(name="", params=params))) not in seen:
+            return params
+    return None
+
+
+class Proposer(Protocol):
+    """Proposes one family's configurations."""
+
+    def ask(self) -> Params | None:
+        """Propose one; None when there is nothing left to propose."""
+
+    def tell(self, params: Params, error: float) -> None:
+        """Say how one did."""
+
+
+class Listed:
+    """The cells of a grid, whatever became of those before."""
+
+    def __init__(self, family: Family, seed: int) -> None:
+        self._grid = Grid(family.space, rng=np.random.default_rng(seed))
+
+    def ask(self) -> Params | None:
+        """Return the next cell."""
+        return self._grid.ask()
+
+    def tell(self, params: Params, error: float) -> None:
+        """Do nothing: a grid doesn't learn."""
+
+
+class Sampled:
+    """What one of Optuna's samplers draws; it learns from what it is told."""
+
+    def __init__(self, family: Family, how: str, seed: int) -> None:
+        self._family = family
+        self._study = _study(how, seed)
+        self._open: list[tuple[Params, optuna.Trial]] = []
+
+    def ask(self) -> Params:
+        """Draw one."""
+        trial = self._study.ask()
+        params = self._family.space(trial)
+        self._open.append((params, trial))
+        return params
+
+    def tell(self, params: Params, error: float) -> None:
+        """Tell the sampler, also of equal ones that it drew and nobody scored again."""
+        for _, trial in [held for held in self._open if held[0] == params]:
+            self._study.tell(trial, error)
+        self._open = [held for held in self._open if held[0] != params]
+
+
+def _proposer(family: Family, how: str, seed: int) -> Proposer:
+    return Listed(family, seed) if how == "grid" else Sampled(family, how, seed)
 
 
 def _error_of(search: Search, candidate: Candidate) -> float:
@@ -342,17 +412,14 @@ def _best_families(search: Search, chosen: Sequence[Family]) -> list[Family]:
 
 
 def _study(how: str, seed: int) -> optuna.Study:
-    import optuna  # noqa: PLC0415  # heavy: only when a search begins
+    import optuna  # heavy: only when a search begins
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        samplers: dict[str, Callable[[], optuna.samplers.BaseSampler]] = {
-            "tpe": lambda: optuna.samplers.TPESampler(seed=seed, n_startup_trials=6),
-            "random": lambda: optuna.samplers.RandomSampler(seed=seed),
-            "grid": lambda: optuna.samplers.BruteForceSampler(seed=seed),
-        }
-        return optuna.create_study(direction="minimize", sampler=samplers[how]())
+    samplers: dict[str, Callable[[], optuna.samplers.BaseSampler]] = {
+        "tpe": lambda: optuna.samplers.TPESampler(seed=seed, n_startup_trials=6),
+        "random": lambda: optuna.samplers.RandomSampler(seed=seed),
+    }
+    return optuna.create_study(direction="minimize", sampler=samplers[how]())
 
 
 def allowed(names: Sequence[str] | None) -> list[Family]:

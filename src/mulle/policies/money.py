@@ -37,9 +37,7 @@ class Prices:
         """Return the prices, or None when one of them is not known."""
         if costs.false_positive is None or costs.false_negative is None:
             return None
-        return cls(
-            false_positive=costs.false_positive, false_negative=costs.false_negative, currency=costs.currency
-        )
+        return cls(false_positive=costs.false_positive, false_negative=costs.false_negative, currency=costs.currency)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,9 +106,7 @@ def curve(target: Floats, prediction: Floats, weight: Floats | None = None) -> C
     steps = p[last]
     above = np.nextafter(1.0, 2.0) if steps[0] >= 1 else 1.0
     threshold = np.concatenate([[above], (steps[:-1] + steps[1:]) / 2, [0.0]])
-    return Curve(
-        threshold=threshold, false_positive=false, false_negative=true[-1] - true, total=float(w.sum())
-    )
+    return Curve(threshold=threshold, false_positive=false, false_negative=true[-1] - true, total=float(w.sum()))
 
 
 def _known(target: Floats, prediction: Floats, weight: Floats | None) -> tuple[Floats, Floats, Floats]:
@@ -225,9 +221,7 @@ class Worth:
         )
 
 
-def worth(
-    target: Floats, prediction: Floats, threshold: float, costs: Costs, *, weight: Floats | None = None
-) -> Worth:
+def worth(target: Floats, prediction: Floats, threshold: float, costs: Costs, *, weight: Floats | None = None) -> Worth:
     """Compare decisions at a threshold with doing nothing and with acting on every row.
 
     Parameters

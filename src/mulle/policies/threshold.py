@@ -43,9 +43,7 @@ class Threshold(Policy):
         if prices is None:
             return _by_f1(found, costs)
         if prices.false_positive + prices.false_negative == 0:
-            return Chosen(
-                parameters={"threshold": 0.5}, why="Mistakes cost nothing, so any threshold will do: 0.5."
-            )
+            return Chosen(parameters={"threshold": 0.5}, why="Mistakes cost nothing, so any threshold will do: 0.5.")
         return _by_cost(found, target, prediction, prices)
 
     def emit(self, g: Graph, scores: Mapping[str, str], parameters: Mapping[str, str]) -> str:
@@ -83,9 +81,7 @@ def _by_f1(found: Curve, costs: Costs) -> Chosen:
     return Chosen(parameters={"threshold": float(found.threshold[best])}, why=why, facts=facts)
 
 
-def _by_cost(
-    found: Curve, target: NDArray[np.float64], prediction: NDArray[np.float64], prices: Prices
-) -> Chosen:
+def _by_cost(found: Curve, target: NDArray[np.float64], prediction: NDArray[np.float64], prices: Prices) -> Chosen:
     closed = prices.false_positive / (prices.false_positive + prices.false_negative)
     cost = found.cost(prices)
     empirical = float(found.threshold[int(cost.argmin())])

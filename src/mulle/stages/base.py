@@ -7,7 +7,7 @@ what it leaves (for the next stage). `mulle.loop` is the only place that knows t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 

@@ -6,20 +6,22 @@ proven to give the target away, and folds the rows by a protocol that follows fr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 import polars as pl
 
-from mulle.checks import Seen, checks
+from mulle.checks import Seen, checks, leave_out
 from mulle.compute.turn import Turn
 from mulle.core.check import Check, Outcome, Status
+from mulle.core.duration import seconds
 from mulle.core.errors import DataError
-from mulle.core.figure import Figure, Table
+from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.jsonable import from_json, to_json
-from mulle.core.schema import Feature, Schema
+from mulle.core.schema import Feature, LeftOut, Schema
 from mulle.core.work import Job, Order, Ref, unit
 from mulle.kinds import kinds
 from mulle.kinds.preparation import canonical
@@ -29,7 +31,8 @@ from mulle.tasks import tasks
 
 QUESTION = "Can the rows be trusted to teach it, and which are sealed away?"
 
-MOST_FIGURES = 24
+MOST_FIGURES = 23
+MOST_GAPS = 40
 SAMPLE_FOR_FIGURES = 20_000
 
 
@@ -39,9 +42,8 @@ def run(turn: Turn, framed: Framed) -> tuple[Outcome, Prepared]:
         "data.rows", {"keep_unknown": False}, side=framed.sides.development, schema=framed.guessed
     )
     sealed = _sealed_inputs(turn, framed)
-    found = list(_look(turn, framed, rows, sealed))
-    leaks = _leaks(found, turn.page.data.keep)
-    features = tuple(f.name for f in framed.schema.features if f.name not in leaks)
+    found, left_out = leave_out(_look(turn, framed, rows, sealed), turn.page.data.keep)
+    features = _used(framed.schema.features, left_out)
     if not features:
         raise DataError(
             "no column is left to learn from",
@@ -58,7 +60,13 @@ def run(turn: Turn, framed: Framed) -> tuple[Outcome, Prepared]:
         n_folds=protocol["n_folds"],
     )
     answered = settle(turn, [_seal_check(framed), *found])
-    return _outcome(turn, framed, prepared, answered, leaks), prepared
+    return _outcome(turn, framed, prepared, answered, left_out), prepared
+
+
+def _used(features: Sequence[Feature], left_out: Sequence[LeftOut]) -> tuple[str, ...]:
+    """Return the names of features of which no column is left out."""
+    gone = {left.column for left in left_out}
+    return tuple(feature.name for feature in features if gone.isdisjoint(feature.columns))
 
 
 # ------------------------------------------------------------------------------------------ rows
@@ -157,7 +165,7 @@ def _look(turn: Turn, framed: Framed, rows: Ref, sealed: Ref | None) -> Iterator
         inputs["sealed"] = sealed
     bars = dict(turn.page.checks)
     orders = [
-        Order(unit="data.check", params={"check": name, "bars": bars}, inputs=inputs)
+        Order(unit="data.check", params={"check": name, "bars": bars, **_time(turn, framed, name)}, inputs=inputs)
         for name in checks.names()
     ]
     found: dict[str, Sequence[Check]] = {}
@@ -172,20 +180,29 @@ def _look(turn: Turn, framed: Framed, rows: Ref, sealed: Ref | None) -> Iterator
         yield from found.get(name, ())
 
 
+def _time(turn: Turn, framed: Framed, name: str) -> dict[str, Any]:
+    """Return what a check may know of time. Only one that asks is told the day, and is then asked anew each day."""
+    if not framed.schema.time:
+        return {}
+    delay = turn.page.data.label_delay
+    known = {"by_time": framed.sides.seal.by == "time", "label_delay_s": seconds(delay) if delay else None}
+    day = (turn.now or datetime.now(UTC)).astimezone(UTC).date().isoformat()
+    return known | ({"day": day} if checks.get(name).dated else {})
+
+
 @unit("data.check")
 def look(job: Job) -> None:
     """Run one registered check over the development rows."""
-    seen = Seen.of(job.inputs, bars=job.params["bars"], rng=job.rng("sample"))
+    day = job.params.get("day")
+    seen = Seen.of(
+        job.inputs,
+        bars=job.params["bars"],
+        rng=job.rng("sample"),
+        now=datetime.fromisoformat(day).replace(tzinfo=UTC) if day else None,
+        by_time=bool(job.params.get("by_time")),
+        label_delay_s=job.params.get("label_delay_s"),
+    )
     job.write("checks.json", [to_json(check) for check in checks.get(job.params["check"]).look(seen)])
-
-
-def _leaks(found: Iterable[Check], keep: Sequence[str]) -> dict[str, str]:
-    """Return the columns that are proven to give the target away, with what was seen."""
-    leaks: dict[str, str] = {}
-    for check in found:
-        if check.name == "data.leak" and check.status is Status.FAIL and check.evidence is not None:
-            leaks |= {str(row[0]): check.says for row in check.evidence.rows if row[0] not in keep}
-    return leaks
 
 
 def _seal_check(framed: Framed) -> Check:
@@ -216,16 +233,14 @@ def _seal_check(framed: Framed) -> Check:
 
 
 def _outcome(
-    turn: Turn, framed: Framed, prepared: Prepared, found: Sequence[Check], leaks: Mapping[str, str]
+    turn: Turn, framed: Framed, prepared: Prepared, found: Sequence[Check], left_out: Sequence[LeftOut]
 ) -> Outcome:
     counts, protocol = prepared.rows.json("rows.json"), prepared.folds.json("protocol.json")
-    left_out = [(name, why, f"mulle set data.keep='[\"{name}\"]'") for name, why in leaks.items()]
     tables = []
     if left_out:
         columns = ("column", "why", "to use it all the same")
-        tables.append(
-            Table(title="Left out because they give the target away", columns=columns, rows=left_out)
-        )
+        lines = [(left.column, left.why, left.undo) for left in left_out]
+        tables.append(Table(title="Columns that are left out", columns=columns, rows=lines))
     drawn = turn.work(
         "data.draw", {"features": list(prepared.features)}, rows=prepared.rows, schema=framed.guessed
     )
@@ -243,7 +258,7 @@ def _outcome(
         f"{counts['n_rows']:,} rows to work with, {sides['n_sealed']:,} sealed; {len(prepared.features)} columns to "
         f"learn from; {protocol['why']}"
     )
-    notes = [f"'{name}' is left out: {why}" for name, why in leaks.items()]
+    notes = [f"'{left.column}' is left out: {left.why} To use it all the same: {left.undo}" for left in left_out]
     return Outcome(
         stage="data",
         question=QUESTION,
@@ -267,13 +282,36 @@ def draw(job: Job) -> None:
     target = _target_series(schema, np.asarray(rows.array("target.npy"))[chosen])
     columns = [c for f in features[:MOST_FIGURES] for c in f.columns]
     table = pl.read_parquet(rows.path / "rows.parquet", columns=columns)[chosen]
-    figures, tables = [], []
+    figures, tables = _missing_figure(rows, features), []
     for feature in features[:MOST_FIGURES]:
         kind, values = kinds.get(feature.kind), [table[c] for c in feature.columns]
         figures.append(kind.draw(feature.name, values, target))
         tables.append(replace(kind.summarise(values), title=feature.name))
     job.write("figures.json", figures)
-    job.write("tables.json", [_merged(tables)] if tables else [])
+    note = f"of a sample of {len(chosen):,} rows" if len(chosen) < n else ""
+    job.write("tables.json", [replace(_merged(tables), note=note)] if tables else [])
+
+
+def _missing_figure(rows: Ref, features: Sequence[Feature]) -> list[Figure]:
+    """Draw the share of rows in which each column is missing, of those that have gaps."""
+    names = [c for f in features for c in f.columns]
+    scan = pl.scan_parquet(rows.path / "rows.parquet")
+    known = [name for name in dict.fromkeys(names) if name in scan.collect_schema()]
+    shares = scan.select(pl.col(known).null_count() / pl.len()).collect().row(0, named=True)
+    gaps = sorted(((share, name) for name, share in shares.items() if share > 0))[-MOST_GAPS:]
+    if not gaps:
+        return []
+    most, first = gaps[-1]
+    return [
+        Figure(
+            name="missing",
+            title="Where values are missing",
+            says=f"{len(gaps)} of {len(known)} columns have gaps; the most has '{first}': {most:.1%} of the rows.",
+            x=Axis(label="share of rows", percent=True, low=0),
+            y=Axis(label="", scale="category"),
+            marks=[Mark(kind="bars", x=[share for share, _ in gaps], y=[name for _, name in gaps])],
+        )
+    ]
 
 
 def _target_series(schema: Schema, values: np.ndarray[Any, Any]) -> pl.Series | None:

@@ -29,8 +29,8 @@ from mulle.stages.fairness import Fairness, fairness_checks, fairness_figure, ju
 from mulle.stages.slices import Judged, SliceResult, judge_slices, slice_checks, slices_figure
 from mulle.trials.bbc import honest
 from mulle.trials.calibration import calibrate
-from mulle.trials.needed import needed_rows
 from mulle.trials.estimate import Estimate
+from mulle.trials.needed import needed_rows
 from mulle.trials.paired import Gain, paired_gain
 
 QUESTION = "How good is it honestly, for whom, and what is it worth?"
@@ -147,6 +147,7 @@ def _importance(turn: Turn, framed: Framed, prepared: Prepared, searched: Search
     """Return what is lost, by feature, averaged over the first member's first folds."""
     best = searched.scored[searched.members[0][0]]
     family = families.get(best.family)
+    seconds = None if turn.deadline is None else 10.0  # with a budget in trials nothing depends on time
     orders = []
     for k, fold in enumerate(best.folds[:2]):
         params = {
@@ -164,7 +165,7 @@ def _importance(turn: Turn, framed: Framed, prepared: Prepared, searched: Search
             "prepared": best.prepared,
             "fold_work": fold,
         }
-        orders.append(Order(unit="evaluate.importance", params=params, inputs=inputs, seconds=10.0))
+        orders.append(Order(unit="evaluate.importance", params=params, inputs=inputs, seconds=seconds))
     found = [done.ref.json("importance.json")["lost"] for done in turn.workshop.work_all(orders) if done.ref]
     names = {name for lost in found for name in lost}
     mean = {name: float(np.mean([lost[name] for lost in found if name in lost])) for name in names}

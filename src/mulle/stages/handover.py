@@ -59,7 +59,9 @@ def write_handover(path: Path, left: Mapping[str, Any]) -> None:
         },
         "package": {"bundle": left["package"].bundle.hash, "measured": to_json(left["package"].measured)},
     }
-    path.write_text(json.dumps(held, ensure_ascii=False, indent=1), "utf-8")
+    draft = path.with_suffix(".part")  # a killed run leaves none rather than a torn one
+    draft.write_text(json.dumps(held, ensure_ascii=False, indent=1), "utf-8")
+    draft.replace(path)
 
 
 def read_handover(path: Path, find: Find) -> dict[str, Any]:

@@ -18,8 +18,8 @@ from mulle.compute.turn import Turn
 from mulle.core.check import Check, Outcome, Status
 from mulle.core.errors import DataError
 from mulle.core.figure import Axis, Figure, Mark, Table
-from mulle.core.project import TrialsBudget
 from mulle.core.jsonable import to_json
+from mulle.core.project import TrialsBudget
 from mulle.models.ensemble import select
 from mulle.models.search import Result, Search, allowed, portfolio, proposals
 from mulle.stages.base import Baselines, Framed, Prepared, Scored, Searched, problem_of, settle
@@ -113,9 +113,9 @@ def _families(turn: Turn) -> list[Any]:
 def _search(turn: Turn, framed: Framed, prepared: Prepared) -> Search:
     budget = turn.page.objective.budget
     deadline, trials = None, None
-    if isinstance(budget, TrialsBudget):
+    if turn.deadline is None and isinstance(budget, TrialsBudget):
         trials = budget.trials
-    elif turn.deadline is not None:
+    elif turn.deadline is not None:  # also one that was given for this once, beside a page's budget in trials
         deadline = turn.deadline - AFTER_SHARE * (turn.deadline - turn.memo.get("began", perf_counter()))
     search = Search(
         problem=problem_of(framed, prepared),
@@ -139,11 +139,21 @@ class _Teller:
         self.turn, self.framed = turn, framed
         self.best = np.inf
         self.count = 0
+        self.began = perf_counter()
+
+    def _tell_progress(self) -> None:
+        """Tell how far the search has come: in trials, or in seconds."""
+        budget = self.turn.page.objective.budget
+        if self.turn.deadline is None and isinstance(budget, TrialsBudget):
+            self.turn.watch.progress("configurations", self.count, budget.trials)
+        elif self.turn.deadline is not None:
+            began = self.turn.memo.get("began", self.began)
+            self.turn.watch.progress("seconds", perf_counter() - began, self.turn.deadline - began)
 
     def __call__(self, result: Result) -> None:
         self.count += 1
         error = self.framed.metric.error(result.value)
-        self.turn.watch.progress("configurations", self.count, 0)
+        self._tell_progress()
         if error < self.best:
             self.best = error
             title = result.candidate.family.title

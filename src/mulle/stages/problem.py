@@ -23,8 +23,9 @@ from mulle.kinds import kinds
 from mulle.kinds.recognise import facts, guess
 from mulle.metrics import metrics
 from mulle.policies import policies
+from mulle.stages.answerable import need_answer
 from mulle.stages.base import Framed, costs_of, settle
-from mulle.stages.sealing import Sealed, listed, seal, snapshot
+from mulle.stages.sealing import Sealed, input_columns, keep_seal, listed, seal, snapshot
 from mulle.tasks import Task, tasks
 from mulle.tasks.base import Target
 
@@ -51,11 +52,13 @@ def run(turn: Turn) -> tuple[Outcome, Framed]:
     page = turn.page
     source = snapshot(turn, page.data.source)
     _columns_exist(list(pl.read_parquet_schema(source.path / "raw.parquet")), schema_params(page))
+    _answer_exists(page, source)
     sealed = seal(turn, source)
     guessed = turn.work("problem.schema", schema_params(page), source=sealed.development)
     target = _target(guessed)
     task = tasks.get(guessed.json("schema.json")["task"])
     framed = _framed(page, (source, sealed), guessed, task, target)
+    keep_seal(turn, sealed)
     checks = settle(turn, [*_page_checks(page, framed), *task.framing(target)])
     return _outcome(turn, framed, checks), framed
 
@@ -71,6 +74,7 @@ def settle_schema(job: Job) -> None:
     """Guess the kind of each column, settle the task, read the target."""
     raw = pl.read_parquet(job.inputs["source"].path / "raw.parquet")
     params = job.params
+    need_answer(raw[params["target"]], where="the rows that are not sealed", inputs=raw.columns)
     features = guess(raw, ignore=[params["target"]], overrides=params["kinds"], places=params["places"])
     task = _task(raw, params)
     target = task.read(raw[params["target"]], positive=params["positive"])
@@ -89,6 +93,16 @@ def settle_schema(job: Job) -> None:
     job.write("columns.json", features)
     job.write("target.json", {"notes": target.notes})
     np.save(job.out / "target.npy", target.values, allow_pickle=False)
+
+
+def _answer_exists(page: Page, source: Ref) -> None:
+    file = source.path / "raw.parquet"
+    need_answer(
+        pl.read_parquet(file, columns=[page.data.target])[page.data.target],
+        where=page.data.source,
+        inputs=[*input_columns(page, list(pl.read_parquet_schema(file))), *page.data.keep],
+        positive=page.data.positive,
+    )
 
 
 def _columns_exist(columns: Sequence[str], params: dict[str, Any] | Any) -> None:

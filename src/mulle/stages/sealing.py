@@ -54,14 +54,11 @@ def read(job: Job) -> None:
 
 
 def seal(turn: Turn, source: Ref) -> Sealed:
-    """Put the test rows aside: by the rule in ``mulle.lock``, which is written at the first run."""
+    """Put the test rows aside: by the rule in ``mulle.lock``, or by a new one, which `keep_seal` writes there."""
     lock = read_lock(turn.folder)
     wanted = _made(turn, source)
     new = lock is None
-    if lock is None:
-        lock = Lock(seal=wanted)
-        write_lock(turn.folder, lock)
-    rule = lock.seal
+    rule = wanted if lock is None else lock.seal
     development = turn.work(
         "problem.side", _side_params(rule, "development", turn.page), **_both(turn, source, rule)
     )
@@ -77,6 +74,12 @@ def seal(turn: Turn, source: Ref) -> Sealed:
         new=new,
         changed=[] if new else rule.differs(wanted),
     )
+
+
+def keep_seal(turn: Turn, sealed: Sealed) -> None:
+    """Write a new seal's rule to ``mulle.lock``: only now that both sides were found to have rows and classes."""
+    if sealed.new:
+        write_lock(turn.folder, Lock(seal=sealed.seal))
 
 
 def _both(turn: Turn, source: Ref, rule: Seal) -> dict[str, Ref]:

@@ -6,7 +6,7 @@ import codecs
 import csv
 import gzip
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,8 @@ _SHOWN = 20
 _DELIMITERS = ",\t;|"
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _BEYOND = "\x1fbeyond"
-_KEPT = 17
-"""Characters up to which a double keeps any number."""
+_FIRST = 1000
+_TOGETHER = 200
 _YEARS = range(1900, 2101)
 
 
@@ -393,7 +393,7 @@ def clean_names(names: Sequence[str], where: str, notes: list[str]) -> list[str]
     >>> clean_names([" age", ""], "people.csv", notes := []), notes
     (['age', 'column_2'], ["people.csv: spaces around the name of 'age' were removed"])
     """
-    out: list[str] = []
+    out: dict[str, int] = {}
     for i, name in enumerate(names, 1):
         bare = name.strip().strip("\ufeff").strip()
         if bare != name and bare:
@@ -401,12 +401,12 @@ def clean_names(names: Sequence[str], where: str, notes: list[str]) -> list[str]
         bare = bare or f"column_{i}"
         if bare in out:
             raise DataError(
-                f"two columns are called '{bare}': number {out.index(bare) + 1} and number {i}",
+                f"two columns are called '{bare}': number {out[bare]} and number {i}",
                 where=where,
                 fix="rename one of them",
             )
-        out.append(bare)
-    return out
+        out[bare] = i
+    return list(out)
 
 
 # ------------------------------------------------------------------------------------------------ cells
@@ -489,27 +489,36 @@ def settle(table: pl.DataFrame) -> pl.DataFrame:
     >>> settle(pl.DataFrame({"a": ["1", None], "b": ["01", "2"], "c": ["1.5", "2"], "d": ["x", "1"]})).dtypes
     [Int64, String, Float64, String]
     """
-    return pl.DataFrame([_settled(table[name]) for name in table.columns])
+    texts = [name for name, dtype in table.schema.items() if dtype == pl.String]
+    likely = _which(table.head(_FIRST), {name: _fits(name, pl.Float64) for name in texts})
+    plain = _which(table, {name: _plain(name) for name in likely})
+    whole = set(_which(table, {name: _fits(name, pl.Int64) for name in plain}))
+    rest = [name for name in plain if name not in whole]
+    real = _which(table, {name: _fits(name, pl.Float64) & _kept(name) for name in rest})
+    return table.with_columns(pl.col(sorted(whole)).cast(pl.Int64), pl.col(real).cast(pl.Float64))
 
 
-def _settled(column: pl.Series) -> pl.Series:
-    there = column.head(1000).drop_nulls()
-    if column.dtype != pl.String or column.null_count() == len(column):
-        return column
-    if len(there) and there.cast(pl.Float64, strict=False).null_count() > 0:
-        return column
-    for dtype in (pl.Int64, pl.Float64):
-        numbers = column.cast(dtype, strict=False)
-        if numbers.null_count() == column.null_count():
-            plain = bool(numbers.is_finite().all()) if dtype == pl.Float64 else True
-            odd = column.str.contains(r"^[+-]?0\d|^\+").any() or not plain
-            return column if odd or _too_long(column, dtype) else numbers
-    return column
+def _which(table: pl.DataFrame, asked: Mapping[str, pl.Expr]) -> list[str]:
+    """Return the columns of which something holds; asked of many columns together, as there may be ten thousand."""
+    found: list[str] = []
+    names = list(asked)
+    for start in range(0, len(names), _TOGETHER):
+        some = names[start : start + _TOGETHER]
+        answers = table.select(asked[name].alias(name) for name in some).row(0)
+        found += [name for name, holds in zip(some, answers, strict=True) if holds]
+    return found
 
 
-def _too_long(column: pl.Series, dtype: Any) -> bool:
-    """Say whether numbers have more digits than a double keeps: then they are names."""
-    longest = column.str.len_bytes().max()
-    if dtype != pl.Float64 or not isinstance(longest, int) or longest <= _KEPT:
-        return False
-    return bool(column.str.contains(r"^[+-]?\d{17,}$").any())
+def _fits(name: str, dtype: type[pl.DataType]) -> pl.Expr:
+    return pl.col(name).cast(dtype, strict=False).null_count() == pl.col(name).null_count()
+
+
+def _plain(name: str) -> pl.Expr:
+    """Say that something is there, and nothing with leading zeros or a plus: those are names."""
+    return pl.col(name).is_not_null().any() & ~pl.col(name).str.contains(r"^[+-]?0\d|^\+").any()
+
+
+def _kept(name: str) -> pl.Expr:
+    """Say that all are finite, and that none has more digits than a double keeps."""
+    finite = pl.col(name).cast(pl.Float64, strict=False).is_finite().all()
+    return finite & ~pl.col(name).str.contains(r"^[+-]?\d{17,}$").any()

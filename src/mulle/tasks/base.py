@@ -80,9 +80,7 @@ class Task(ABC):
         """Choose a metric that suits the target: under imbalance not accuracy."""
 
     @abstractmethod
-    def constant(
-        self, values: NDArray[np.float64], weight: NDArray[np.float64] | None = None
-    ) -> NDArray[np.float64]:
+    def constant(self, values: NDArray[np.float64], weight: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
         """Return the best constant prediction, ``[outputs]``."""
 
     @abstractmethod

@@ -201,6 +201,6 @@ def quantile_t(confidence: float, degrees: int) -> float:
     >>> quantile_t(0.95, 10)
     2.228
     """
-    from scipy.special import stdtrit  # type: ignore[import-untyped]  # not at start-up
+    from scipy.special import stdtrit  # not at start-up
 
     return float(stdtrit(degrees, (1 + confidence) / 2))

@@ -148,7 +148,7 @@ def _two_sided(value: float, sd: float, degrees: int, confidence: float) -> Inte
 
 def _chance(value: float, sd: float, degrees: int) -> float:
     """Return how probable so large a gain is where there is none."""
-    from scipy.special import stdtr  # type: ignore[import-untyped]  # not at start-up
+    from scipy.special import stdtr  # not at start-up
 
     if sd == 0:
         return 0.0 if value > 0 else 1.0

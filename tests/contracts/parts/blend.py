@@ -21,9 +21,7 @@ class Blend(Policy):
     decides: ClassVar[Literal["class", "value"]] = "value"
 
     def choose(self, target: np.ndarray, prediction: np.ndarray, costs: Costs) -> Chosen:
-        return Chosen(
-            parameters={"quality": 0.5, "clicks": 0.5}, why="Both count the same until somebody says more."
-        )
+        return Chosen(parameters={"quality": 0.5, "clicks": 0.5}, why="Both count the same until somebody says more.")
 
     def emit(self, g: Graph, scores: Mapping[str, str], parameters: Mapping[str, str]) -> str:
         parts = [g.node("Mul", scores[name], parameters[name]) for name in sorted(scores)]
