@@ -2,7 +2,8 @@
 
 ``python benchmarks/kill_run.py`` runs ``mulle run`` on a real table with a budget in trials, once in peace. Then it
 runs the same page and lock in other folders, kills the process group at moments spread over the time that the
-undisturbed run took, and starts it again each time until it ends. It prints what stood at each kill, and compares at
+undisturbed run took (as soon as as much work is done as was done at that moment), and starts it again each time until
+it ends. It prints what stood at each kill, and compares at
 the end: no unit of work kept twice, what was finished before a kill found again, every unit's work the same to the
 byte, the same headline numbers, the same bundle (but for the run's name in it), the same seal.
 """
@@ -56,6 +57,8 @@ HERE_ONLY = "problem.read"
 """The unit whose key names the folder that it reads from."""
 MEASURED = "package.measure"
 """The unit whose work is times, which no two runs share."""
+LIVES = 5
+"""How often one project's run is killed before it may end."""
 DIE_WITHIN_S = 2.0
 """How long a worker may take to die after its driver."""
 
@@ -70,6 +73,15 @@ class Row:
     artifact: str
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A moment of an undisturbed run: as seconds from its start, or as work done, and seconds since then."""
+
+    seconds: float
+    done: int
+    later: float
+
+
 @dataclass(slots=True)
 class Project:
     """A folder in which ``mulle run`` is killed again and again."""
@@ -79,8 +91,8 @@ class Project:
     """What was finished at the last kill."""
     faults: list[str] = field(default_factory=list)
 
-    def live(self, seconds: float | None = None) -> bool:
-        """Start the run and kill it after so many seconds; return whether it had ended by itself."""
+    def live(self, moment: Moment | None = None) -> bool:
+        """Start the run and kill it at a moment; return whether it had ended by itself."""
         with (self.folder / "said.txt").open("ab") as said:
             driver = subprocess.Popen(
                 [sys.executable, "-P", "-m", "mulle", "run"],
@@ -90,8 +102,10 @@ class Project:
                 stderr=said,
                 start_new_session=True,
             )
+            while moment and driver.poll() is None and self.done() < moment.done:
+                time.sleep(0.01)
             try:
-                if driver.wait(seconds) != 0:
+                if driver.wait(moment.later if moment else None) != 0:
                     self.faults.append(f"{self.folder.name}: ended with status {driver.returncode}, see {said.name}")
             except subprocess.TimeoutExpired:
                 self._kill(driver)
@@ -126,6 +140,17 @@ class Project:
             if "units" not in tables:
                 return []
             return [Row(*row) for row in connection.execute("SELECT id, key, unit, artifact FROM units ORDER BY id")]
+
+    def done(self) -> int:
+        """Return how many pieces of work are on the shelf."""
+        return len(list((self.folder / ".mulle" / "artifacts").glob("*.files")))
+
+    def moment(self, seconds: float) -> Moment:
+        """Return the moment so many seconds after the start of a run that has ended."""
+        started = (self.folder / "mulle.toml").stat().st_mtime
+        files = (self.folder / ".mulle" / "artifacts").glob("*.files")
+        before = [at for path in files if (at := path.stat().st_mtime - started) <= seconds]
+        return Moment(seconds=seconds, done=len(before), later=seconds - max(before, default=0.0))
 
     def begun(self) -> int:
         """Return how many units were being done when the run was killed."""
@@ -199,16 +224,17 @@ def torment(home: Path, page: str, *, kills: int, rng: np.random.Generator) -> l
     shutil.copytree(Path(mulle.__file__).parent, home / "frozen" / "mulle")
     table().write_parquet(home / "tumours.parquet")
     calm = make(home, "calm", page)
-    started = time.perf_counter()
+    began = time.perf_counter()
     calm.live()
-    lasts = time.perf_counter() - started
+    lasts = time.perf_counter() - began
     print(f"undisturbed: {lasts:.1f} s, {len(calm.kept)} units of work, {searched(calm)}")
-    print(f"{'kill':>4}  {'project':<10} {'after s':>8} {'kept':>5} {'begun':>6}  last finished")
+    print(f"{'kill':>4}  {'project':<10} {'moment':>8} {'kept':>5} {'begun':>6}  last finished")
     projects: list[Project] = []
     killed = 0
     while killed < kills:
         projects.append(make(home, f"project {len(projects)}", page, lock=calm.folder / "mulle.lock"))
-        killed += torment_one(projects[-1], kills - killed, before=killed, lasts=lasts, rng=rng)
+        drawn = np.sort(rng.uniform(0.0, lasts, min(LIVES, kills - killed)))
+        killed += torment_one(projects[-1], [calm.moment(float(at)) for at in drawn], before=killed)
         compare(projects[-1], calm)
     for project in [calm, *projects]:
         project.inspect()
@@ -216,17 +242,16 @@ def torment(home: Path, page: str, *, kills: int, rng: np.random.Generator) -> l
     return [fault for project in [calm, *projects] for fault in project.faults]
 
 
-def torment_one(project: Project, kills: int, *, before: int, lasts: float, rng: np.random.Generator) -> int:
-    """Kill one project's run at most so often, then let it end; return how often it was killed."""
-    for n in range(kills):
-        seconds = rng.uniform(0.0, lasts)
-        if project.live(seconds):
+def torment_one(project: Project, moments: list[Moment], *, before: int) -> int:
+    """Kill one project's run at those moments, then let it end; return how often it was killed."""
+    for n, moment in enumerate(moments):
+        if project.live(moment):
             return n
         last = project.kept[-1].unit if project.kept else "nothing"
         counts = f"{len(project.kept):>5} {project.begun():>6}"
-        print(f"{before + n + 1:>4}  {project.folder.name:<10} {seconds:>8.2f} {counts}  {last}", flush=True)
+        print(f"{before + n + 1:>4}  {project.folder.name:<10} {moment.seconds:>6.2f} s {counts}  {last}", flush=True)
     project.live()
-    return kills
+    return len(moments)
 
 
 def compare(project: Project, calm: Project) -> None:

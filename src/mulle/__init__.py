@@ -11,7 +11,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mulle.api import Project, Run, assess, init, report, run
+    from mulle.api import Project, Run, assess, init, run
     from mulle.checks import check
     from mulle.kinds import kind
     from mulle.metrics import metric
@@ -32,7 +32,6 @@ __all__ = [
     "metric",
     "model",
     "policy",
-    "report",
     "run",
     "task",
 ]

@@ -130,6 +130,7 @@ def rows(project: Opened, out: Path) -> int:
     """
     import polars as pl  # noqa: PLC0415
 
+    from mulle.operate.writing import write_table  # noqa: PLC0415
     from mulle.store.workspace import Workspace  # noqa: PLC0415
 
     home = last_run(project.folder, with_bundle=True)
@@ -139,10 +140,7 @@ def rows(project: Opened, out: Path) -> int:
     if ref is None:
         raise StoreError("the rows of the last run are gone", where=str(project.folder), fix="mulle run")
     table = pl.read_parquet(ref.path / "raw.parquet")
-    try:
-        table.write_csv(out) if out.suffix == ".csv" else table.write_parquet(out)
-    except OSError as error:
-        raise StoreError.of(error, where=out) from error
+    write_table(table, out)
     return len(table)
 
 

@@ -14,7 +14,9 @@ from mulle.core.registry import import_file
 from mulle.kinds import kinds
 from mulle.metrics import metrics
 from mulle.models import families
+from mulle.operate.writing import write_table
 from mulle.policies import policies
+from mulle.store.artifacts import in_words
 from mulle.store.source import read_source
 from mulle.tasks import tasks
 
@@ -57,7 +59,8 @@ class Project(Opened):
 
     def __init__(self, source: Any, *, target: str, folder: str | Path | None = None, **options: Any) -> None:
         home = Path(folder) if folder is not None else Path(tempfile.mkdtemp(prefix="mulle-"))
-        home.mkdir(parents=True, exist_ok=True)
+        with in_words(home):
+            home.mkdir(parents=True, exist_ok=True)
         where = str(source) if isinstance(source, str | Path) else _kept(source, home)
         page = make_page(_tables(where, target, options))
         object.__setattr__(self, "page", page)
@@ -69,8 +72,9 @@ def _kept(frame: Any, home: Path) -> str:
     held = read_source(frame, root=home)
     path = Path(".mulle") / "frames" / f"{held.fingerprint[:16]}.parquet"
     if not (home / path).exists():
-        (home / path).parent.mkdir(parents=True, exist_ok=True)
-        held.table.lazy().collect().write_parquet(home / path)
+        with in_words(home / path):
+            (home / path).parent.mkdir(parents=True, exist_ok=True)
+        write_table(held.table.lazy().collect(), home / path)
     return str(path)
 
 
@@ -102,7 +106,7 @@ def open_project(path: Path, overrides: Sequence[str] = ()) -> Opened:
     ProjectError
         When the page is wrong.
     """
-    file = path / "mulle.toml" if path.is_dir() else path
+    file = path / "mulle.toml" if (path / "mulle.toml").is_file() else path
     return Opened(page=load_page(file, overrides=overrides), folder=file.resolve().parent)
 
 

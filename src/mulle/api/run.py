@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property
@@ -21,11 +22,13 @@ from mulle.core.check import Check, Outcome, Status, Verdict, verdict
 from mulle.core.duration import seconds
 from mulle.core.errors import StoreError
 from mulle.core.jsonable import to_json
-from mulle.core.page_file import render
+from mulle.core.page_file import render, replace_text
 from mulle.core.project import TrialsBudget
 from mulle.export.bundle import stamp_bundle, zip_bundle
 from mulle.loop import ASSESS, Turned, take, turn_once
+from mulle.splits.lock import changing, write_lock
 from mulle.stages.handover import read_handover, write_handover
+from mulle.store.artifacts import in_words
 from mulle.store.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -198,18 +201,22 @@ def run(
         started = datetime.now(UTC)
         assert space.run_id is not None  # noqa: S101  # begin sets it
         home = space.run_folder(space.run_id)
-        with LocalWorkshop(
-            space,
-            project.page,
-            home,
-            workers=workers,
-            seed=project.page.project.seed,
-            files=files,
-            watch=watch,
-        ) as workshop:
-            turn = _turn(project, space.run_id, workshop, watch, (began, budget, started))
-            turned = turn_once(turn, until=until)
-        return _finish(project, space, turned, home, started)
+        try:
+            with LocalWorkshop(
+                space,
+                project.page,
+                home,
+                workers=workers,
+                seed=project.page.project.seed,
+                files=files,
+                watch=watch,
+            ) as workshop:
+                turn = _turn(project, space.run_id, workshop, watch, (began, budget, started))
+                turned = turn_once(turn, until=until)
+            return _finish(project, space, turned, home, started)
+        finally:
+            with suppress(OSError):
+                home.rmdir()  # only of a run that left nothing in it
 
 
 def _turn(
@@ -238,9 +245,8 @@ def _turn(
 def _finish(project: Opened, space: Workspace, turned: Turned, home: Path, started: datetime) -> Run:
     packaged = turned.left.get("package")
     if packaged is not None:
-        shutil.copytree(packaged.bundle.path / "bundle", home / "bundle")
+        _copy(packaged.bundle.path / "bundle", home / "bundle")
         _hand_out(home, project, "draft")
-        write_handover(home / "handover.json", turned.left)
     for outcome in turned.outcomes:
         space.record("outcome", outcome)
     made = Run(
@@ -251,7 +257,30 @@ def _finish(project: Opened, space: Workspace, turned: Turned, home: Path, start
         interrupted=isinstance(turned.ended, KeyboardInterrupt),
     )
     _write(made, project, started)
+    if packaged is not None:
+        write_handover(home / "handover.json", turned.left)
+        _count(project.folder, len(turned.left["model"].scored))
     return made
+
+
+def _copy(folder: Path, to: Path) -> None:
+    """Copy a folder so that all of it is there under its name, or nothing."""
+    part = to.with_name(f".{to.name}.part")
+    try:
+        with in_words(to):
+            for file in (path for path in folder.rglob("*") if path.is_file()):
+                copy = part / file.relative_to(folder)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(file, copy)
+            part.replace(to)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _count(folder: Path, n: int) -> None:
+    """Count the configurations that were scored on this project's validation rows, over all runs."""
+    with changing(folder) as lock:
+        write_lock(folder, lock.count(n))
 
 
 def _hand_out(home: Path, project: Opened, stamp: Literal["draft", "ready"]) -> None:
@@ -274,15 +303,13 @@ def _write(made: Run, project: Opened, started: datetime) -> None:
         "stamp": made.stamp,
         "verdict": str(made.verdict),
         "headline": [{"label": a, "value": b, "note": c} for a, b, c in made.headline],
-        "decision": decision(made.outcomes, project.page, stamp=made.stamp),
+        "interrupted": made.interrupted,
+        "decision": decision(made.outcomes, project.page, stamp=made.stamp, interrupted=made.interrupted),
         "facts": _made_with(project),
         "page": render(project.page),
         "outcomes": [to_json(o) | {"verdict": str(o.verdict)} for o in made.outcomes],
     }
-    text = json.dumps(to_json(made.record), ensure_ascii=False, indent=1)
-    path = made.home / "run.json"
-    path.with_suffix(".part").write_text(text, "utf-8")
-    path.with_suffix(".part").replace(path)
+    replace_text(made.home / "run.json", json.dumps(to_json(made.record), ensure_ascii=False, indent=1))
     write_report(made.home, made.home / "report.html")
 
 

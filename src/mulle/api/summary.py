@@ -54,7 +54,9 @@ def _artifact(facts: Mapping[str, Mapping[str, Any]]) -> list[Line]:
     return [("one row", f"{1000 * held['latency_ms_p50']:.0f} µs", note)]
 
 
-def decision(outcomes: Sequence[Outcome], page: Page, *, stamp: str) -> dict[str, Any]:
+def decision(
+    outcomes: Sequence[Outcome], page: Page, *, stamp: str, interrupted: bool = False
+) -> dict[str, Any]:
     """Say whether to ship, why or why not, what it is worth, and the next thing to type."""
     checks = [check for outcome in outcomes for check in outcome.checks if not check.override]
     failed = [c for c in checks if c.status is Status.FAIL]
@@ -64,6 +66,8 @@ def decision(outcomes: Sequence[Outcome], page: Page, *, stamp: str) -> dict[str
     because = [c.says for c in (*failed, *open_)]
     if not because:
         because = ["every gate is open"] if ship else ["the sealed test has not been opened yet"]
+    if interrupted:
+        because.insert(0, "the run was stopped before its end; the same command goes on from there")
     facts: dict[str, Any] = {}
     for outcome in outcomes:
         if outcome.stage == "evaluate":

@@ -6,6 +6,7 @@ import platform
 import sys
 import tempfile
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,10 +37,17 @@ def from_usage(error: click.ClickException) -> MulleError:
     return MulleError(what[:1].lower() + what[1:], where=word, fix=f"{fix}{word} --help shows how it is used")
 
 
-def stopped() -> str:
-    """Say what an interrupt left."""
+def stopped(stages: Sequence[str] = ()) -> str:
+    """Say what an interrupt left.
+
+    Examples
+    --------
+    >>> click.unstyle(stopped(["problem", "data"])).strip()
+    'stopped  after problem and data. What was finished is kept: the same command goes on from there.'
+    """
+    after = f"after {' and '.join([', '.join(stages[:-1]), stages[-1]] if stages[1:] else stages)}. " if stages else ""
     kept = "What was finished is kept: the same command goes on from there."
-    return f"\n{click.style('stopped', fg='yellow', bold=True)}  {kept}"
+    return f"\n{click.style('stopped', fg='yellow', bold=True)}  {after}{kept}"
 
 
 def ours(error: BaseException) -> int:

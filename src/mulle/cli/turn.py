@@ -146,7 +146,7 @@ def _end(run: Ended, *, json_: bool, strict: bool) -> int:
     if run.interrupted:
         from mulle.cli.fault import stopped  # noqa: PLC0415
 
-        voice.say(stopped())
+        voice.say(stopped([outcome.stage for outcome in run.outcomes]))
         return STOPPED
     return exit_code(run, strict=strict)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mulle.core import errors
-from mulle.core.errors import MulleError, ProjectError, StoreError, WorkError
+from mulle.core.errors import MulleError, ProjectError, StoreError, WorkError, refusal
 
 FULL_OR_FORBIDDEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 """What a person can mend; a file that a unit does not find is a fault of the unit."""
@@ -39,8 +39,9 @@ def to_words(error: BaseException) -> dict[str, Any]:
         words = {"type": type(error).__name__, "what": error.what, "where": error.where, "fix": error.fix}
         faults = error.faults if isinstance(error, ProjectError) else ()
         return {**words, "faults": [to_words(fault) for fault in faults]}
-    if isinstance(error, OSError) and error.errno in FULL_OR_FORBIDDEN:
-        return to_words(StoreError.of(error, where=error.filename or "a unit's own folder"))
+    refused = refusal(error)
+    if refused is not None and refused.errno in FULL_OR_FORBIDDEN:
+        return to_words(StoreError.of(refused, where=refused.filename or "a unit's own folder under .mulle/tmp"))
     trace = "".join(traceback.format_exception(error))
     return {"type": "", "what": f"{type(error).__name__}: {error}".strip(": "), "trace": trace}
 

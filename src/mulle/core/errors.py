@@ -22,6 +22,8 @@ from __future__ import annotations
 
 import difflib
 import errno
+import os
+import re
 from collections.abc import Iterable, Sequence
 from typing import ClassVar, Self
 
@@ -197,6 +199,33 @@ REFUSED: dict[int, tuple[str, str]] = {
     errno.ENOTDIR: ("a file stands where a folder is needed", "move that file away"),
 }
 """What the operating system refuses, by its number: the words, and the fix."""
+
+
+def refusal(error: BaseException) -> OSError | None:
+    """Return what the operating system refused, also where a library tells it in its own words, as Polars does.
+
+    Parameters
+    ----------
+    error
+        What was raised.
+
+    Returns
+    -------
+    OSError or None
+        With its number; None when it is about something else.
+
+    Examples
+    --------
+    >>> refusal(ValueError("IO error: No space left on device (os error 28)"))
+    OSError(28, 'No space left on device')
+    """
+    if isinstance(error, OSError) and error.errno:
+        return error
+    told = _TOLD.search(str(error))
+    return OSError(int(told[1]), os.strerror(int(told[1]))) if told else None
+
+
+_TOLD = re.compile(r"\(os error (\d+)\)")
 
 
 class MissingExtra(MulleError):

@@ -39,6 +39,22 @@ class Feature:
     origin: Literal["request", "looked-up", "derived"] = "request"
     why: str = ""
 
+    @property
+    def stored(self) -> Sequence[str]:
+        """The columns of the canonical table that hold it: the raw columns' own names, or its name when derived.
+
+        Returns
+        -------
+        Sequence of str
+            As many as its wire has numbers or texts a row.
+
+        Examples
+        --------
+        >>> Feature(name="ratio", kind="formula", columns=["a", "b"], origin="derived").stored
+        ('ratio',)
+        """
+        return (self.name,) if self.origin == "derived" else self.columns
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:

@@ -27,12 +27,12 @@ target = "label"
 
 [objective]
 metric = "accuracy"
-min_gain = 0.01
-budget = "45s"
+min_gain = 0.005
+budget = "60s"
 
 [limits]
 latency_ms_p95 = 20
-size_mb = 50
+size_mb = 100
 
 [fairness]
 columns = []

@@ -143,6 +143,8 @@ class Kind(ABC):
     arity: ClassVar[int] = 1
     dtype: ClassVar[pl.DataType | type[pl.DataType]]
     views: ClassVar[Mapping[str, type[View]]]
+    like: ClassVar[str] = ""
+    """Another kind with the same views: families that name no views for this kind see it as they see that one."""
 
     @abstractmethod
     def recognise(self, facts: Facts) -> Guess | None:
@@ -172,3 +174,25 @@ class Kind(ABC):
 
 kinds: Registry[Kind] = Registry(noun="kind", package="mulle.kinds")
 kind = named(kinds)
+
+
+def seen_as(wanted: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
+    """Add to the views that a family wants those of kinds that are like the ones it names.
+
+    Parameters
+    ----------
+    wanted
+        For each kind, the names of its views.
+
+    Returns
+    -------
+    dict
+        The same, with more kinds at its end.
+
+    Examples
+    --------
+    >>> seen_as({"number": ["plain"]})
+    {'number': ['plain'], 'formula': ['plain']}
+    """
+    more = {k.name: wanted[k.like] for k in kinds if k.name not in wanted and k.like in wanted}
+    return {**wanted, **more}

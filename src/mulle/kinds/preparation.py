@@ -18,7 +18,7 @@ from mulle.core.errors import DataError, UnknownName
 from mulle.core.jsonable import Json, from_json, to_json
 from mulle.core.schema import Feature
 from mulle.export.graph import Graph
-from mulle.kinds.base import Kind, MatrixColumn, Values, View, kinds
+from mulle.kinds.base import Kind, MatrixColumn, Values, View, kinds, seen_as
 from mulle.kinds.tokens import Tokens
 from mulle.runtime import decode
 from mulle.runtime.layout import NUMBERS, STRINGS, Layout
@@ -117,7 +117,7 @@ def canonical(features: Sequence[Feature], raw: pl.DataFrame) -> tuple[pl.DataFr
     for feature in features:
         _columns_exist(feature, there)
         held = kinds.get(feature.kind).read([there[c] for c in feature.columns], feature.options)
-        columns |= {c: v.alias(c) for c, v in zip(feature.columns, held.values, strict=True)}
+        columns |= {c: v.alias(c) for c, v in zip(feature.stored, held.values, strict=True)}
         if held.faults or held.infinite:
             fault = Faults(
                 feature=feature.name,
@@ -166,7 +166,7 @@ def wires(features: Sequence[Feature], table: pl.DataFrame) -> dict[str, Any]:
 
 def _wire(feature: Feature, table: pl.DataFrame) -> Any:
     kind = kinds.get(feature.kind)
-    values = kind.to_wire([table[c] for c in feature.columns], feature.options)
+    values = kind.to_wire([table[c] for c in feature.stored], feature.options)
     step = kind.step(feature)
     if step is None:
         return values
@@ -253,7 +253,7 @@ class Preparation:
         """
         blocks: list[Block] = []
         done: set[tuple[str, str]] = set()
-        for kind_name, names in wanted.items():
+        for kind_name, names in seen_as(wanted).items():
             kind = kinds.get(kind_name)
             for group in _groups(kind, [f for f in features if f.kind == kind_name]):
                 values = _stacked(group, wires, rng)
@@ -403,7 +403,7 @@ class _Places:
             return values[f"tensor_{self._tensors[first]}"]
         if first in self._strings:
             return g.columns(values[STRINGS], [self._strings[first]])
-        at = [self._numbers[f.name, i] for f in block.features for i in range(len(f.columns))]
+        at = [self._numbers[f.name, i] for f in block.features for i in range(len(f.stored))]
         if at == list(range(len(self._layout.numbers))):
             return values[NUMBERS]
         return g.columns(values[NUMBERS], at)

@@ -102,6 +102,8 @@ class Family(ABC):
     title: ClassVar[str]
     role: ClassVar[Literal["scorer", "retriever", "detector"]] = "scorer"
     losses: ClassVar[frozenset[str]]
+    grows_with_outputs: ClassVar[bool] = False
+    """True when a fit costs as many times more as the loss has outputs; such a family waits when there are many."""
     views: ClassVar[Mapping[str, Sequence[str]]]
     """For each kind, the views wanted, in order. A kind that is absent is not used by the family."""
     configs: ClassVar[Sequence[Config]]

@@ -44,6 +44,7 @@ class CatBoost(Family):
     name: ClassVar[str] = "catboost"
     title: ClassVar[str] = "CatBoost"
     losses: ClassVar[frozenset[str]] = frozenset(_OBJECTIVES)
+    grows_with_outputs: ClassVar[bool] = True
     views: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "number": ("plain",),
         "category": ("onehot", "target"),

@@ -100,5 +100,5 @@ def spread(low: float, high: float, *, log: bool) -> list[float]:
     >>> spread(0.1, 10.0, log=True)
     [0.1, 1.0, 10.0]
     """
-    inner = (np.geomspace if log else np.linspace)(low, high, N_VALUES)[1:-1]
-    return sorted({float(low), *(float(f"{x:.12g}") for x in inner), float(high)})
+    inner = [float(f"{x:.12g}") for x in (np.geomspace if log else np.linspace)(low, high, N_VALUES)[1:-1]]
+    return [float(low), *(x for x in inner if low < x < high), *([float(high)] if high > low else [])]

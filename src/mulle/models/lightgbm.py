@@ -48,6 +48,7 @@ class LightGBM(Family):
     name: ClassVar[str] = "lightgbm"
     title: ClassVar[str] = "LightGBM"
     losses: ClassVar[frozenset[str]] = frozenset(_OBJECTIVES)
+    grows_with_outputs: ClassVar[bool] = True
     views: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "number": ("plain",),
         "category": ("codes", "target"),

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mulle.compute.turn import Done, Workshop
+from mulle.core.errors import MulleError, StoreError
 from mulle.core.loss import Loss
 from mulle.core.work import Order, Ref
 from mulle.metrics import Metric
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 WAVE = 2
+MANY_OUTPUTS = 4
+MANY_WAIT = 100
 RACE_FACTOR = 1.15
 """A proposal goes on when its first fold's error is at most this many times that of the best configuration."""
 SHARE_OF_ONE = 0.35
@@ -108,6 +111,7 @@ class Search:
     watch: Callable[[Result], None] = lambda _: None
     results: list[Result] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
+    faults: list[MulleError] = field(default_factory=list)
     _prepared: dict[str, Ref] = field(default_factory=dict)
     _costs: dict[str, float] = field(default_factory=dict)
     _began: float = field(default_factory=perf_counter)
@@ -229,6 +233,10 @@ class Search:
         found: dict[str, list[Done]] = defaultdict(list)
         for done in self.workshop.work_all(orders, deadline=self.deadline):
             family = str(done.order.params["family"])
+            if isinstance(done.error, StoreError):
+                raise done.error  # a full disk says nothing about a configuration
+            if done.error is not None:
+                self.faults.append(done.error)
             if not done.cached:
                 self._costs[family] = max(self._costs.get(family, 0.0), done.seconds)
             found[_order_id(done.order)].append(done)
@@ -279,19 +287,32 @@ def _order_id(order: Order) -> str:
     return f"{order.params['family']} {dict(sorted(config.items()))}"
 
 
-def portfolio(chosen: Sequence[Family], n_rows: int) -> list[Candidate]:
-    """Return all configurations that suit the number of rows, in order of rank."""
+def portfolio(chosen: Sequence[Family], n_rows: int, *, n_outputs: int = 1) -> list[Candidate]:
+    """Return all configurations that suit the number of rows, in order of rank.
+
+    With many outputs, families whose cost grows with them wait until the others have been scored.
+
+    Returns
+    -------
+    list of Candidate
+        The most worthwhile first.
+    """
     fits = [
         Candidate(family=family, config=config)
         for family in chosen
         for config in family.configs
         if config.min_rows <= n_rows <= config.max_rows
     ]
-    return sorted(fits, key=lambda c: (c.config.rank, c.config.name))
+
+    def order(c: Candidate) -> tuple[int, str]:
+        waits = MANY_WAIT if c.family.grows_with_outputs and n_outputs >= MANY_OUTPUTS else 0
+        return c.config.rank + waits, c.config.name
+
+    return sorted(fits, key=order)
 
 
 def proposals(search: Search, chosen: Sequence[Family], *, how: str, seed: int) -> Iterator[list[Candidate]]:
-    """Propose configurations of the two best families in turn, and tell the proposer how they did.
+    """Propose configurations of the two best families that have any left, and tell the proposer how they did.
 
     What is proposed hangs on the seed and on the results alone, so a run that was killed proposes the same again. No
     configuration is proposed twice.
@@ -311,17 +332,20 @@ def proposals(search: Search, chosen: Sequence[Family], *, how: str, seed: int) 
     ------
     list of Candidate
         Two at a time, so that two workers are busy and the result doesn't depend on which ends first. It ends when
-        the best families have nothing new to propose.
+        no family has anything new to propose.
     """
     proposers: dict[str, Proposer] = {}
     seen = {_id(result.candidate) for result in search.results}
-    number = 0
+    left, number = list(chosen), 0
     while True:
         wave: list[Candidate] = []
-        for family in _best_families(search, chosen):
-            proposer = proposers.setdefault(family.name, _proposer(family, how, seed))
-            params = _new(proposer, family, seen)
+        while left and len(wave) < WAVE:
+            family = _best_first(search, left)[len(wave) % len(left)]
+            if family.name not in proposers:
+                proposers[family.name] = _proposer(family, how, seed)
+            params = _new(proposers[family.name], family, seen)
             if params is None:
+                left.remove(family)
                 continue
             number += 1
             config = Config(name=f"{family.name} {how} {number}", params=params, rank=1000 + number)
@@ -401,14 +425,13 @@ def _error_of(search: Search, candidate: Candidate) -> float:
     return found[0] if found and np.isfinite(found[0]) else 2 * worst + 1e-9
 
 
-def _best_families(search: Search, chosen: Sequence[Family]) -> list[Family]:
+def _best_first(search: Search, chosen: Sequence[Family]) -> list[Family]:
+    """Return the families by their best result; those without one come last."""
     errors: dict[str, float] = {}
     for result in search.results:
         name = result.candidate.family.name
         errors[name] = min(errors.get(name, np.inf), search.error(result))
-    known = sorted((f for f in chosen if f.name in errors), key=lambda f: errors[f.name])
-    two = known[:2] if len(known) > 1 else known * 2
-    return two or [next(iter(chosen))] * 2
+    return sorted(chosen, key=lambda f: (f.name not in errors, errors.get(f.name, np.inf)))
 
 
 def _study(how: str, seed: int) -> optuna.Study:

@@ -21,7 +21,7 @@ from typing import Any, TextIO
 
 import polars as pl
 
-from mulle.core.errors import DataError, StoreError
+from mulle.core.errors import DataError, StoreError, refusal
 
 ENDINGS = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet", ".arrow", ".feather")
 """What a table may be written as; the first four also with ``.gz`` behind."""
@@ -74,7 +74,8 @@ def storing(out: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, pl.exceptions.PolarsError) as error:
-        why = getattr(error, "strerror", None) or (str(error).splitlines() or ["the disk refused"])[0]
+        refused = refusal(error)
+        why = StoreError.of(refused, where=out).what if refused else (str(error).splitlines() or ["it was refused"])[0]
         what = f"'{out.name}' can't be written: {why}"
         fix = "free some room, or write to a folder that you may write to; nothing half-written was left"
         raise StoreError(what, where=str(out), fix=fix) from error
@@ -115,6 +116,39 @@ def writer_for(out: Path) -> TableWriter:
         raise DataError(what, fix=f"end it in {', '.join(ENDINGS)}")
     with storing(out):
         return _Text(out, ending, packed=packed) if ending in ENDINGS[:4] else _Columns(out, ending)
+
+
+def write_table(table: pl.DataFrame, out: Path) -> None:
+    r"""Write a whole table in one step.
+
+    Parameters
+    ----------
+    table
+        Rows.
+    out
+        Where it goes; the format follows from the ending. An older file is replaced.
+
+    Raises
+    ------
+    DataError
+        When nothing is known to write such a file.
+    StoreError
+        When the disk is full or the folder can't be written. Nothing half-written is left, and an older file stays.
+
+    Examples
+    --------
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     write_table(pl.DataFrame({"age": [31]}), Path(folder) / "rows.csv")
+    ...     (Path(folder) / "rows.csv").read_text()
+    'age\n31\n'
+    """
+    writer = writer_for(out)
+    try:
+        writer.write(table)
+        writer.close()
+        writer.finish()
+    finally:
+        writer.abandon()
 
 
 class _Text(TableWriter):

@@ -15,6 +15,7 @@ id         str, '' is missing                            ``missing``, ``numbers`
 list       items joined by the unit separator ``\x1f``   ``separator``, ``missing``
 text       str, '' is missing
 image      bytes, or a path as str; ``b""`` is missing
+formula    float64, one value a row, of several columns  ``tree``, ``version``, ``reads``: the entries of its columns
 ========== ============================================= ==========================================================
 
 A value that is there and can't be read is *bad*; one that isn't there is *missing*. Infinity counts as missing.
@@ -36,6 +37,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mulle.core.errors import DataError
+from mulle.runtime import formula
+from mulle.runtime.formula import Formula
 
 Entry = Mapping[str, Any]
 Read = Callable[[Any], Any]
@@ -86,8 +89,8 @@ def wire(entry: Entry, columns: Sequence[Any]) -> tuple[NDArray[Any], NDArray[np
     Returns
     -------
     tuple
-        Wire values ``[rows, columns]`` (float64, or objects that are str or bytes), and for each row whether a value
-        was there and could not be read; such a value is missing in the first.
+        Wire values ``[rows, columns]`` (float64, or objects that are str or bytes; of a formula ``[rows, 1]``), and
+        for each row whether a value was there and could not be read; such a value is missing in the first.
 
     Examples
     --------
@@ -96,6 +99,8 @@ def wire(entry: Entry, columns: Sequence[Any]) -> tuple[NDArray[Any], NDArray[np
     >>> values[:, 0].tolist(), bad.tolist()
     ([1250.5, 3.0, nan, nan], [False, False, False, True])
     """
+    if entry["kind"] == formula.KIND:
+        return _wire_formula(entry, columns)
     texts = entry["kind"] not in NUMERIC
     pairs = [_column(part, column, texts=texts) for part, column in zip(parts_of(entry), columns, strict=True)]
     bad = np.logical_or.reduce([b for _, b in pairs])
@@ -136,6 +141,15 @@ def _column(entry: Entry, column: Any, *, texts: bool) -> tuple[NDArray[Any], ND
         except Unreadable:
             bad[i] = True
     return _objects(out) if texts else np.array(out, np.float64), bad
+
+
+def _wire_formula(entry: Entry, columns: Sequence[Any]) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    pairs = [
+        _column(read, column, texts=read["kind"] not in NUMERIC)
+        for read, column in zip(reads_of(entry), columns, strict=True)
+    ]
+    values = formula_of(entry).values([values for values, _ in pairs])
+    return values[:, None], np.logical_or.reduce([bad for _, bad in pairs])
 
 
 def _array(column: Any) -> NDArray[Any]:
@@ -209,7 +223,7 @@ def one(entry: Entry) -> Callable[[Sequence[Any]], Any]:
     -------
     Callable
         From the raw values of one row (one for each raw column) to a float, str or bytes; a tuple of floats when the
-        feature has several columns. It raises `DataError` for a value that can't be read.
+        feature has several columns, but for a formula. It raises `DataError` for a value that can't be read.
 
     Examples
     --------
@@ -223,13 +237,10 @@ def one(entry: Entry) -> Callable[[Sequence[Any]], Any]:
       where: column 'age'
       fix:   send a number, or leave it empty when it isn't known
     """
+    if entry["kind"] == formula.KIND:
+        return _one_formula(entry)
     singles = [_single(part) for part in parts_of(entry)]
     kind, names = entry["kind"], tuple(entry["columns"])
-
-    def fault(error: Unreadable, column: str) -> DataError:
-        fix = f"send {_ARTICLE.get(kind, 'a ' + kind)}, or leave it empty when it isn't known"
-        return DataError(str(error), where=f"column '{column}'", fix=fix)
-
     if len(names) == 1:
         name, single = names[0], singles[0]
 
@@ -237,7 +248,7 @@ def one(entry: Entry) -> Callable[[Sequence[Any]], Any]:
             try:
                 return single(values[0])
             except Unreadable as error:
-                raise fault(error, name) from None
+                raise _fault(error, kind, name) from None
 
         return read_one
 
@@ -247,10 +258,26 @@ def one(entry: Entry) -> Callable[[Sequence[Any]], Any]:
             try:
                 out.append(single(value))
             except Unreadable as error:
-                raise fault(error, column) from None
+                raise _fault(error, kind, column) from None
         return tuple(out)
 
     return read_all
+
+
+def _one_formula(entry: Entry) -> Callable[[Sequence[Any]], float]:
+    held = formula_of(entry)
+    reads = [(one(read), np.float64 if read["kind"] in NUMERIC else object) for read in reads_of(entry)]
+
+    def compute(values: Sequence[Any]) -> float:
+        cells = [np.array([read((v,))], dtype) for (read, dtype), v in zip(reads, values, strict=True)]
+        return float(held.values(cells)[0])
+
+    return compute
+
+
+def _fault(error: Unreadable, kind: str, column: str) -> DataError:
+    fix = f"send {_ARTICLE.get(kind, 'a ' + kind)}, or leave it empty when it isn't known"
+    return DataError(str(error), where=f"column '{column}'", fix=fix)
 
 
 _ARTICLE = {
@@ -318,6 +345,78 @@ def _remembering(read: Read) -> Read:
         return held
 
     return quick
+
+
+# ------------------------------------------------------------------------------------------------ formulas
+
+FORMULA_TYPES: Mapping[str, formula.Type] = {
+    "number": "number",
+    "boolean": "boolean",
+    "datetime": "moment",
+    "category": "text",
+    "id": "text",
+    "text": "text",
+}
+"""Kinds of columns that a formula can read, with what each is to it."""
+
+
+def reads_of(entry: Entry) -> list[Entry]:
+    """Return how a formula's columns are read: one entry of one column each, in order.
+
+    Raises
+    ------
+    DataError
+        When they aren't those of its columns, or a formula can't read their kind.
+
+    Examples
+    --------
+    >>> reads = [{"name": "x", "kind": "number", "columns": ["x"], "options": {}}]
+    >>> entry = {"name": "f", "kind": "formula", "columns": ["x"], "options": {"reads": reads}}
+    >>> [read["kind"] for read in reads_of(entry)]
+    ['number']
+    """
+    reads = (entry.get("options") or {}).get("reads")
+    if not isinstance(reads, list | tuple) or not all(isinstance(read, Mapping) for read in reads):
+        raise _no_formula(entry, "it doesn't say how its columns are read")
+    columns = list(entry["columns"])
+    named = [list(read["columns"]) if isinstance(read.get("columns"), list | tuple) else None for read in reads]
+    if not columns or len(set(columns)) != len(columns) or named != [[column] for column in columns]:
+        raise _no_formula(entry, "it reads other columns than it names")
+    for read in reads:
+        kind = read.get("kind")
+        if not isinstance(kind, str) or kind not in FORMULA_TYPES:
+            raise _no_formula(entry, f"it can't read the column '{read['columns'][0]}' of that kind")
+    return list(reads)
+
+
+def formula_of(entry: Entry) -> Formula:
+    """Return a formula's tree, checked and ready to run.
+
+    Raises
+    ------
+    DataError
+        When it can't be used; nothing of the entry is trusted.
+
+    Examples
+    --------
+    >>> reads = [{"name": "x", "kind": "number", "columns": ["x"], "options": {}}]
+    >>> options = {"version": 1, "tree": ["neg", ["column", "x"]], "reads": reads}
+    >>> formula_of({"name": "f", "kind": "formula", "columns": ["x"], "options": options}).values([np.ones(1)]).tolist()
+    [-1.0]
+    """
+    options = entry.get("options") or {}
+    types = {read["columns"][0]: FORMULA_TYPES[read["kind"]] for read in reads_of(entry)}
+    if options.get("version") != formula.VERSION:
+        raise _no_formula(entry, f"this version of mulle knows formulas of version {formula.VERSION} only")
+    try:
+        return formula.compiled(options.get("tree"), types)
+    except formula.Wrong as error:
+        raise _no_formula(entry, str(error)) from error
+
+
+def _no_formula(entry: Entry, why: str) -> DataError:
+    what, where = f"its formula can't be used: {why}", f"feature '{entry.get('name', '')}'"
+    return DataError(what, where=where, fix="get the bundle again from where it was made, or use a newer mulle")
 
 
 # ------------------------------------------------------------------------------------------------ one value

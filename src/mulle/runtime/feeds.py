@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mulle.core.errors import DataError
 from mulle.runtime import encode
 from mulle.runtime.frame import Frame, missing_columns
-from mulle.runtime.layout import NUMBERS, STRINGS, Layout
+from mulle.runtime.layout import NUMBERS, STRINGS, Layout, width_of
 
 Entry = Mapping[str, Any]
 Feeds = dict[str, NDArray[Any]]
@@ -47,9 +47,10 @@ class Encoder:
         self._request = tuple(request)
         plain = [entry for entry in request if not entry.get("step")]
         # a reader and its column where there is one, or a reader and all of its columns
-        self._numbers = tuple(_one_column(e) for e in plain if e["wire"] == "number" and len(e["columns"]) == 1)
-        self._numbers_only = len(self._numbers) == sum(e["wire"] == "number" for e in plain)
-        self._all_numbers = tuple((encode.one(e), tuple(e["columns"])) for e in plain if e["wire"] == "number")
+        numbers = [e for e in plain if e["wire"] == "number"]
+        self._numbers = tuple(_one_column(e) for e in numbers if len(e["columns"]) == 1)
+        self._numbers_only = len(self._numbers) == len(numbers)
+        self._all_numbers = tuple((encode.one(e), tuple(e["columns"]), width_of(e)) for e in numbers)
         self._strings = tuple(_one_column(e) for e in plain if e["wire"] == "string")
         self._steps = tuple((encode.one(e), e) for e in request if e.get("step"))
 
@@ -97,9 +98,9 @@ class Encoder:
         if self._numbers_only:
             return [read((row[name],)) for read, name in self._numbers]
         values: list[float] = []
-        for read, names in self._all_numbers:
+        for read, names, width in self._all_numbers:
             held = read([row[name] for name in names])
-            values.extend(held if len(names) > 1 else (held,))
+            values.extend(held if width > 1 else (held,))
         return values
 
     # ---------------------------------------------------------------- many rows

@@ -3,20 +3,20 @@
 A tree comes from `mulle.runtime.formula_text` and travels in a bundle, so that training and serving compute a feature
 by the same lines. A node is a list: its operation, then its arguments. The vocabulary is closed:
 
-=============================================================== ===================================================
-node                                                            value
-=============================================================== ===================================================
-``["column", name]``                                            a column of the row, as its kind reads it
-``["number", x]`` ``["text", s]`` ``["boolean", b]`` ``["null"]``  as it stands
-``add mul`` (two or more), ``sub div mod neg abs``              arithmetic; ``mod`` has the sign of the dividend
-``ln log10 exp sqrt floor ceil power round``                    ``round`` goes half to even; its digits are a number
-``days``                                                        from the second moment to the first, in days
-``eq ne lt le gt ge in between``                                comparison; texts by code point
-``and or`` (two or more), ``not is_null``                       three-valued logic
-``["case", when, then, …, else]``                               the first branch whose condition is true
-``least greatest coalesce``                                     of those that are known
-``length lower upper``                                          of a text
-=============================================================== ===================================================
+=============================================================  ==================================================
+node                                                           value
+=============================================================  ==================================================
+``["column", name]``                                           a column of the row, as its kind reads it
+``["number", x]``, and so ``text boolean moment``; ``["null"]``  as it stands
+``add mul`` (two or more), ``sub div mod neg abs``             arithmetic; ``mod`` has the sign of the dividend
+``ln log10 exp sqrt floor ceil power round``                   ``round`` goes half to even; its digits are a number
+``days``                                                       from the second moment to the first, in days
+``eq ne lt le gt ge in between``                               comparison; texts by code point
+``and or`` (two or more), ``not is_null``                      three-valued logic
+``["case", when, then, …, else]``                              the first branch whose condition is true
+``least greatest coalesce``                                    of those that are known
+``length lower upper``                                         of a text
+=============================================================  ==================================================
 
 A value is a number, a boolean, a text or a moment (seconds since 1970). What isn't known is NULL, on the wire NaN or
 ``''``, and so is every result that is no finite number: a division by zero, the logarithm of a negative number.
@@ -34,6 +34,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+KIND = "formula"
+"""The kind of a derived feature's entry."""
 VERSION = 1
 """Of the vocabulary. A tree of a newer version is refused."""
 DEPTH = 64
@@ -175,7 +177,7 @@ def type_of(op: str, types: Sequence[Type]) -> Type:
     """
     known = _OPERATIONS.get(op) if isinstance(op, str) else None
     if known is None:
-        raise Wrong(f"the operation {str(op)[:40]!r} is unknown")
+        raise Wrong(f"the operation {_shown(op)} is unknown")
     least, most, rule, _ = known
     if not least <= len(types) <= most or (op == "case" and len(types) % 2 == 0):
         wanted = str(least) if least == most else f"{least} or more" if most == NODES else f"{least} to {most}"
@@ -401,11 +403,11 @@ class _Builder:
         value = rest[0]
         if op == "column":
             if not isinstance(value, str) or value not in self._at:
-                raise Wrong(f"it reads the column {str(value)[:40]!r}, which isn't among its columns")
+                raise Wrong(f"it reads the column {_shown(value)}, which isn't among its columns")
             at = self._at[value]
             return self._types[value], lambda columns: columns[at]
         if not _fits(op, value):
-            raise Wrong(f"{str(value)[:40]!r} is not {ARTICLE[op]}")
+            raise Wrong(f"{_shown(value)} is not {ARTICLE[op]}")
         if op == "text":
             return "text", _constant(np.array([value], dtype=object))
         return ("boolean" if op == "boolean" else "moment" if op == "moment" else "number"), _constant(
@@ -422,6 +424,10 @@ def _fits(op: str, value: object) -> bool:
     if op == "boolean":
         return isinstance(value, bool)
     return isinstance(value, int | float) and not isinstance(value, bool) and _is_finite(value)
+
+
+def _shown(value: object) -> str:
+    return repr(value[:40]) if isinstance(value, str) else f"a {type(value).__name__}"  # others may be huge
 
 
 def _is_finite(value: float) -> bool:

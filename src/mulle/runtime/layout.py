@@ -12,8 +12,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mulle.runtime.formula import KIND as FORMULA
+
 NUMBERS = "numbers"
 STRINGS = "strings"
+
+
+def width_of(entry: Mapping[str, Any]) -> int:
+    """Return how many wire values an entry has a row: one a raw column, but one in all for a formula.
+
+    Examples
+    --------
+    >>> width_of({"kind": "formula", "columns": ["spend", "months"]}), width_of({"kind": "place", "columns": ["a", "b"]})
+    (1, 2)
+    """
+    return 1 if entry.get("kind") == FORMULA else len(entry["columns"])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +62,7 @@ class Layout:
         """Lay out the entries of a bundle's request schema: ``name``, ``wire``, ``columns`` and perhaps ``step``."""
         tensors = [(e["name"], int(e["step"]["width"])) for e in request if e.get("step")]
         plain = [e for e in request if not e.get("step")]
-        numbers = [(e["name"], i) for e in plain if e["wire"] == "number" for i in range(len(e["columns"]))]
+        numbers = [(e["name"], i) for e in plain if e["wire"] == "number" for i in range(width_of(e))]
         strings = [e["name"] for e in plain if e["wire"] == "string"]
         return cls(numbers=tuple(numbers), strings=tuple(strings), tensors=tuple(tensors))
 

@@ -86,11 +86,13 @@ def _linear(search: Search) -> Scored:
     family = families.get(LINEAR)
     config = min(family.configs, key=lambda c: c.rank)
     found = search.score([Candidate(family=family, config=config)])
+    if not found and search.faults:
+        raise search.faults[0]
     if not found:
         raise DataError(
-            "the linear baseline could not be fitted",
-            where="the baseline stage",
-            fix="mulle doctor; then look at the trace under .mulle",
+            "the linear baseline could not be fitted in the time that is left",
+            where="mulle.toml, [objective] budget",
+            fix="give more time: mulle set objective.budget=5m",
         )
     result = found[0]
     return Scored(

@@ -26,6 +26,7 @@ from mulle.core.work import Job, Order, Ref, unit
 from mulle.kinds import kinds
 from mulle.kinds.preparation import canonical
 from mulle.splits.folds import make_folds
+from mulle.splits.moments import moments
 from mulle.stages.base import Framed, Prepared, settle
 from mulle.tasks import tasks
 
@@ -130,6 +131,7 @@ def fold(job: Job) -> None:
         classes=bool(job.params["classes"]),
         units=np.asarray(rows.array("unit.npy")),
         time=_times(rows, job.params["time"]),
+        gap=float(job.params["gap"]),
         protocol=job.params["protocol"],
     )
     folds.save(job.out / "folds.npz")
@@ -140,12 +142,14 @@ def _times(rows: Ref, column: str) -> np.ndarray[Any, Any] | None:
     if not column:
         return None
     values = pl.read_parquet(rows.path / "rows.parquet", columns=[column])[column]
-    return np.asarray(values.cast(pl.Float64, strict=False).to_numpy())
+    return moments(values)
 
 
 def _fold_params(turn: Turn, framed: Framed) -> dict[str, Any]:
+    delay = turn.page.data.label_delay
     return {
         "time": framed.schema.time,
+        "gap": 1e6 * seconds(delay) if delay else 0.0,
         "classes": bool(framed.schema.classes),
         "protocol": turn.page.objective.protocol,
     }

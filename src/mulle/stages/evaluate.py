@@ -103,7 +103,10 @@ def _numbers(
     rows, prediction, policy = chosen
     target, units = prepared.target[rows], prepared.units[rows]
     baseline = baselines.best(framed.metric)
-    every = np.stack([s.prediction[rows] for s in searched.scored if s.folds and s.rows[rows].all()])
+    able = [i for i, s in enumerate(searched.scored) if s.folds and s.rows[rows].all()]
+    every = [searched.scored[i].prediction[rows] for i in able]
+    if len(searched.members) > 1:  # an ensemble is one more configuration among which the choice was made
+        every.append(searched.prediction[rows])
     decision = decided(framed, policy.parameters, prediction)
     table = pl.read_parquet(prepared.rows.path / "rows.parquet")[rows]
     judged = Judged(
@@ -113,6 +116,7 @@ def _numbers(
         "units": units,
         "protocol": prepared.protocol,
         "seconds": None if turn.deadline is None else MOST_SECONDS,
+        "ships": len(every) - 1 if len(searched.members) > 1 else able.index(searched.members[0][0]),
     }
     known = framed.costs.false_positive is not None and framed.costs.false_negative is not None
     return Numbers(
@@ -167,8 +171,11 @@ def _importance(turn: Turn, framed: Framed, prepared: Prepared, searched: Search
         }
         orders.append(Order(unit="evaluate.importance", params=params, inputs=inputs, seconds=seconds))
     found = [done.ref.json("importance.json")["lost"] for done in turn.workshop.work_all(orders) if done.ref]
-    names = {name for lost in found for name in lost}
-    mean = {name: float(np.mean([lost[name] for lost in found if name in lost])) for name in names}
+    values: dict[str, list[float]] = {}
+    for name, lost in (pair for one in found for pair in one.items()):
+        if lost is not None:  # a fold with one class alone has no ROC AUC to lose
+            values.setdefault(name, []).append(lost)
+    mean = {name: float(np.mean(held)) for name, held in values.items()}
     return dict(sorted(mean.items(), key=lambda item: (-item[1], item[0])))
 
 

@@ -16,22 +16,17 @@ from numpy.typing import NDArray
 
 from mulle.compute.turn import Turn
 from mulle.core.check import Check, Outcome, Status
-from mulle.core.errors import DataError
 from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.jsonable import to_json
 from mulle.core.project import TrialsBudget
-from mulle.models.ensemble import select
 from mulle.models.search import Result, Search, allowed, portfolio, proposals
 from mulle.stages.base import Baselines, Framed, Prepared, Scored, Searched, problem_of, settle
-from mulle.trials.paired import Gain, paired_gain
+from mulle.stages.choice import choose
 
 QUESTION = "What is the best model that the budget finds?"
 
 AFTER_SHARE = 0.12
 """Of the time that the page gives, kept for evaluation and packaging."""
-ENSEMBLE_ROWS = 20_000
-ENSEMBLE_CANDIDATES = 10
-ENSEMBLE_ALPHA = 0.05
 
 Floats = NDArray[np.float64]
 
@@ -40,18 +35,16 @@ def run(turn: Turn, framed: Framed, prepared: Prepared, baselines: Baselines) ->
     """Search for the best configuration."""
     checks = settle(turn, list(_sanity(turn, framed, prepared)))
     search = _search(turn, framed, prepared)
-    scored = [*baselines.scored, *(_scored(r) for r in search.results)]
-    shippable = [i for i, s in enumerate(scored) if s.folds and np.isfinite(s.value)]
-    if not shippable:
-        raise DataError(
-            "no configuration could be fitted within the budget",
-            where="mulle.toml, [objective] budget",
-            fix="give more time: mulle set objective.budget=5m",
-        )
-    single = min(shippable, key=lambda i: framed.metric.error(scored[i].value))
-    searched, note = _choose(turn, framed, prepared, scored, single)
+    searched, note = choose(turn, framed, prepared, _everything(baselines, search))
     checks += settle(turn, list(_after(framed, searched, search)))
     return _outcome(framed, searched, search, checks, note), searched
+
+
+def _everything(baselines: Baselines, search: Search) -> list[Scored]:
+    """Join baselines and configurations; one that is a baseline already stands there once."""
+    known = {ref.hash for scored in baselines.scored for ref in scored.folds}
+    fresh = [_scored(r) for r in search.results if not {ref.hash for ref in r.folds} <= known]
+    return [*baselines.scored, *fresh]
 
 
 # ------------------------------------------------------------------------------------------ sanity
@@ -127,7 +120,8 @@ def _search(turn: Turn, framed: Framed, prepared: Prepared) -> Search:
     chosen = _families(turn)
     sampler = turn.page.objective.search
     search.run(
-        portfolio(chosen, len(prepared.target)), proposals(search, chosen, how=sampler, seed=turn.seed)
+        portfolio(chosen, len(prepared.target), n_outputs=framed.loss.n_outputs),
+        proposals(search, chosen, how=sampler, seed=turn.seed),
     )
     return search
 
@@ -174,71 +168,6 @@ def _scored(result: Result) -> Scored:
         prediction=result.prediction,
         value=result.value,
         seconds=result.seconds,
-    )
-
-
-# ------------------------------------------------------------------------------------------ choice
-
-
-def _choose(
-    turn: Turn, framed: Framed, prepared: Prepared, scored: Sequence[Scored], single: int
-) -> tuple[Searched, str]:
-    alone = Searched(scored=scored, members=((single, 1.0),), prediction=scored[single].prediction)
-    candidates = _near(framed, scored, single)
-    if len(candidates) < 2:  # noqa: PLR2004
-        return alone, "One configuration was left to choose from, so there is no ensemble."
-    members = _greedy(turn, framed, prepared, [scored[i] for i in candidates])
-    members = [(candidates[i], weight) for i, weight in members]
-    if len(members) == 1:
-        return alone, "Averaging configurations gained nothing over the best one alone."
-    prediction = np.sum([weight * scored[i].prediction for i, weight in members], axis=0)
-    gain = _gain(turn, framed, prepared, prediction, alone.prediction)
-    words = f"{gain.value:+.4f} ({gain.interval.low:+.4f} to {gain.interval.high:+.4f})"
-    if gain.interval.low <= 0:
-        return (
-            alone,
-            f"An ensemble of {len(members)} was not kept: its gain over the best one alone is not clear, {words}.",
-        )
-    kept = Searched(scored=scored, members=tuple(members), prediction=prediction)
-    return (
-        kept,
-        f"An ensemble of {len(members)} was kept: its gain over the best one alone is clear, {words}.",
-    )
-
-
-def _near(framed: Framed, scored: Sequence[Scored], single: int) -> list[int]:
-    order = sorted(
-        (i for i, s in enumerate(scored) if s.folds and s.rows.sum() == scored[single].rows.sum()),
-        key=lambda i: framed.metric.error(scored[i].value),
-    )
-    return order[:ENSEMBLE_CANDIDATES]
-
-
-def _greedy(
-    turn: Turn, framed: Framed, prepared: Prepared, near: Sequence[Scored]
-) -> list[tuple[int, float]]:
-    rows = np.flatnonzero(near[0].rows)
-    if len(rows) > ENSEMBLE_ROWS:
-        rows = np.sort(turn.rng("ensemble rows").choice(rows, ENSEMBLE_ROWS, replace=False))
-    target, metric = prepared.target[rows], framed.metric
-
-    def error(prediction: Floats) -> float:
-        return metric.error(metric(target, prediction))
-
-    return select([s.prediction[rows] for s in near], error)
-
-
-def _gain(turn: Turn, framed: Framed, prepared: Prepared, ours: Floats, theirs: Floats) -> Gain:
-    rows = np.isfinite(ours).all(axis=1) & np.isfinite(theirs).all(axis=1)
-    return paired_gain(
-        framed.metric,
-        prepared.target[rows],
-        [ours[rows]],
-        [theirs[rows]],
-        rng=turn.rng("ensemble gain"),
-        units=prepared.units[rows],
-        protocol=prepared.protocol,
-        confidence=1 - ENSEMBLE_ALPHA,
     )
 
 

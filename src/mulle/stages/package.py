@@ -188,7 +188,8 @@ def _parity(job: Job, bundle: Bundle, trainer: Any, graph: bytes) -> dict[str, A
         "n_parity": int(kept.sum()),
         "n_rejected": int(ours.n_rejected),
         "worst": float(excess.max(initial=0.0)),
-        "n_decisions_differ": int((decided != own)[kept].sum()),
+        # codes of classes differ by one at least; a number that is decided on has the tolerance of any other
+        "n_decisions_differ": int((np.abs(own - decided) > TOLERANCE * np.maximum(1.0, np.abs(decided)))[kept].sum()),
     }
 
 
