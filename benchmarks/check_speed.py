@@ -34,8 +34,8 @@ def table(n: int) -> pl.DataFrame:
     for i in range(8):
         words = np.array([f"word {k}" for k in range(5 * 4**(i % 4))])
         columns[f"category_{i}"] = words[rng.integers(0, len(words), n)]
-    start = np.datetime64("2024-01-01T00:00:00")
-    columns |= {f"moment_{i}": start + rng.integers(0, 60_000_000, n).astype("timedelta64[s]") for i in range(2)}
+    start = np.datetime64("2024-01-01T00:00:00", "us")
+    columns |= {f"moment_{i}": start + rng.integers(0, 60_000_000, n).astype("timedelta64[s]").astype("timedelta64[us]") for i in range(2)}
     columns["flag"] = rng.random(n) < 0.3
     logit = columns["number_0"] + 0.5 * columns["number_1"] - 1.5  # type: ignore[operator]
     columns["target"] = np.where(rng.random(n) < 1 / (1 + np.exp(-logit)), "yes", "no")

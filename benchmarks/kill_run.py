@@ -221,12 +221,15 @@ def main() -> int:
 def torment(home: Path, page: str, *, kills: int, rng: np.random.Generator) -> list[str]:
     """Kill runs so often at random moments, let each end at last; return what was not as promised."""
     # a copy of the source: who edits it meanwhile changes every key, and all would rightly be done again
-    shutil.copytree(Path(mulle.__file__).parent, home / "frozen" / "mulle")
+    without = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(mulle.__file__).parent, home / "frozen" / "mulle", ignore=without)
     table().write_parquet(home / "tumours.parquet")
     calm = make(home, "calm", page)
     began = time.perf_counter()
     calm.live()
     lasts = time.perf_counter() - began
+    if calm.faults:
+        return [*calm.faults, (calm.folder / "said.txt").read_text("utf-8")[-2000:]]
     print(f"undisturbed: {lasts:.1f} s, {len(calm.kept)} units of work, {searched(calm)}")
     print(f"{'kill':>4}  {'project':<10} {'moment':>8} {'kept':>5} {'begun':>6}  last finished")
     projects: list[Project] = []

@@ -11,7 +11,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mulle.api import Project, Run, assess, init, run
+    from mulle.api import Project, init
+    from mulle.api.run import Run, assess, run
     from mulle.checks import check
     from mulle.kinds import kind
     from mulle.metrics import metric

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import polars as pl
 import pytest
+from click.testing import CliRunner
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 
 import mulle
+from mulle.cli.main import cli
+from mulle.compute.serial import SerialWorkshop
 from mulle.core.errors import MulleError
 
 
@@ -55,4 +60,52 @@ def turn(tmp_path: Path) -> Callable[..., mulle.Run]:
     return run
 
 
-__all__ = ["MulleError", "QUICK"]
+class OneProcess(SerialWorkshop):
+    """Does all work in the test's own process: for turns that end before a model is fitted."""
+
+    def __init__(self, *given: Any, workers: int | None = None, **named: Any) -> None:  # noqa: ARG002
+        super().__init__(*given, **named)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave nothing to end."""
+
+
+@pytest.fixture
+def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no worker be started."""
+    # the package has a function of the module's name
+    monkeypatch.setattr(importlib.import_module("mulle.api.run"), "LocalWorkshop", OneProcess)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What a word on the command line left: its exit code, its result, its words."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def words(self) -> str:
+        """The words on one line, however they were wrapped."""
+        return " ".join(self.err.split())
+
+
+@pytest.fixture
+def mulle_(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_process: None) -> Callable[..., Said]:  # noqa: ARG001
+    """Say a word on the command line, in the test's own folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def say(*words: str) -> Said:
+        done = CliRunner().invoke(cli, list(words))
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Said(done.exit_code, done.stdout, done.stderr)
+
+    return say
+
+
+__all__ = ["QUICK", "MulleError", "OneProcess", "Said"]

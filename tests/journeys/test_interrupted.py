@@ -91,9 +91,7 @@ def test_after_an_interrupt_amid_the_search_the_next_run_goes_on(cancer: pl.Data
 
 @pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="a signal to one process")
-def test_ctrl_c_at_the_command_line_leaves_with_130_and_no_process_behind(
-    cancer: pl.DataFrame, tmp_path: Path
-) -> None:
+def test_ctrl_c_at_the_command_line_leaves_with_130_and_no_process_behind(cancer: pl.DataFrame, tmp_path: Path) -> None:
     cancer.write_parquet(tmp_path / "tumours.parquet")
     (tmp_path / "mulle.toml").write_text(
         '[data]\nsource = "tumours.parquet"\ntarget = "target"\n'
@@ -101,7 +99,9 @@ def test_ctrl_c_at_the_command_line_leaves_with_130_and_no_process_behind(
         "utf-8",
     )
     command = [sys.executable, "-P", "-m", "mulle", "run"]
-    run = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    run = subprocess.Popen(  # noqa: S603  # our own module
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     wait_for(tmp_path, units=25, run=run)
     workers = psutil.Process(run.pid).children()
     assert workers

@@ -247,7 +247,7 @@ def test_a_run_that_is_absent_or_broken_says_what_to_type(tmp_path):
 
 def test_a_report_that_cannot_be_written_says_where(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match=r"fix: +name another file"):
+    with pytest.raises(StoreError, match=r"fix: +move that file away"):
         write_report({"id": "r", "project": "p"}, tmp_path / "file" / "report.html")
 
 

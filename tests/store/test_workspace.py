@@ -156,7 +156,7 @@ def test_a_read_only_disk_can_be_read_and_a_writer_is_told(disk):
     assert disk.remount("ro")
     with Workspace.open(disk.path, write=False) as space:
         assert space.find("k") == ref
-    with pytest.raises(StoreError, match="it is read-only") as caught:
+    with pytest.raises(StoreError, match="the disk there is read-only") as caught:
         Workspace.open(disk.path, write=True)
     assert str(disk.path) in caught.value.where
     assert disk.remount("rw")
@@ -164,6 +164,6 @@ def test_a_read_only_disk_can_be_read_and_a_writer_is_told(disk):
 
 def test_an_empty_read_only_folder_is_told(disk):
     assert disk.remount("ro")
-    with pytest.raises(StoreError, match="it is read-only") as caught:
+    with pytest.raises(StoreError, match="the disk there is read-only") as caught:
         Workspace.open(disk.path, write=True)
     assert caught.value.where == str(disk.path / ".mulle")

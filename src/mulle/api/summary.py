@@ -54,9 +54,7 @@ def _artifact(facts: Mapping[str, Mapping[str, Any]]) -> list[Line]:
     return [("one row", f"{1000 * held['latency_ms_p50']:.0f} µs", note)]
 
 
-def decision(
-    outcomes: Sequence[Outcome], page: Page, *, stamp: str, interrupted: bool = False
-) -> dict[str, Any]:
+def decision(outcomes: Sequence[Outcome], page: Page, *, stamp: str, interrupted: bool = False) -> dict[str, Any]:
     """Say whether to ship, why or why not, what it is worth, and the next thing to type."""
     checks = [check for outcome in outcomes for check in outcome.checks if not check.override]
     failed = [c for c in checks if c.status is Status.FAIL]

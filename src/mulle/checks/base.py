@@ -19,6 +19,7 @@ from mulle.core.jsonable import from_json
 from mulle.core.registry import Registry, named
 from mulle.core.schema import Feature, LeftOut, Schema
 from mulle.core.work import Ref
+from mulle.kinds.base import seen_as
 
 Floats = NDArray[np.float64]
 
@@ -150,7 +151,7 @@ class Seen:
         return np.asarray(finite if finite.ndim == 1 else finite.all(axis=1), np.bool_)
 
     def columns(self, *kinds: str) -> Iterator[tuple[Feature, pl.Series]]:
-        """Go over the raw columns of features of some kinds, or of all.
+        """Go over the table's columns of features of some kinds and of kinds like them, or of all.
 
         Yields
         ------
@@ -158,16 +159,17 @@ class Seen:
             The feature and one of its columns.
         """
         held = set(self.table.columns)
+        asked = seen_as(dict.fromkeys(kinds, ()))
         for feature in self.features:
-            if not kinds or feature.kind in kinds:
-                for name in feature.columns:
+            if not kinds or feature.kind in asked:
+                for name in feature.stored:
                     if name in held:
                         yield feature, self.table[name]
 
     def inputs(self) -> list[str]:
         """Return the names of all input columns that the table holds, each once."""
         held = set(self.table.columns)
-        return list(dict.fromkeys(name for f in self.features for name in f.columns if name in held))
+        return list(dict.fromkeys(name for f in self.features for name in f.stored if name in held))
 
     def shared(self) -> list[str]:
         """Return the names of input columns that the sealed rows have, too."""

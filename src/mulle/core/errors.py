@@ -139,7 +139,8 @@ class UnknownName(ProjectError):
             With a *did you mean* when a known name is near.
         """
         names = sorted(set(known))
-        near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
+        spelt = {known_.casefold(): known_ for known_ in names}
+        near = [spelt[one] for one in difflib.get_close_matches(name.casefold(), spelt, n=1, cutoff=0.6)]
         shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")  # noqa: PLR2004
         hint = f"did you mean '{near[0]}'? " if near else ""
         fix = f"{hint}known: {shown}" if names else "none is known here"
@@ -191,10 +192,10 @@ REFUSED: dict[int, tuple[str, str]] = {
     errno.ENOSPC: ("the disk is full", _SPACE),
     errno.EDQUOT: ("your disk quota is used up", _SPACE),
     errno.EFBIG: ("the file would be larger than is allowed", _SPACE),
-    errno.EACCES: ("it may not be written or read", _RIGHTS),
-    errno.EPERM: ("it may not be written or read", _RIGHTS),
-    errno.EROFS: ("it is read-only", _RIGHTS),
-    errno.ENOENT: ("it is not there", _LOOK),
+    errno.EACCES: ("you may not write or read there", _RIGHTS),
+    errno.EPERM: ("you may not write or read there", _RIGHTS),
+    errno.EROFS: ("the disk there is read-only", "work in a copy of the folder, on a disk that can be written"),
+    errno.ENOENT: ("there is no such file or folder", _LOOK),
     errno.EEXIST: ("a file stands where a folder is needed", "move that file away"),
     errno.ENOTDIR: ("a file stands where a folder is needed", "move that file away"),
 }

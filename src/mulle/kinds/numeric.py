@@ -31,8 +31,8 @@ def column_names(features: Sequence[Feature]) -> tuple[tuple[str, str], ...]:
     """
     out: list[tuple[str, str]] = []
     for feature in features:
-        alone = len(feature.columns) == 1
-        out += [(feature.name if alone else f"{feature.name}.{c}", feature.name) for c in feature.columns]
+        alone = len(feature.stored) == 1
+        out += [(feature.name if alone else f"{feature.name}.{c}", feature.name) for c in feature.stored]
     return tuple(out)
 
 

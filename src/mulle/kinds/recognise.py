@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mulle.core.errors import UnknownName
+from mulle.core.errors import ProjectError, UnknownName
 from mulle.core.schema import Feature
 from mulle.kinds.base import Facts, Guess, kinds
 from mulle.runtime.encode import MISSING
@@ -145,6 +145,9 @@ def _nothing(found: Facts) -> str:
 def _overridden(found: Facts, name: str) -> Feature:
     """Read the column as the page says, with the options that the kind itself would choose, or that suit."""
     kind = kinds.get(name, where="mulle.toml, [data] kinds")
+    if kind.name == "formula":
+        what, fix = f"'{found.name}' can't be read as a formula", "write the formula under [features]"
+        raise ProjectError(what, where="mulle.toml, [data] kinds", fix=fix)
     claim = kind.recognise(found)
     options = dict(claim.options) if claim is not None else _options(found, name)
     return Feature(name=found.name, kind=name, columns=(found.name,), options=options, why="the page says so")

@@ -22,7 +22,7 @@ from mulle.export.graph import Graph
 from mulle.export.links import emit_link
 from mulle.export.scorer import Scorer
 from mulle.kinds import preparation as prepare_
-from mulle.kinds.base import MatrixColumn
+from mulle.kinds.base import MatrixColumn, seen_as
 from mulle.kinds.preparation import Preparation
 from mulle.models.base import Column, Config, Family, Fitted, Rows, Training, families
 from mulle.models.fit import fit_loss
@@ -42,7 +42,7 @@ def features_of(schema: Ref, names: Sequence[str]) -> list[Feature]:
 
 def read_wires(rows: Ref, features: Sequence[Feature]) -> dict[str, NDArray[Any]]:
     """Read the wire values of some features from an artifact of rows."""
-    columns = [column for feature in features for column in feature.columns]
+    columns = [column for feature in features for column in feature.stored]
     table = pl.read_parquet(rows.path / "rows.parquet", columns=list(dict.fromkeys(columns)))
     return prepare_.wires(features, table)
 
@@ -130,7 +130,8 @@ class FoldData:
         self._extra(job, loss, targets)
 
     def _extra(self, job: Job, loss: Loss, targets: Floats) -> None:
-        wanted = {k: [v for v in vs if v in TARGET_VIEWS] for k, vs in job.params["views"].items()}
+        views = seen_as(job.params["views"])
+        wanted = {k: [v for v in vs if v in TARGET_VIEWS] for k, vs in views.items()}
         kinds = {kind for kind, views in wanted.items() if views}
         features = features_of(job.inputs["schema"], job.params["features"])
         features = [feature for feature in features if feature.kind in kinds]

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +56,9 @@ def write_report(run: Mapping[str, Any] | Path | Record, out: Path) -> Path:
             os.fsync(file.fileno())
         fresh.replace(out)
     except OSError as cause:
-        raise StoreError(
-            f"the report can't be written: {cause.strerror}",
-            where=str(out),
-            fix="name another file with --out",
-        ) from cause
+        with suppress(OSError):
+            fresh.unlink(missing_ok=True)
+        raise StoreError.of(cause, where=out) from cause
     return out
 
 

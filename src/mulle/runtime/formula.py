@@ -175,7 +175,7 @@ def type_of(op: str, types: Sequence[Type]) -> Type:
     ...
     mulle.runtime.formula.Wrong: 'add' takes numbers, not a text
     """
-    known = _OPERATIONS.get(op) if isinstance(op, str) else None
+    known = _OPERATIONS.get(op)
     if known is None:
         raise Wrong(f"the operation {_shown(op)} is unknown")
     least, most, rule, _ = known

@@ -174,7 +174,7 @@ def _unread(text: str, at: int, where: str) -> ProjectError:
         return ProjectError(f"the {sign} that opens here is never closed", where=place, fix=f"add the closing {sign}")
     if sign.isdigit() or sign == ".":
         return ProjectError(
-            f"{text[at : at + 12].split()[0]!r} is no number", where=place, fix="write numbers as 1000, 0.5 or 1e6"
+            f"{text[at : at + 12].split(maxsplit=1)[0]!r} is no number", where=place, fix="write numbers as 1000, 0.5 or 1e6"
         )
     fixes = {"`": 'put names in double quotes: "name"', "[": 'put names in double quotes: "name"', ";": "leave it out"}
     fixes |= {"|": "texts can't be joined here", "^": "write power(x, 2)", "!": "write NOT, or <> for unequal"}
@@ -264,7 +264,7 @@ class _Parser:
         token = self.now
         seen = "the expression ends" if token.kind == "end" else f"{token.text[:40]!r} stands"
         what = f"{seen} where {wanted} should be"
-        quoted = f"; a column of that name goes in double quotes: \"{token.text}\"" if token.word.isalpha() else ""
+        quoted = f'; a column of that name goes in double quotes: "{token.text}"' if token.word.isalpha() else ""
         return self.fault(what, f"write {wanted} there{quoted}", token.at)
 
     # ---------------------------------------------------------------- expressions
@@ -273,7 +273,9 @@ class _Parser:
         self.depth += 1
         if self.depth > DEPTH:
             raise self.fault(
-                f"brackets and operators are nested more than {DEPTH} deep", "split it into several features", self.now.at
+                f"brackets and operators are nested more than {DEPTH} deep",
+                "split it into several features",
+                self.now.at,
             )
         left = self.prefix()
         while (binding := self.binding()) > power:
@@ -326,7 +328,7 @@ class _Parser:
 
     # ---------------------------------------------------------------- beginnings
 
-    def prefix(self) -> _Node:
+    def prefix(self) -> _Node:  # noqa: PLR0911  # one way a beginning
         token = self.now
         if token.word == "not":
             self.next()
@@ -360,7 +362,7 @@ class _Parser:
         if token.kind == "number":
             self.next()
             value = float(token.text)
-            if value in {float("inf")}:
+            if value == float("inf"):
                 raise self.fault(f"{token.text} is beyond all numbers", "write a smaller one", token.at)
             return _Node(["number", int(value) if value.is_integer() and value < _WHOLE else value], "number", token.at)
         if token.kind == "text":
@@ -498,10 +500,10 @@ class _Parser:
         except ValueError as error:
             fix = beside.column.fix or f"compare '{beside.name}' with a value that can stand in it"
             raise self.fault(f"{error}, as column '{beside.name}' is read", fix, part.at) from error
-        if value == "" or value != value:  # noqa: PLR0124, PLC1901  # NaN; '' is a missing text
+        if value == "" or value != value:  # noqa: PLR0124  # NaN; '' is a missing text
             what = f"{part.tree[1]!r} means that nothing is known in column '{beside.name}'"
             raise self.fault(what, f'write "{beside.name}" IS NULL', part.at)
-        literal = "text" if beside.type == "text" else "moment" if beside.type == "moment" else "number"
+        literal: Type = beside.type if beside.type in {"text", "moment"} else "number"
         return _Node([literal, value], literal, part.at)
 
 

@@ -23,8 +23,8 @@ def width_of(entry: Mapping[str, Any]) -> int:
 
     Examples
     --------
-    >>> width_of({"kind": "formula", "columns": ["spend", "months"]}), width_of({"kind": "place", "columns": ["a", "b"]})
-    (1, 2)
+    >>> [width_of({"kind": kind, "columns": ["a", "b"]}) for kind in ("formula", "place")]
+    [1, 2]
     """
     return 1 if entry.get("kind") == FORMULA else len(entry["columns"])
 

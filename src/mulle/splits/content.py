@@ -22,6 +22,7 @@ import re
 from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 from typing import Any
+from weakref import ref
 
 import numpy as np
 import polars as pl
@@ -61,8 +62,22 @@ def content(frame: pl.DataFrame, columns: Sequence[str] | None = None) -> Hashes
     >>> a == b, a == c
     (True, False)
     """
+    wanted = tuple(frame.columns if columns is None else columns)
+    for held, columns_, found in _ANSWERED:
+        if held() is frame and columns_ == wanted:
+            return found.copy()
+    total = _content(frame, wanted)
+    _ANSWERED[:] = [(ref(frame), wanted, total)]
+    return total.copy()
+
+
+_ANSWERED: list[tuple[ref[pl.DataFrame], tuple[str, ...], Hashes]] = []
+"""The last answer: making a seal and applying it ask for the same, and it takes seconds on a million rows."""
+
+
+def _content(frame: pl.DataFrame, columns: Sequence[str]) -> Hashes:
     total = np.zeros(frame.height, np.uint64)
-    for name in frame.columns if columns is None else columns:
+    for name in columns:
         if name not in frame.columns:
             raise DataError(
                 f"column '{name}' is gone, by which rows are told apart",

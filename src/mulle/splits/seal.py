@@ -197,9 +197,7 @@ def _by_hash(frame: pl.DataFrame, seal: Seal) -> Seal:
     """Draw a salt; it may be drawn again because nothing but counts of rows is looked at."""
     units = seal.units(frame)
     if len(np.unique(units)) < 2:  # noqa: PLR2004
-        held = f"one {seal.by} holds all {frame.height} rows"
-        fix = 'name a group with several values, a time, or a test source; or write test = "none" under [data]'
-        raise DataError(held, where=f"[data] {', '.join(seal.unit) or 'all inputs'}", fix=fix)
+        raise _one_unit(seal, frame.height)
     best, off = seal, 1.0
     for salt in _salts(seal.salt or secrets.token_hex(16)):
         share = float(sides(units, salt=salt, fraction=seal.fraction).mean())
@@ -215,6 +213,20 @@ def _by_hash(frame: pl.DataFrame, seal: Seal) -> Seal:
             fix="bring more rows, choose a fraction nearer to a half, or name a test source",
         )
     return best
+
+
+def _one_unit(seal: Seal, n_rows: int) -> DataError:
+    if seal.by == "content":
+        return DataError(
+            f"all {n_rows:,} rows have the same inputs, so nothing tells them apart",
+            where=f"[data] source, columns {', '.join(seal.inputs[:5])}{', …' if len(seal.inputs) > 5 else ''}",  # noqa: PLR2004
+            fix="bring rows that differ, or columns that tell them apart",
+        )
+    return DataError(
+        f"one {seal.by} holds all {n_rows:,} rows",
+        where=f"[data] {seal.by}, column {', '.join(repr(name) for name in seal.unit)}",
+        fix=f'name a {seal.by} with several values, a time, or a test source; or write test = "none" under [data]',
+    )
 
 
 def _salts(first: str) -> Iterator[str]:

@@ -284,11 +284,11 @@ def draw(job: Job) -> None:
     n = rows.json("rows.json")["n_rows"]
     chosen = np.sort(job.rng("sample").permutation(n)[:SAMPLE_FOR_FIGURES])
     target = _target_series(schema, np.asarray(rows.array("target.npy"))[chosen])
-    columns = [c for f in features[:MOST_FIGURES] for c in f.columns]
+    columns = [c for f in features[:MOST_FIGURES] for c in f.stored]
     table = pl.read_parquet(rows.path / "rows.parquet", columns=columns)[chosen]
     figures, tables = _missing_figure(rows, features), []
     for feature in features[:MOST_FIGURES]:
-        kind, values = kinds.get(feature.kind), [table[c] for c in feature.columns]
+        kind, values = kinds.get(feature.kind), [table[c] for c in feature.stored]
         figures.append(kind.draw(feature.name, values, target))
         tables.append(replace(kind.summarise(values), title=feature.name))
     job.write("figures.json", figures)
@@ -298,7 +298,7 @@ def draw(job: Job) -> None:
 
 def _missing_figure(rows: Ref, features: Sequence[Feature]) -> list[Figure]:
     """Draw the share of rows in which each column is missing, of those that have gaps."""
-    names = [c for f in features for c in f.columns]
+    names = [c for f in features for c in f.stored]
     scan = pl.scan_parquet(rows.path / "rows.parquet")
     known = [name for name in dict.fromkeys(names) if name in scan.collect_schema()]
     shares = scan.select(pl.col(known).null_count() / pl.len()).collect().row(0, named=True)

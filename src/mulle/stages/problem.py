@@ -20,6 +20,7 @@ from mulle.core.project import Page
 from mulle.core.schema import Feature, LeftOut, Schema
 from mulle.core.work import Job, Ref, unit
 from mulle.kinds import kinds
+from mulle.kinds.formula import derive
 from mulle.kinds.recognise import facts, guess
 from mulle.metrics import metrics
 from mulle.policies import policies
@@ -66,7 +67,10 @@ def run(turn: Turn) -> tuple[Outcome, Framed]:
 def schema_params(page: Page) -> dict[str, Any]:
     """Return the part of the page that the schema depends on."""
     data = page.data.model_dump(mode="json")
-    return {key: data[key] for key in PAGE_KEYS} | {"old_system": page.baseline.old_system}
+    return {key: data[key] for key in PAGE_KEYS} | {
+        "old_system": page.baseline.old_system,
+        "features": [list(pair) for pair in page.features.items()],
+    }
 
 
 @unit("problem.schema")
@@ -78,9 +82,10 @@ def settle_schema(job: Job) -> None:
     features = guess(raw, ignore=[params["target"]], overrides=params["kinds"], places=params["places"])
     task = _task(raw, params)
     target = task.read(raw[params["target"]], positive=params["positive"])
+    derived = derive(dict(params["features"]), features, raw.schema, refused=_unread(params))
     used, left_out = _choose(features, params)
     schema = Schema(
-        features=used,
+        features=[*used, *derived],
         target=params["target"],
         task=task.name,
         classes=target.classes,
@@ -90,7 +95,7 @@ def settle_schema(job: Job) -> None:
         left_out=left_out,
     )
     job.write("schema.json", schema)
-    job.write("columns.json", features)
+    job.write("columns.json", [*features, *derived])
     job.write("target.json", {"notes": target.notes})
     np.save(job.out / "target.npy", target.values, allow_pickle=False)
 
@@ -112,8 +117,9 @@ def _columns_exist(columns: Sequence[str], params: dict[str, Any] | Any) -> None
     named += [("kinds", c) for c in params["kinds"]] + [
         ("places", c) for pair in params["places"] for c in pair
     ]
+    derived = {name for name, _ in params["features"]}
     for key, column in named:
-        if column not in columns:
+        if column not in columns and not (key == "keep" and column in derived):
             table = "baseline" if key == "old_system" else "data"
             raise UnknownName.among(column, columns, noun="column", where=f"mulle.toml, [{table}] {key}")
 
@@ -150,6 +156,15 @@ def _special(params: Any) -> Iterator[tuple[str, str]]:
     for what in ("group", "time", "weight", "old_system"):
         if params[what]:
             yield what.replace("_", " "), params[what]
+
+
+def _unread(params: Any) -> dict[str, str]:
+    """Return the columns that no formula may read, and why."""
+    unread = {params["target"]: "it is the target"}
+    for what in ("weight", "old_system"):
+        if params[what]:
+            unread[params[what]] = f"it is the {what.replace('_', ' ')}"
+    return unread
 
 
 def _why_left_out(feature: Feature, params: Any, special: dict[str, str]) -> str:

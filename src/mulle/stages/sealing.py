@@ -5,7 +5,7 @@ It is the only place, but for *assess*, that touches sealed rows. It compares in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from mulle.compute.turn import Turn
 from mulle.core.errors import DataError
@@ -54,26 +55,28 @@ def read(job: Job) -> None:
 
 
 def seal(turn: Turn, source: Ref) -> Sealed:
-    """Put the test rows aside: by the rule in ``mulle.lock``, or by a new one, which `keep_seal` writes there."""
+    """Put the test rows aside: by the rule in ``mulle.lock``, or by a new one, which `keep_seal` writes there.
+
+    Returns
+    -------
+    Sealed
+        Both sides, and what the page asks for otherwise than the lock holds.
+    """
     lock = read_lock(turn.folder)
-    wanted = _made(turn, source)
-    new = lock is None
-    rule = wanted if lock is None else lock.seal
-    development = turn.work(
-        "problem.side", _side_params(rule, "development", turn.page), **_both(turn, source, rule)
-    )
-    sealed = None
-    if rule.by != "none":
-        sealed = turn.work(
-            "problem.side", _side_params(rule, "sealed", turn.page), **_both(turn, source, rule)
-        )
-    return Sealed(
-        seal=rule,
-        development=development,
-        sealed=sealed,
-        new=new,
-        changed=[] if new else rule.differs(wanted),
-    )
+    asked = {"want": _wanted(turn.page, source), "rule": to_json(lock.seal) | {"made": ""} if lock else None}
+    decided = turn.work("problem.sides", asked, **_sources(turn, source))
+    if lock is None:
+        now = (turn.now or datetime.now(UTC)).isoformat(timespec="seconds")
+        rule = from_json(Seal, decided.json("rule.json") | {"made": now})
+        new, changed = True, []
+    else:
+        rule, new, changed = lock.seal, False, lock.seal.differs(from_json(Seal, decided.json("wanted.json")))
+
+    def side_of(name: Side) -> Ref:
+        return turn.work("problem.side", {"side": name}, decided=decided, **_sources(turn, source))
+
+    sealed = None if rule.by == "none" else side_of("sealed")
+    return Sealed(seal=rule, development=side_of("development"), sealed=sealed, new=new, changed=changed)
 
 
 def keep_seal(turn: Turn, sealed: Sealed) -> None:
@@ -82,14 +85,16 @@ def keep_seal(turn: Turn, sealed: Sealed) -> None:
         write_lock(turn.folder, Lock(seal=sealed.seal))
 
 
-def _both(turn: Turn, source: Ref, rule: Seal) -> dict[str, Ref]:
-    return {"source": source} | ({"test": snapshot(turn, rule.source)} if rule.by == "source" else {})
+def _sources(turn: Turn, source: Ref) -> dict[str, Ref]:
+    """Return the source, and the test's own source where the page names one."""
+    test = turn.page.data.test
+    return {"source": source} | ({"test": snapshot(turn, test)} if test and test != "none" else {})
 
 
-def _made(turn: Turn, source: Ref) -> Seal:
-    data = turn.page.data
-    params = {
-        "inputs": input_columns(turn.page, list(pl.read_parquet_schema(source.path / "raw.parquet"))),
+def _wanted(page: Page, source: Ref) -> dict[str, Any]:
+    data = page.data
+    return {
+        "inputs": input_columns(page, list(pl.read_parquet_schema(source.path / "raw.parquet"))),
         "group": data.group or "",
         "key": listed(data.key),
         "time": data.time or "",
@@ -97,18 +102,58 @@ def _made(turn: Turn, source: Ref) -> Seal:
         "test_from": data.test_from or "",
         "fraction": data.test_fraction,
     }
-    made = from_json(Seal, turn.work("problem.seal", params, source=source).json("seal.json"))
-    now = (turn.now or datetime.now(UTC)).isoformat(timespec="seconds")
-    return from_json(Seal, to_json(made) | {"made": now})
 
 
-@unit("problem.seal")
-def make(job: Job) -> None:
-    """Make a project's first seal. Its salt comes from the unit's seed, so that equal projects seal equal rows."""
-    raw = pl.read_parquet(job.inputs["source"].path / "raw.parquet")
-    params = dict(job.params)
+@unit("problem.sides")
+def decide(job: Job) -> None:
+    """Decide each row's side. A first seal's salt comes from the unit's seed, so that equal projects seal equal rows."""
+    raw, test_source = _raw(job)
     salt = job.rng("salt").bytes(16).hex()
-    job.write("seal.json", make_seal(raw, now="", salt=salt, **params))
+    wanted = make_seal(raw, now="", salt=salt, **job.params["want"])
+    rule = from_json(Seal, job.params["rule"]) if job.params["rule"] else wanted
+    same = content(raw, [column for column in rule.inputs if column in raw.columns])
+    test = test_source if test_source is not None else rule.test(raw)
+    twins = across(same, test)
+    arrays = {
+        "content": same,
+        "unit": rule.units(raw) if rule.by in {"group", "key"} else same,
+        "sealed": test,
+        "development": ~test & ~twins,
+    }
+    for name, values in arrays.items():
+        np.save(job.out / f"{name}.npy", values, allow_pickle=False)
+    job.write("rule.json", rule)
+    job.write("wanted.json", wanted)
+    job.write(
+        "side.json", {"n_rows": len(raw), "n_sealed": int(test.sum()), "n_twins_across": int(twins.sum())}
+    )
+
+
+@unit("problem.side")
+def side(job: Job) -> None:
+    """Write one side's raw rows, with the unit, the content and the position of each."""
+    decided = job.inputs["decided"]
+    chosen = np.asarray(decided.array(f"{job.params['side']}.npy"))
+    if not chosen.any():
+        raise DataError(
+            f"the {job.params['side']} side of the seal has no rows",
+            where="mulle.lock",
+            fix="check [data] test_from and test_fraction; or delete mulle.lock to seal anew",
+        )
+    raw, _ = _raw(job)
+    raw.filter(pl.Series(chosen)).write_parquet(job.out / "raw.parquet", compression="lz4")
+    for name in ("unit", "content"):
+        np.save(job.out / f"{name}.npy", np.asarray(decided.array(f"{name}.npy"))[chosen], allow_pickle=False)
+    np.save(job.out / "position.npy", np.flatnonzero(chosen), allow_pickle=False)
+    job.write("side.json", decided.json("side.json"))
+
+
+def _raw(job: Job) -> tuple[pl.DataFrame, NDArray[np.bool_] | None]:
+    """Return all raw rows and, where the test has a source of its own, which rows came from there."""
+    raw = pl.read_parquet(job.inputs["source"].path / "raw.parquet")
+    if "test" not in job.inputs:
+        return raw, None
+    return _joined(raw, pl.read_parquet(job.inputs["test"].path / "raw.parquet"))
 
 
 def input_columns(page: Page, columns: Sequence[str]) -> list[str]:
@@ -124,40 +169,7 @@ def listed(value: str | Sequence[str] | None) -> list[str]:
     return [value] if isinstance(value, str) else list(value or [])
 
 
-def _side_params(rule: Seal, side: Side, page: Page) -> Mapping[str, Any]:
-    return {"seal": to_json(rule) | {"made": ""}, "side": side, "target": page.data.target}
-
-
-@unit("problem.side")
-def side(job: Job) -> None:
-    """Write one side's raw rows, with the unit, the content and the position of each."""
-    rule = from_json(Seal, job.params["seal"])
-    raw = pl.read_parquet(job.inputs["source"].path / "raw.parquet")
-    if rule.by == "source":
-        other = pl.read_parquet(job.inputs["test"].path / "raw.parquet")
-        raw, test = _joined(raw, other)
-    else:
-        test = rule.test(raw)
-    inputs = [column for column in rule.inputs if column in raw.columns]
-    same = content(raw, inputs)
-    twins = across(same, test)
-    chosen = test if job.params["side"] == "sealed" else ~test & ~twins
-    if not chosen.any():
-        raise DataError(
-            f"the {job.params['side']} side of the seal has no rows",
-            where="mulle.lock",
-            fix="check [data] test_from and test_fraction; or delete mulle.lock to seal anew",
-        )
-    raw.filter(pl.Series(chosen)).write_parquet(job.out / "raw.parquet", compression="lz4")
-    units = rule.units(raw) if rule.by in {"group", "key"} else same
-    np.save(job.out / "unit.npy", units[chosen], allow_pickle=False)
-    np.save(job.out / "content.npy", same[chosen], allow_pickle=False)
-    np.save(job.out / "position.npy", np.flatnonzero(chosen), allow_pickle=False)
-    counts = {"n_rows": len(raw), "n_sealed": int(test.sum()), "n_twins_across": int(twins.sum())}
-    job.write("side.json", counts)
-
-
-def _joined(raw: pl.DataFrame, other: pl.DataFrame) -> tuple[pl.DataFrame, Any]:
+def _joined(raw: pl.DataFrame, other: pl.DataFrame) -> tuple[pl.DataFrame, NDArray[np.bool_]]:
     lacking = [column for column in raw.columns if column not in other.columns]
     if lacking:
         raise DataError(
