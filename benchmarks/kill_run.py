@@ -1,7 +1,7 @@
 """Claim: a whole run, killed with -9 at random moments and started again, ends as if nobody had disturbed it.
 
 ``python benchmarks/kill_run.py`` runs ``mulle run`` on a real table with a budget in trials, once in peace. Then it
-runs the same page and lock in other folders, kills the process group at moments spread over the time that the
+runs the same page, with the lock and without, in other folders, kills the process group at moments spread over the time that the
 undisturbed run took (as soon as as much work is done as was done at that moment), and starts it again each time until
 it ends. It prints what stood at each kill, and compares at
 the end: no unit of work kept twice, what was finished before a kill found again, every unit's work the same to the
@@ -235,7 +235,8 @@ def torment(home: Path, page: str, *, kills: int, rng: np.random.Generator) -> l
     projects: list[Project] = []
     killed = 0
     while killed < kills:
-        projects.append(make(home, f"project {len(projects)}", page, lock=calm.folder / "mulle.lock"))
+        lock = calm.folder / "mulle.lock" if len(projects) % 2 else None  # every second one is a clone
+        projects.append(make(home, f"project {len(projects)}", page, lock=lock))
         drawn = np.sort(rng.uniform(0.0, lasts, min(LIVES, kills - killed)))
         killed += torment_one(projects[-1], [calm.moment(float(at)) for at in drawn], before=killed)
         compare(projects[-1], calm)
@@ -262,6 +263,11 @@ def compare(project: Project, calm: Project) -> None:
     ours, theirs = project.result(), calm.result()
     name = project.folder.name
     project.faults += [f"{name}: another {what}" for what in ours if ours[what] != theirs[what]]
+    units = {row.key: row.unit for row in [*calm.rows(), *project.rows()]}
+    both = ours["work"].keys() & theirs["work"].keys()
+    differ = [f"{units[key]} left something else" for key in both if ours["work"][key] != theirs["work"][key]]
+    differ += [f"{units[key]} has no counterpart" for key in ours["work"].keys() ^ theirs["work"].keys()]
+    project.faults += [f"{name}: {line}" for line in sorted(differ)]
 
 
 def tell(calm: Project, projects: list[Project]) -> None:

@@ -203,6 +203,7 @@ def columns_of(kind: str, rng: np.random.Generator, n: int) -> list[pl.Series]:
     moments = np.array([dt.datetime(2020, 1, 1) + dt.timedelta(hours=int(h)) for h in rng.integers(0, 30_000, n)])
     made = {
         "number": [rng.lognormal(3, 1, n)],
+        "formula": [rng.lognormal(3, 1, n)],
         "place": [rng.uniform(33, 38, n), rng.uniform(126, 130, n)],
         "boolean": [rng.random(n) < 0.3],
         "datetime": [moments],

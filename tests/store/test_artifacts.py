@@ -91,7 +91,7 @@ def test_a_link_is_refused(shelf):
 @pytest.mark.parametrize("call", ["fsync", "replace"])
 @pytest.mark.parametrize(
     ("number", "words"),
-    [(errno.ENOSPC, "free some space"), (errno.EROFS, "make it writable"), (errno.EIO, "look at")],
+    [(errno.ENOSPC, "free some space"), (errno.EROFS, "a disk that can be written"), (errno.EIO, "look at")],
 )
 def test_a_disk_that_refuses_is_told_with_its_place_and_leaves_nothing(  # noqa: PLR0917
     shelf, monkeypatch, call, number, words

@@ -26,12 +26,13 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadFault:
-    """Values of one column that were there and could not be read: rows from 0, and the first few as text."""
+    """Values of one column that were there and could not be read: rows from 0, the first few as text; and infinite ones."""
 
     column: str
     feature: str = ""
     positions: Sequence[int] = ()
     samples: Sequence[str] = ()
+    infinite: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,13 +22,9 @@ class Infinite(DataCheck):
 
     def look(self, seen: Seen) -> Sequence[Check]:
         """Count them in the rows as they came."""
-        frame = seen.table.lazy() if seen.raw is None else seen.raw
-        schema = frame.collect_schema()
-        names = [s.name for _, s in seen.columns() if s.name in schema and schema[s.name].is_float()]
-        if not names:
+        asked, found = _infinite(seen)
+        if not asked:
             return []
-        counts = frame.select([pl.col(name).is_infinite().sum() for name in names]).collect().row(0)
-        found = {name: int(n) for name, n in zip(names, counts, strict=True) if n}
         total = max(seen.n_rows + seen.n_unknown, 1)
         worst = max(found.values(), default=0) / total
         above = worst > self.limit(seen)
@@ -52,3 +48,17 @@ class Infinite(DataCheck):
                 else None,
             )
         ]
+
+
+def _infinite(seen: Seen) -> tuple[bool, dict[str, int]]:
+    """Say whether there are numbers at all, and count infinite ones by column: floats as they came, texts as read."""
+    frame = seen.table.lazy() if seen.raw is None else seen.raw
+    schema = frame.collect_schema()
+    numbers = {s.name for _, s in seen.columns() if s.dtype.is_numeric()}
+    names = sorted(name for name in numbers if name in schema and schema[name].is_float())
+    counts = frame.select([pl.col(name).is_infinite().sum() for name in names]).collect() if names else pl.DataFrame()
+    found = {name: int(n) for name, n in zip(names, counts.row(0) if names else (), strict=True) if n}
+    for fault in seen.faults:
+        if fault.infinite:
+            found[fault.column] = max(found.get(fault.column, 0), fault.infinite)
+    return bool(numbers or found), found

@@ -226,7 +226,7 @@ def _cure(row: str) -> str:
     # Guess what was meant by a line that is not TOML
     if row.count('"') % 2 or row.count("'") % 2:
         return "close the quotes"
-    pair = re.fullmatch(r"\s*([\w.-]+)\s*[=:]\s*([^\"'\[{].*?)\s*", row)
+    pair = re.fullmatch(r"\s*([\w.-]+)\s*[=:]\s*([^\s\"'\[{].*?)\s*", row)
     if pair is not None:
         return f"put text in quotes: {pair[1]} = {toml(pair[2])}"
     if row.count("[") != row.count("]") or row.count("{") != row.count("}"):

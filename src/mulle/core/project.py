@@ -277,7 +277,7 @@ class Page(_Part):
     data: DataPart
     """Where the rows are and what the columns mean."""
     features: Annotated[dict[str, str], Field(examples=[{"spend_per_month": "spend / months"}])] = {}
-    """Derived columns: name to SQL expression over the row. They go into the graph that ships."""
+    """Derived columns: name to SQL expression over the row. They ship with the model, which is sent raw rows."""
     code: CodePart = CodePart()
     """Your own files."""
     objective: ObjectivePart = ObjectivePart()

@@ -141,6 +141,15 @@ def named(registry: Registry[T]) -> Callable[[type[T]], type[T]]:
     -------
     Callable
         A decorator for a class whose instances take no arguments.
+
+    Examples
+    --------
+    >>> colours = Registry(noun="colour", package="mulle.core")
+    >>> @named(colours)
+    ... class Red:
+    ...     name = "red"
+    >>> colours.get("red").name
+    'red'
     """
 
     def decorate(cls: type[T]) -> type[T]:
@@ -148,6 +157,7 @@ def named(registry: Registry[T]) -> Callable[[type[T]], type[T]]:
         registry.add(part.name, part)  # type: ignore[attr-defined]
         return cls
 
+    decorate.__doc__ = f"Register a {registry.noun}: a decorator for a class with a ``name`` and no arguments."
     return decorate
 
 

@@ -94,7 +94,9 @@ class Formula:
         n_rows = len(columns[0]) if columns else 1
         with np.errstate(all="ignore"):
             found = self._run([np.ascontiguousarray(column) for column in columns])
-        return np.array(np.broadcast_to(found, n_rows), np.float64)
+        if len(found) != n_rows:
+            found = np.broadcast_to(found, n_rows)
+        return np.array(found, np.float64)
 
 
 def compiled(tree: object, types: Mapping[str, Type]) -> Formula:

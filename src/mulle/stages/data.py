@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from mulle.checks import Seen, checks, leave_out
+from mulle.checks.base import keep_command
 from mulle.compute.turn import Turn
 from mulle.core.check import Check, Outcome, Status
 from mulle.core.duration import seconds
@@ -44,6 +45,7 @@ def run(turn: Turn, framed: Framed) -> tuple[Outcome, Prepared]:
     )
     sealed = _sealed_inputs(turn, framed)
     found, left_out = leave_out(_look(turn, framed, rows, sealed), turn.page.data.keep)
+    left_out += _told_by(framed.schema.features, found, turn.page.data.keep)
     features = _used(framed.schema.features, left_out)
     if not features:
         raise DataError(
@@ -67,7 +69,19 @@ def run(turn: Turn, framed: Framed) -> tuple[Outcome, Prepared]:
 def _used(features: Sequence[Feature], left_out: Sequence[LeftOut]) -> tuple[str, ...]:
     """Return the names of features of which no column is left out."""
     gone = {left.column for left in left_out}
-    return tuple(feature.name for feature in features if gone.isdisjoint(feature.columns))
+    return tuple(feature.name for feature in features if gone.isdisjoint(feature.stored))
+
+
+def _told_by(features: Sequence[Feature], found: Sequence[Check], keep: Sequence[str]) -> list[LeftOut]:
+    """Leave out derived features that read a column which gives the target away, but for those that the page keeps."""
+    leaks = {str(row[0]) for c in found if c.name == "data.leak" and c.undo and c.evidence for row in c.evidence.rows}
+    more = []
+    for feature in features:
+        read = [column for column in feature.columns if column in leaks - {*keep}]
+        if feature.origin == "derived" and read and feature.name not in leaks | {*keep}:
+            why = f"It is derived from '{read[0]}', which gives the target away."
+            more.append(LeftOut(column=feature.name, why=why, undo=keep_command(feature.name)))
+    return more
 
 
 # ------------------------------------------------------------------------------------------ rows

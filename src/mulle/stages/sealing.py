@@ -6,7 +6,7 @@ It is the only place, but for *assess*, that touches sealed rows. It compares in
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -63,14 +63,17 @@ def seal(turn: Turn, source: Ref) -> Sealed:
         Both sides, and what the page asks for otherwise than the lock holds.
     """
     lock = read_lock(turn.folder)
-    asked = {"want": _wanted(turn.page, source), "rule": to_json(lock.seal) | {"made": ""} if lock else None}
-    decided = turn.work("problem.sides", asked, **_sources(turn, source))
+    # with a lock or without, the same is asked first: what the first run decided is found again by the next
+    decided = turn.work("problem.sides", {"want": _wanted(turn.page, source)}, **_sources(turn, source))
+    wanted = from_json(Seal, decided.json("rule.json"))
     if lock is None:
         now = (turn.now or datetime.now(UTC)).isoformat(timespec="seconds")
-        rule = from_json(Seal, decided.json("rule.json") | {"made": now})
-        new, changed = True, []
+        rule, new, changed = replace(wanted, made=now), True, []
     else:
-        rule, new, changed = lock.seal, False, lock.seal.differs(from_json(Seal, decided.json("wanted.json")))
+        rule, new, changed = lock.seal, False, lock.seal.differs(wanted)
+        if replace(rule, made="") != wanted:
+            asked = {"rule": to_json(rule) | {"made": ""}}
+            decided = turn.work("problem.sides", asked, **_sources(turn, source))
 
     def side_of(name: Side) -> Ref:
         return turn.work("problem.side", {"side": name}, decided=decided, **_sources(turn, source))
@@ -106,11 +109,15 @@ def _wanted(page: Page, source: Ref) -> dict[str, Any]:
 
 @unit("problem.sides")
 def decide(job: Job) -> None:
-    """Decide each row's side. A first seal's salt comes from the unit's seed, so that equal projects seal equal rows."""
+    """Decide each row's side: by a given rule, or by the one that the page asks for.
+
+    A new rule's salt comes from the unit's seed, so that equal projects seal equal rows.
+    """
     raw, test_source = _raw(job)
-    salt = job.rng("salt").bytes(16).hex()
-    wanted = make_seal(raw, now="", salt=salt, **job.params["want"])
-    rule = from_json(Seal, job.params["rule"]) if job.params["rule"] else wanted
+    if "rule" in job.params:
+        rule = from_json(Seal, job.params["rule"])
+    else:
+        rule = make_seal(raw, now="", salt=job.rng("salt").bytes(16).hex(), **job.params["want"])
     same = content(raw, [column for column in rule.inputs if column in raw.columns])
     test = test_source if test_source is not None else rule.test(raw)
     twins = across(same, test)
@@ -123,7 +130,6 @@ def decide(job: Job) -> None:
     for name, values in arrays.items():
         np.save(job.out / f"{name}.npy", values, allow_pickle=False)
     job.write("rule.json", rule)
-    job.write("wanted.json", wanted)
     job.write(
         "side.json", {"n_rows": len(raw), "n_sealed": int(test.sum()), "n_twins_across": int(twins.sum())}
     )

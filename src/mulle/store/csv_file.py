@@ -6,6 +6,7 @@ import codecs
 import csv
 import gzip
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,8 @@ from mulle.core.errors import DataError
 _BLOCK = 16 * 2**20
 _HEAD = 128 * 1024
 _RAGGED = 0.01
+_BINARY = 0.01
+"""Share of control characters beyond which a file is no text."""
 _SHOWN = 20
 _DELIMITERS = ",\t;|"
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -76,9 +79,11 @@ def read_csv(path: Path) -> CsvText:
         When it is empty, has a header only, names a column twice, or more than 1 % of its lines don't fit.
     """
     content, notes = _utf8(path)
+    content = _unix(content, notes, path)
     head = _start(content)
     if not head.strip():
         raise DataError("the file is empty", where=str(path), fix="name a file with a header and rows")
+    _need_text(head, path)
     mark = _delimiter(head, path)
     table = _even(content, head, mark, path=path, notes=notes)
     broken: list[BrokenLine] = []
@@ -186,6 +191,26 @@ def _unzstd(path: Path) -> bytes:
         empty_string_is_null=False,
     )
     return "\n".join(lines["line"].to_list()).encode().removeprefix(codecs.BOM_UTF8)
+
+
+def _unix(content: Path | bytes, notes: list[str], path: Path) -> Path | bytes:
+    """End lines as everybody does now where a file ends them with a carriage return alone, as old Macs did."""
+    block = next(_blocks(content), b"")
+    if b"\r" not in block or b"\n" in block:
+        return content
+    notes.append(f"'{path.name}': lines end in a carriage return alone")
+    return b"".join(_blocks(content)).replace(b"\r", b"\n")
+
+
+def _need_text(head: str, path: Path) -> None:
+    """Refuse what is no text at all: a picture, a spreadsheet, a compressed file under a wrong name."""
+    odd = sum(letter < " " and letter not in "\t\r\n" for letter in head)
+    if odd > _BINARY * len(head):
+        raise DataError(
+            f"'{path.name}' holds binary data, not a table of text",
+            where=str(path),
+            fix="give it the ending of its format (.parquet, .arrow), or save it as CSV",
+        )
 
 
 # ------------------------------------------------------------------------------------------------ shape
@@ -337,7 +362,8 @@ def _header(head: str, mark: str, quote: str | None, *, path: Path, notes: list[
 
 def _first_rows(head: str, mark: str, quote: str | None) -> list[list[str]]:
     style: dict[str, Any] = {"quotechar": quote} if quote else {"quoting": csv.QUOTE_NONE}
-    rows = [r for r in csv.reader(io.StringIO(head), delimiter=mark, **style) if r]
+    plain = re.sub(r"\r(?!\n)", " ", head)  # the reader takes one within a cell for the end of the line
+    rows = [r for r in csv.reader(io.StringIO(plain), delimiter=mark, **style) if r]
     return rows[:-1][:50] if len(rows) > 2 and len(head) >= _HEAD // 2 else rows[:50]  # noqa: PLR2004
 
 

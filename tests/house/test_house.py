@@ -1,0 +1,70 @@
+"""The house keeps its own rules: few public names, each with an example; no word that belongs elsewhere; one list only."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import mulle
+from mulle.loop import ASSESS, STAGES
+from mulle.stages import assess, baseline, data, evaluate, model, package, problem
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("kinds", "tasks", "models", "metrics", "policies", "checks")
+
+
+def test_the_public_names_are_few() -> None:
+    assert len(mulle.__all__) <= 70
+
+
+@pytest.mark.parametrize("name", sorted(mulle.__all__))
+def test_every_public_name_is_there_and_is_documented(name: str) -> None:
+    assert inspect.getdoc(getattr(mulle, name))
+
+
+def test_import_mulle_imports_nothing_heavy() -> None:
+    code = "import mulle, sys; print([m for m in ('numpy', 'polars', 'sklearn', 'onnx', 'rich') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_loop_names_every_stage_with_its_question() -> None:
+    modules = (problem, data, baseline, model, evaluate, package, assess)
+    assert [step.question for step in (*STAGES, ASSESS)] == [module.QUESTION for module in modules]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_every_part_says_what_it_is(room: str) -> None:
+    from mulle.core.registry import Registry
+
+    module = importlib.import_module(f"mulle.{room}")
+    registry = next(value for value in vars(module).values() if isinstance(value, Registry))
+    assert registry.names()
+    for part in registry:
+        assert inspect.getdoc(type(part)), part
+
+
+def test_every_page_of_the_docs_is_in_the_navigation() -> None:
+    nav = (ROOT / "mkdocs.yml").read_text("utf-8")
+    pages = [p.relative_to(ROOT / "docs").as_posix() for p in (ROOT / "docs").rglob("*.md")]
+    assert [page for page in pages if page not in nav] == []
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    broken = []
+    for page in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]:
+        for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text("utf-8")):
+            if not (page.parent / target).exists():
+                broken.append(f"{page.relative_to(ROOT)} -> {target}")
+    assert broken == []
+
+
+def test_no_random_state_is_global() -> None:
+    sources = [p for p in (ROOT / "src").rglob("*.py") if "np.random.seed" in p.read_text("utf-8")]
+    assert sources == []
