@@ -1,11 +1,11 @@
 """Claim: a whole run, killed with -9 at random moments and started again, ends as if nobody had disturbed it.
 
 ``python benchmarks/kill_run.py`` runs ``mulle run`` on a real table with a budget in trials, once in peace. Then it
-runs the same page, with the lock and without, in other folders, kills the process group at moments spread over the time that the
-undisturbed run took (as soon as as much work is done as was done at that moment), and starts it again each time until
-it ends. It prints what stood at each kill, and compares at
-the end: no unit of work kept twice, what was finished before a kill found again, every unit's work the same to the
-byte, the same headline numbers, the same bundle (but for the run's name in it), the same seal.
+runs the same page in other folders, every second one with the first's lock, as a clone has it; kills the process group
+at moments spread over the time that the undisturbed run took (a moment comes when as much work is done as was done
+then); and starts it again each time until it ends. It prints what stood at each kill, and compares at the end: no unit
+of work kept twice, what was finished before a kill found again, every unit's work the same to the byte, the same
+headline numbers, the same bundle (but for the run's name in it), the same seal.
 """
 
 from __future__ import annotations

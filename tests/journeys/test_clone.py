@@ -59,6 +59,12 @@ def sealed(folder: Path) -> list[int]:
     return sorted(pl.read_parquet(held.path / "raw.parquet")["row"].to_list())
 
 
+def units(folder: Path) -> list[str]:
+    """Return the keys of all units that were done, in the order in which they ended."""
+    with Workspace.open(folder, write=False) as space:
+        return [row.key for row in space.ledger.units()]
+
+
 def seal_of(folder: Path) -> Seal:
     lock = read_lock(folder)
     assert lock is not None
@@ -72,6 +78,13 @@ def test_a_second_clone_seals_the_same_rows(first: Path, tmp_path: Path) -> None
     assert sealed(second) == sealed(first)
     assert run.outcomes[1].facts["sealed_rows"] == again.outcomes[1].facts["sealed_rows"] == len(sealed(first)) > 0
     assert (second / "mulle.lock").read_bytes() == (first / "mulle.lock").read_bytes()
+
+
+def test_looking_again_does_no_unit_again(first: Path) -> None:
+    look(first)
+    before = units(first)
+    look(first)
+    assert units(first) == before
 
 
 def test_the_lock_decides_not_the_clones_seed(first: Path, tmp_path: Path) -> None:

@@ -57,8 +57,14 @@ def _rule(
     tree.fit(matrix[train][:, [column]], target[train])
     found = cast("Floats", tree.predict(matrix[valid][:, [column]])) if len(valid) else np.zeros((0, target.shape[1]))
     cuts = sorted(float(t) for t, f in zip(tree.tree_.threshold, tree.tree_.feature, strict=True) if f >= 0)
-    words = " and at ".join(f"{cut:.6g}" for cut in cuts)
-    return found.reshape(len(valid), target.shape[1]), f"'{names[column]}' cut at {words}" if names else ""
+    return found.reshape(len(valid), target.shape[1]), _in_words(names[column], cuts) if names else ""
+
+
+def _in_words(name: str, cuts: Sequence[float]) -> str:
+    """Say a rule: a column of zeros and ones is asked, any other is cut."""
+    if list(cuts) == [0.5]:
+        return f"is {name}?"
+    return f"{name}, cut at {' and at '.join(f'{cut:.6g}' for cut in cuts)}"
 
 
 def _best_column(matrix: NDArray[np.float32], target: Floats) -> int | None:

@@ -7,7 +7,7 @@ by the same lines. A node is a list: its operation, then its arguments. The voca
 node                                                           value
 =============================================================  ==================================================
 ``["column", name]``                                           a column of the row, as its kind reads it
-``["number", x]``, and so ``text boolean moment``; ``["null"]``  as it stands
+``["number", x]``, so ``text boolean moment``; ``["null"]``    as it stands
 ``add mul`` (two or more), ``sub div mod neg abs``             arithmetic; ``mod`` has the sign of the dividend
 ``ln log10 exp sqrt floor ceil power round``                   ``round`` goes half to even; its digits are a number
 ``days``                                                       from the second moment to the first, in days

@@ -174,7 +174,9 @@ def _unread(text: str, at: int, where: str) -> ProjectError:
         return ProjectError(f"the {sign} that opens here is never closed", where=place, fix=f"add the closing {sign}")
     if sign.isdigit() or sign == ".":
         return ProjectError(
-            f"{text[at : at + 12].split(maxsplit=1)[0]!r} is no number", where=place, fix="write numbers as 1000, 0.5 or 1e6"
+            f"{text[at : at + 12].split(maxsplit=1)[0]!r} is no number",
+            where=place,
+            fix="write numbers as 1000, 0.5 or 1e6",
         )
     fixes = {"`": 'put names in double quotes: "name"', "[": 'put names in double quotes: "name"', ";": "leave it out"}
     fixes |= {"|": "texts can't be joined here", "^": "write power(x, 2)", "!": "write NOT, or <> for unequal"}

@@ -254,7 +254,7 @@ def _outcome(
 ) -> Outcome:
     number = held.permit.opening.number
     words = (
-        f"{held.interval.low:.4f} to {held.interval.high:.4f} with {held.interval.confidence:.2%} confidence"
+        f"{held.interval.low:.4f} to {held.interval.high:.4f} with {100 * held.interval.confidence:g} % confidence"
     )
     again = (
         " This bundle was opened before: the stored answer, not counted again." if held.permit.again else ""

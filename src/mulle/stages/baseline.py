@@ -239,7 +239,7 @@ def _outcome(
         checks=checks,
         figures=figures,
         tables=[Table(title="Baselines, out of fold", columns=("baseline", title), rows=rows)],
-        notes=[f"The one rule: {words}."],
+        notes=[f"The one rule: {words}"],
         facts={"best": best.title, "value": best.value, "constant": baselines.scored[0].value},
     )
 
