@@ -224,7 +224,7 @@ def decide(
     >>> decide(policies.get("argmax"), {"score": np.array([[0.2, 0.8]])}, {}).tolist()
     [1]
     """
-    import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415  # only when the contract is checked
+    import onnxruntime  # noqa: PLC0415  # only when the contract is checked
 
     g = Graph()
     named = {name: g.input(f"score:{name}", "double", [None, held.shape[1]]) for name, held in scores.items()}

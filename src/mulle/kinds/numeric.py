@@ -308,6 +308,10 @@ def _range(values: Floats) -> tuple[Floats, Floats]:
     return np.where(wide, least, np.maximum(least, q01 - span)), np.where(wide, most, np.minimum(most, q99 + span))
 
 
+LEAST_UNIT = 1e-9
+"""A unit smaller than this share of the range would only magnify rounding."""
+
+
 def _bends(values: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats, Floats]:
     """Return bend, centre and factor of every column."""
     width = values.shape[1]
@@ -319,6 +323,8 @@ def _bends(values: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats, F
         end = low[j] if sign > 0 else high[j]
         distance = np.abs(there - end)
         typical = float(np.median(distance[distance > 0]))
+        if typical <= LEAST_UNIT * (high[j] - low[j]):
+            continue
         curve = np.log1p(distance / typical)
         if abs(_skewness(curve[:, None])[0]) < abs(skewness[j]) and _keeps(curve, there):
             bend[j], centre[j], unit[j] = sign, end, 1 / typical

@@ -33,7 +33,7 @@ class Session:
 
     def __init__(self, content: bytes, *, where: str) -> None:
         # takes 80 ms, and only who opens a bundle needs it
-        import onnxruntime  # type: ignore[import-untyped]  # noqa: PLC0415
+        import onnxruntime  # noqa: PLC0415
 
         _refuse_outside(content, where)
         try:
@@ -110,7 +110,7 @@ def ort_errors() -> tuple[type[Exception], ...]:
     tuple
         For an ``except`` clause.
     """
-    from onnxruntime.capi import onnxruntime_pybind11_state as state  # type: ignore[import-untyped]  # noqa: PLC0415
+    from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415
 
     own = [v for v in vars(state).values() if isinstance(v, type) and issubclass(v, Exception)]
     return (*own, RuntimeError, ValueError, TypeError)
