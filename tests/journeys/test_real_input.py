@@ -239,10 +239,16 @@ def test_a_column_that_gives_the_target_away_is_left_out_and_the_command_that_un
 
 
 def test_a_table_of_which_every_column_leaks_says_what_to_do(look: Look) -> None:
-    good = frame().drop("noise")
-    leak = good.with_columns(refund=pl.when(pl.col("y") == "yes").then(7.0).otherwise(1.0), x=pl.int_range(pl.len()))
+    good = frame()
+    leak = good.select("y", refund=pl.when(pl.col("y") == "yes").then(7.0).otherwise(1.0) + pl.col("noise") / 100)
     with pytest.raises(DataError, match=r"no column is left to learn from(.|\n)*fix: +bring columns"):
-        look(leak, key="x")
+        look(leak)
+
+
+def test_rows_that_all_have_a_twin_among_the_sealed_ones_are_said(look: Look) -> None:
+    good = frame().select("y", plan=pl.when(pl.col("noise") > 0).then(pl.lit("a")).otherwise(pl.lit("b")))
+    with pytest.raises(DataError, match=r"has a twin among the sealed ones(.|\n)*fix: +.*mulle set data"):
+        look(good.with_row_index("id"), key="id")
 
 
 @pytest.mark.parametrize("n_values", [3_000, pytest.param(1_000_000, marks=pytest.mark.slow)])

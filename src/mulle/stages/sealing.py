@@ -5,7 +5,7 @@ It is the only place, but for *assess*, that touches sealed rows. It compares in
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -141,17 +141,27 @@ def side(job: Job) -> None:
     decided = job.inputs["decided"]
     chosen = np.asarray(decided.array(f"{job.params['side']}.npy"))
     if not chosen.any():
-        raise DataError(
-            f"the {job.params['side']} side of the seal has no rows",
-            where="mulle.lock",
-            fix="check [data] test_from and test_fraction; or delete mulle.lock to seal anew",
-        )
+        raise _no_rows(str(job.params["side"]), decided.json("side.json"))
     raw, _ = _raw(job)
     raw.filter(pl.Series(chosen)).write_parquet(job.out / "raw.parquet", compression="lz4")
     for name in ("unit", "content"):
         np.save(job.out / f"{name}.npy", np.asarray(decided.array(f"{name}.npy"))[chosen], allow_pickle=False)
     np.save(job.out / "position.npy", np.flatnonzero(chosen), allow_pickle=False)
     job.write("side.json", decided.json("side.json"))
+
+
+def _no_rows(name: str, counts: Mapping[str, int]) -> DataError:
+    if name == "development" and counts["n_twins_across"]:
+        return DataError(
+            f"each of the {counts['n_twins_across']:,} rows that are not sealed has a twin among the sealed ones",
+            where="[data] key or group: it seals rows that look alike on both sides",
+            fix="take the key out, so that rows are sealed by content: mulle set data.key=; or bring columns that differ",
+        )
+    return DataError(
+        f"the {name} side of the seal has no rows",
+        where="mulle.lock",
+        fix="check [data] test_from and test_fraction; or delete mulle.lock to seal anew",
+    )
 
 
 def _raw(job: Job) -> tuple[pl.DataFrame, NDArray[np.bool_] | None]:
