@@ -37,7 +37,7 @@ lint: $(VENV)/.dev  ## format, rules, import layers, words, unused code and depe
 	$(BIN)/ruff format --check src tests tools benchmarks
 	$(BIN)/ruff check src tests tools benchmarks
 	$(BIN)/lint-imports
-	$(BIN)/codespell src docs tests README.md CONTRIBUTING.md
+	$(BIN)/codespell src docs README.md CONTRIBUTING.md
 	$(BIN)/vulture
 	$(BIN)/deptry src
 

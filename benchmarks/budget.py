@@ -1,6 +1,6 @@
 """Does a budget of B seconds end within 1.05 B + 10 s of wall time, on a wide table too?
 
-    python benchmarks/budget.py [--budgets 20,60]
+python benchmarks/budget.py [--budgets 20,60]
 """
 
 from __future__ import annotations

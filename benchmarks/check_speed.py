@@ -32,10 +32,13 @@ def table(n: int) -> pl.DataFrame:
     columns |= {f"skewed_{i}": rng.lognormal(sigma=1.5, size=n).round(3) for i in range(4)}
     columns |= {f"gaps_{i}": np.where(rng.random(n) < 0.2, np.nan, rng.integers(0, 500, n)) for i in range(4)}
     for i in range(8):
-        words = np.array([f"word {k}" for k in range(5 * 4**(i % 4))])
+        words = np.array([f"word {k}" for k in range(5 * 4 ** (i % 4))])
         columns[f"category_{i}"] = words[rng.integers(0, len(words), n)]
     start = np.datetime64("2024-01-01T00:00:00", "us")
-    columns |= {f"moment_{i}": start + rng.integers(0, 60_000_000, n).astype("timedelta64[s]").astype("timedelta64[us]") for i in range(2)}
+    columns |= {
+        f"moment_{i}": start + rng.integers(0, 60_000_000, n).astype("timedelta64[s]").astype("timedelta64[us]")
+        for i in range(2)
+    }
     columns["flag"] = rng.random(n) < 0.3
     logit = columns["number_0"] + 0.5 * columns["number_1"] - 1.5  # type: ignore[operator]
     columns["target"] = np.where(rng.random(n) < 1 / (1 + np.exp(-logit)), "yes", "no")
@@ -92,7 +95,9 @@ def main() -> None:
         seconds = perf_counter() - began
         watch.going = False
     gb = watch.peak / 1e9
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}: mulle check, {shape[0]:,} rows x {shape[1]} columns, {file}")
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}: mulle check, {shape[0]:,} rows x {shape[1]} columns, {file}"
+    )
     print(f"wall {seconds:.1f} s (goal ≤ {GOAL_S:.0f}: {'yes' if seconds <= GOAL_S else 'NO'}), "
           f"memory {gb:.2f} GB (goal ≤ {GOAL_GB:.0f}: {'yes' if gb <= GOAL_GB else 'NO'}), exit code {code}")  # fmt: skip
 

@@ -7,7 +7,7 @@ is taken on 40,000 fresh rows. Goals: intervals hold the truth in 93-97 %; usele
 Run: ``OMP_NUM_THREADS=1 python benchmarks/intervals.py [PROJECTS]``.
 """
 
-# ruff: noqa: PLR2004  # the numbers are the simulation
+# the numbers are the simulation
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def pipeline_of(bundle: Bundle, rows: Sequence[Row]) -> Callable[[Row], object]:
     frame[numbers] = frame[numbers].apply(pd.to_numeric, errors="coerce")
     frame[words] = frame[words].astype(object).where(frame[words].notna(), "").astype(str)
     encoder = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
-    if words and max(frame[name].nunique() for name in words) <= 50:  # noqa: PLR2004
+    if words and max(frame[name].nunique() for name in words) <= 50:
         encoder = OneHotEncoder(handle_unknown="ignore", sparse_output=False)
     prepare = ColumnTransformer([("n", SimpleImputer(keep_empty_features=True), numbers), ("w", encoder, words)])
     model = make_pipeline(prepare, HistGradientBoostingClassifier(max_iter=N_TREES, early_stopping=False))

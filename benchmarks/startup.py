@@ -1,6 +1,6 @@
 """How long do `mulle --help` and `import mulle` take? Whole processes, the median of 15, beside bare Python.
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 from __future__ import annotations

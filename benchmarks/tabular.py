@@ -46,7 +46,9 @@ def main() -> None:
     fetch()
     wanted = [t for t in TABLES if not asked.tables or t.name in asked.tables.split(",")]
     names = ("mulle", "own linear", "lightgbm td", "linear")
-    print(f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, budget {asked.budget}; errors as ratios to default CatBoost")
+    print(
+        f"{datetime.now(UTC):%Y-%m-%d}, {platform.machine()}, budget {asked.budget}; errors as ratios to default CatBoost"
+    )
     print(f"{'table':15} {'rows':>6} {'CatBoost':>10}" + "".join(f"{n:>13}" for n in names) + f"{'mulle s':>9}  ships")
     ratios: dict[str, list[float]] = {name: [] for name in names}
     for table in wanted:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mulle.api import Project, init
-    from mulle.api.run import Run, assess, run
+    from mulle.api.turns import Run, assess, run
     from mulle.checks import check
     from mulle.kinds import kind
     from mulle.metrics import metric

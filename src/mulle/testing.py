@@ -71,9 +71,7 @@ def check_task(task: Task, column: pl.Series, prediction: NDArray[np.float64]) -
 
 def _check_settled(task: Task, column: pl.Series, target: Target) -> None:
     again = task.read(column, classes=target.classes)
-    assert np.array_equal(again.values, target.values, equal_nan=True), (
-        "settled classes give the same numbers"
-    )
+    assert np.array_equal(again.values, target.values, equal_nan=True), "settled classes give the same numbers"
     if target.classes:
         part = task.read(column.head(0), classes=target.classes)
         assert list(part.classes) == list(target.classes), "settled classes stay, whatever rows there are"
@@ -112,9 +110,7 @@ def _check_pictures(task: Task, target: Target, prediction: NDArray[np.float64])
     for figure in figures:
         check_figure(figure)
     for table in task.errors(target.values, prediction, target.classes):
-        assert all(len(row) == len(table.columns) for row in table.rows), (
-            f"{table.title}: rows fit the columns"
-        )
+        assert all(len(row) == len(table.columns) for row in table.rows), f"{table.title}: rows fit the columns"
 
 
 def check_figure(figure: Figure) -> None:
@@ -134,14 +130,10 @@ def check_figure(figure: Figure) -> None:
     assert any(letter.isdigit() for letter in figure.says), f"{figure.name}: the words hold the numbers"
     assert figure.title, f"{figure.name}: there is a title"
     assert figure.x.label or figure.y.label, f"{figure.name}: axes are labelled"
-    assert Figure.from_json(figure.to_json()).to_json() == figure.to_json(), (
-        f"{figure.name}: it can be stored"
-    )
+    assert Figure.from_json(figure.to_json()).to_json() == figure.to_json(), f"{figure.name}: it can be stored"
     for mark in figure.marks:
         sizes = {len(held) for held in (mark.x, mark.y) if len(held)}
-        assert mark.kind == "rule" or len(sizes) == 1, (
-            f"{figure.name}, {mark.name}: x and y are of one length"
-        )
+        assert mark.kind == "rule" or len(sizes) == 1, f"{figure.name}, {mark.name}: x and y are of one length"
 
 
 # ---------------------------------------------------------------- policies
@@ -186,9 +178,7 @@ def check_policy(
     assert chosen == policy.choose(target, prediction, Costs()), "the same rows give the same parameters"
     assert policy.says(chosen.parameters, classes), "a policy says what its parameters mean"
     priced = policy.choose(target, prediction, Costs(false_positive=1.0, false_negative=5.0))
-    assert set(priced.parameters) == set(chosen.parameters), (
-        "costs change values, never which parameters there are"
-    )
+    assert set(priced.parameters) == set(chosen.parameters), "costs change values, never which parameters there are"
     decision = decide(policy, scores, chosen.parameters)
     n = len(next(iter(scores.values())))
     assert decision.shape == (n,), "there is one decision a row"
@@ -199,9 +189,7 @@ def check_policy(
     return decision
 
 
-def decide(
-    policy: Policy, scores: Mapping[str, NDArray[np.float64]], parameters: Mapping[str, float]
-) -> NDArray[Any]:
+def decide(policy: Policy, scores: Mapping[str, NDArray[np.float64]], parameters: Mapping[str, float]) -> NDArray[Any]:
     """Build a policy's graph and run it, with its parameters as inputs.
 
     Parameters
@@ -437,9 +425,7 @@ def _check_time(family: Family, params: Params, seed: int) -> None:
     matrix = rng.normal(size=(20_000, 50)).astype(np.float32)
     rows = Rows(matrix=matrix, target=(matrix[:, 0] + rng.normal(size=20_000) > 0).astype(np.float64))
     columns = [Column(name=f"c{i}", feature=f"c{i}") for i in range(50)]
-    training = Training(
-        rows=rows, valid=rows, columns=columns, loss=loss, rng=np.random.default_rng(seed), seconds=0.5
-    )
+    training = Training(rows=rows, valid=rows, columns=columns, loss=loss, rng=np.random.default_rng(seed), seconds=0.5)
     begun = process_time()
     fitted = family.fit(training, params)
     took = process_time() - begun

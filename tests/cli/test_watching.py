@@ -9,7 +9,7 @@ from time import perf_counter
 
 import click
 import pytest
-from rich.console import Console  # noqa: TID253
+from rich.console import Console
 
 from mulle.cli.lines import QUIET_S, Lines
 from mulle.cli.live import LiveView

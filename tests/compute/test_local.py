@@ -1,4 +1,4 @@
-# ruff: noqa: S603  # our own scripts
+# our own scripts
 """What worker processes promise beyond that: nothing that a unit does harms the driver."""
 
 import os

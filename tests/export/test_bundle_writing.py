@@ -115,7 +115,7 @@ def test_a_full_disk_leaves_nothing_half_written(toy_folder, tmp_path):
         except StoreError as error:
             print(error)
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
     assert "can't be written: File too large" in done.stdout
     assert [path.name for path in tmp_path.iterdir()] == ["toy.bundle"]
 

@@ -77,7 +77,7 @@ class OneProcess(SerialWorkshop):
 def one_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let no worker be started."""
     # the package has a function of the module's name
-    monkeypatch.setattr(importlib.import_module("mulle.api.run"), "LocalWorkshop", OneProcess)
+    monkeypatch.setattr(importlib.import_module("mulle.api.turns"), "LocalWorkshop", OneProcess)
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Input from which no answer can come: a message with place and fix, exit code 2, nothing half-written."""
 
-# ruff: noqa: S603, S607  # mount, and Python itself
+# ruff: noqa: S607  # mount, and Python itself
 
 from __future__ import annotations
 
@@ -160,7 +160,9 @@ def test_a_class_whose_rows_are_all_sealed_is_said_to_be_missing_from_the_others
             break
         shutil.rmtree(tmp_path / ".mulle")
         (tmp_path / "mulle.lock").unlink()
-    assert_told(said, "the target 'y' has one class: 'no' in all", "the rows that are not sealed", "bring rows of another")
+    assert_told(
+        said, "the target 'y' has one class: 'no' in all", "the rows that are not sealed", "bring rows of another"
+    )
     assert_nothing_half_written(tmp_path)
 
 
@@ -246,7 +248,7 @@ def test_python_is_told_the_same(tmp_path: Path, one_process: None) -> None:  # 
         (PAGE.replace("target", "traget"), "key 'traget' is unknown", "mulle.toml, line 3", "did you mean 'target'?"),
     ],
 )
-def test_a_page_that_cannot_be_read_is_refused(  # noqa: PLR0917  # parameters, one a column
+def test_a_page_that_cannot_be_read_is_refused(  # parameters, one a column
     tmp_path: Path, mulle_: Say, page: str, what: str, where: str, fix: str
 ) -> None:
     laid(tmp_path, table())
@@ -293,7 +295,13 @@ class Disk:
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Disk]:
-    """Mount a disk of 300 KB, where that may be done."""
+    """Mount a disk of 300 KB, where that may be done.
+
+    Yields
+    ------
+    Disk
+        With rows and a page on it.
+    """
     made = Disk(tmp_path / "disk")
     made.path.mkdir()
     if os.name != "posix" or os.geteuid() != 0 or shutil.which("mount") is None or not made.mount("300k"):

@@ -99,7 +99,7 @@ def test_ctrl_c_at_the_command_line_leaves_with_130_and_no_process_behind(cancer
         "utf-8",
     )
     command = [sys.executable, "-P", "-m", "mulle", "run"]
-    run = subprocess.Popen(  # noqa: S603  # our own module
+    run = subprocess.Popen(  # our own module
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     wait_for(tmp_path, units=25, run=run)

@@ -12,8 +12,8 @@ import polars as pl
 import pytest
 
 import mulle
-from mulle.models.search import allowed, portfolio
 from mulle.store.workspace import Workspace
+from mulle.training.search import allowed, portfolio
 
 pytestmark = pytest.mark.slow
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "kill_run.py"
@@ -29,7 +29,7 @@ MEASURED = {"package.measure"}
 @pytest.mark.skipif(os.name != "posix", reason="kills a process group")
 def test_a_killed_run_ends_as_an_undisturbed_one() -> None:
     asked = ["--kills", "3", "--seed", "5", "--trials", "8", "--families", "linear,extra_trees"]
-    done = subprocess.run(  # noqa: S603  # our own script
+    done = subprocess.run(  # our own script
         [sys.executable, str(SCRIPT), *asked], capture_output=True, text=True, check=False, timeout=600
     )
     assert done.returncode == 0, done.stdout + done.stderr

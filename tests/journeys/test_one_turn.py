@@ -88,7 +88,9 @@ def test_sealed_rows_are_in_no_artifact_that_training_reads(
     assert facts["development_rows"] + facts["sealed_rows"] == len(frame)
 
 
-def test_equal_projects_give_equal_results(cancer: pl.DataFrame, tmp_path: Path, turn: Callable[..., mulle.Run]) -> None:
+def test_equal_projects_give_equal_results(
+    cancer: pl.DataFrame, tmp_path: Path, turn: Callable[..., mulle.Run]
+) -> None:
     a = turn(cancer, folder=tmp_path / "a")
     b = turn(cancer, folder=tmp_path / "b")
     assert a.headline[:2] == b.headline[:2]
@@ -176,7 +178,7 @@ def test_costs_move_the_threshold_and_say_what_it_is_worth(
     cheap = turn(cancer, objective={"costs": {"false_positive": 1, "false_negative": 1, "currency": "EUR"}})
     dear = turn(cancer, objective={"costs": {"false_positive": 1, "false_negative": 50, "currency": "EUR"}})
     assert dear.bundle.parameters["threshold"] < cheap.bundle.parameters["threshold"]
-    assert "EUR" in dict((a, b) for a, b, _ in dear.headline)["worth"]
+    assert "EUR" in {a: b for a, b, _ in dear.headline}["worth"]
 
 
 def test_a_leak_is_left_out_and_can_be_brought_back(turn: Callable[..., mulle.Run], cancer: pl.DataFrame) -> None:

@@ -141,7 +141,9 @@ def test_dates_in_three_formats_are_the_same_days(look: Look) -> None:
 
 def test_lines_in_two_encodings_are_one_text(look: Look) -> None:
     jobs = ["Müller", "Bäcker", "Ärztin"]
-    text = "job,noise,y\n" + "".join(f"{jobs[i % 3]},{i * 7919 % 101},{'yes' if i % 5 < 2 else 'no'}\n" for i in range(N))
+    text = "job,noise,y\n" + "".join(
+        f"{jobs[i % 3]},{i * 7919 % 101},{'yes' if i % 5 < 2 else 'no'}\n" for i in range(N)
+    )
     lines = [line.encode("cp1252" if i % 2 else "utf-8") for i, line in enumerate(text.splitlines(keepends=True))]
     run = look(b"".join(lines))
     assert set(rows(run)["job"]) == set(jobs)
@@ -247,7 +249,7 @@ def test_a_table_of_which_every_column_leaks_says_what_to_do(look: Look) -> None
 
 def test_rows_that_all_have_a_twin_among_the_sealed_ones_are_said(look: Look) -> None:
     good = frame().select("y", plan=pl.when(pl.col("noise") > 0).then(pl.lit("a")).otherwise(pl.lit("b")))
-    with pytest.raises(DataError, match=r"has a twin among the sealed ones(.|\n)*fix: +.*mulle set data"):
+    with pytest.raises(DataError, match=r"has a twin among the sealed ones(.|\n)*fix: +remove it from"):
         look(good.with_row_index("id"), key="id")
 
 
@@ -322,7 +324,9 @@ def test_a_numbers_decisions_agree_within_the_tolerance(look: Look) -> None:
 
 def test_the_command_line_says_what_was_done(tmp_path: Path, mulle_: Callable[..., Said]) -> None:
     good = frame(price=[f"{1000 + 37 * i:,}" for i in range(N)])
-    good.with_columns(y=pl.Series([f"{y} " if i % 2 else y for i, y in enumerate(good["y"])])).write_csv(tmp_path / "d.csv")
+    good.with_columns(y=pl.Series([f"{y} " if i % 2 else y for i, y in enumerate(good["y"])])).write_csv(
+        tmp_path / "d.csv"
+    )
     assert mulle_("init", "d.csv", "--target", "y").code == 0
     done = mulle_("check", "--json")
     assert done.code == 0

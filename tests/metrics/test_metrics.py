@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn import metrics as reference  # noqa: TID253  # what we are held against
+from sklearn import metrics as reference  # what we are held against
 
 from mulle.metrics import metrics
 
@@ -83,9 +83,7 @@ def test_every_registered_metric_is_tested_here_for_every_task_it_serves():
 @pytest.mark.parametrize(("task", "name"), [key for key in EVERY if REFERENCE[key]])
 @settings(max_examples=20, deadline=None)
 @given(seed=seeds, n=sizes, ties=st.booleans())
-def test_a_metric_agrees_with_scikit_learn_under_weights(  # noqa: PLR0917
-    task, name, seed, n, ties
-):
+def test_a_metric_agrees_with_scikit_learn_under_weights(task, name, seed, n, ties):
     target, prediction = rows(task, seed, n, ties=ties)
     weight = np.random.default_rng(seed + 1).integers(1, 4, n).astype(float)
     expected = REFERENCE[task, name](target, prediction, weight)
@@ -95,9 +93,7 @@ def test_a_metric_agrees_with_scikit_learn_under_weights(  # noqa: PLR0917
 @pytest.mark.parametrize(("task", "name"), EVERY)
 @settings(max_examples=15, deadline=None)
 @given(seed=seeds, n=sizes, ties=st.booleans())
-def test_a_weight_counts_as_repetition_and_the_order_of_rows_does_not_matter(  # noqa: PLR0917
-    task, name, seed, n, ties
-):
+def test_a_weight_counts_as_repetition_and_the_order_of_rows_does_not_matter(task, name, seed, n, ties):
     target, prediction = rows(task, seed, n, ties=ties)
     rng = np.random.default_rng(seed + 2)
     weight = rng.integers(1 if name == "calibration_error" else 0, 4, n)

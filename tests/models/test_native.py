@@ -2,14 +2,14 @@
 
 import json
 
-import catboost  # noqa: TID253  # ours is held against theirs
-import lightgbm  # noqa: TID253  # ours is held against theirs
+import catboost  # ours is held against theirs
+import lightgbm  # ours is held against theirs
 import numpy as np
 import pytest
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine  # noqa: TID253  # ours is held against theirs
-from sklearn.ensemble import ExtraTreesClassifier  # noqa: TID253  # ours is held against theirs
-from sklearn.linear_model import LogisticRegression, Ridge  # noqa: TID253  # ours is held against theirs
-from sklearn.preprocessing import StandardScaler  # noqa: TID253  # ours is held against theirs
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine  # ours is held against theirs
+from sklearn.ensemble import ExtraTreesClassifier  # ours is held against theirs
+from sklearn.linear_model import LogisticRegression, Ridge  # ours is held against theirs
+from sklearn.preprocessing import StandardScaler  # ours is held against theirs
 
 from mulle.core.errors import DataError
 from mulle.core.loss import logistic, softmax, squared

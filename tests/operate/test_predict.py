@@ -268,7 +268,7 @@ def test_a_full_disk_leaves_nothing_half_written(toy_folder, tmp_path, ending):
         except StoreError as error:
             print(error)
     """
-    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)  # noqa: S603
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(program)], capture_output=True, text=True, check=True)
     assert "can't be written: the file would be larger than is allowed" in done.stdout
     assert "free some room" in done.stdout
     assert names(tmp_path) == ["in.parquet", f"out{ending}"]

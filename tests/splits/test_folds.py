@@ -35,7 +35,7 @@ def hold(folds, units=None, time=None, gap=0.0):
     protocol=st.sampled_from(["auto", "holdout", "kfold", "repeated"]),
     seed=st.integers(0, 9999),
 )
-def test_every_row_is_validated_once_and_units_stay_whole(n, n_units, n_classes, protocol, seed):  # noqa: PLR0917
+def test_every_row_is_validated_once_and_units_stay_whole(n, n_units, n_classes, protocol, seed):
     draw = rng(seed)
     units = draw.integers(0, n_units, n).astype(np.uint64)
     units[:2] = [0, 1]
@@ -57,7 +57,7 @@ def test_every_row_is_validated_once_and_units_stay_whole(n, n_units, n_classes,
     protocol=st.sampled_from(["auto", "holdout"]),
     seed=st.integers(0, 9999),
 )
-def test_training_lies_strictly_before_validation_and_units_stay_whole(n, n_units, n_moments, protocol, seed):  # noqa: PLR0917
+def test_training_lies_strictly_before_validation_and_units_stay_whole(n, n_units, n_moments, protocol, seed):
     draw = rng(seed)
     time = draw.integers(0, n_moments, n).astype(float)
     time[:2] = [0, n_moments]

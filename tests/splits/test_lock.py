@@ -88,7 +88,7 @@ def test_two_processes_that_open_at_once_are_both_counted(folder):
         "print(open_seal(Path(sys.argv[1]), bundle=sys.argv[2], run='r', now='now', reason='x').opening.number)"
     )
     running = [
-        subprocess.Popen(  # noqa: S603  # our own code
+        subprocess.Popen(  # our own code
             [sys.executable, "-c", code, str(folder), f"b{i}"], stdout=subprocess.PIPE
         )
         for i in range(3)

@@ -1,4 +1,4 @@
-# ruff: noqa: S603, S607, DOC402  # mount, where that may be done
+# ruff: noqa: S607  # mount, where that may be done
 import os
 import shutil
 import subprocess

@@ -93,9 +93,7 @@ def test_a_link_is_refused(shelf):
     ("number", "words"),
     [(errno.ENOSPC, "free some space"), (errno.EROFS, "a disk that can be written"), (errno.EIO, "look at")],
 )
-def test_a_disk_that_refuses_is_told_with_its_place_and_leaves_nothing(  # noqa: PLR0917
-    shelf, monkeypatch, call, number, words
-):
+def test_a_disk_that_refuses_is_told_with_its_place_and_leaves_nothing(shelf, monkeypatch, call, number, words):
     def refuse(*_: object) -> None:
         raise OSError(number, os.strerror(number), str(shelf.folder))
 

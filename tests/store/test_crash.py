@@ -1,4 +1,4 @@
-# ruff: noqa: S603  # our own script
+# our own script
 """Killed at any moment at which it asks something of the file system, a workspace is whole afterwards."""
 
 import subprocess

@@ -1,4 +1,4 @@
-# ruff: noqa: S603, ARG001, DOC402  # our own script; a fixture that only has to be there
+# ruff: noqa: ARG001  # our own script; a fixture that only has to be there
 import json
 import os
 import signal

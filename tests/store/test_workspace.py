@@ -1,4 +1,4 @@
-# ruff: noqa: S603, PT012  # our own script; the disk is full at some later call
+# ruff: noqa: PT012  # our own script; the disk is full at some later call
 import shutil
 import subprocess
 import sys

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.datasets import load_breast_cancer  # noqa: TID253
-from sklearn.metrics import average_precision_score, roc_auc_score  # noqa: TID253
+from sklearn.datasets import load_breast_cancer
+from sklearn.metrics import average_precision_score, roc_auc_score
 
 from mulle.tasks.binary import Binary
 from mulle.tasks.curves import calibration_figure, sweep

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.calibration import calibration_curve  # noqa: TID253  # what we are held against
+from sklearn.calibration import calibration_curve  # what we are held against
 
 from mulle.core.check import Interval
 from mulle.trials.holm import holm, holm_confidence

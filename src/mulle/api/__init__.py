@@ -1,11 +1,11 @@
 """What Mulle can do, for Python and for every door: each word of the command line is one function here."""
 
-from mulle.api.demo import demo
-from mulle.api.doctor import examine
+from mulle.api.demos import demo
 from mulle.api.guess import InitResult, init
 from mulle.api.look import compare, history, parts, rows, status
+from mulle.api.machine import examine
 from mulle.api.project import Project, open_project
-from mulle.api.run import Run, assess, run
+from mulle.api.turns import Run, assess, run
 from mulle.api.use import predict, report
 
 __all__ = [

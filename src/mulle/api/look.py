@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mulle.api.project import Opened
-from mulle.api.run import last_run
+from mulle.api.turns import last_run
 from mulle.core.errors import StoreError, UnknownName
 from mulle.splits.lock import read_lock
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mulle.api.run import last_run
+from mulle.api.turns import last_run
 from mulle.core.errors import UnknownName
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadFault:
-    """Values of one column that were there and could not be read: rows from 0, the first few as text; and infinite ones."""
+    """Values of one column that could not be read: rows from 0, the first few as text; and how many were infinite."""
 
     column: str
     feature: str = ""

@@ -42,7 +42,7 @@ def doctor(*, folder: str, json_: bool) -> int:
 
     Leaves with 2 when something here would stop a run.
     """
-    from mulle.api.doctor import examine  # imports NumPy and ONNX Runtime  # noqa: PLC0415
+    from mulle.api.machine import examine  # imports NumPy and ONNX Runtime  # noqa: PLC0415
 
     found = examine(folder)
     if json_:

@@ -20,19 +20,19 @@ class Watch(Protocol):
     """Somebody who watches a run: the command line's live view, a notebook, or nobody."""
 
     def stage(self, name: str, question: str) -> None:
-        """A stage begins."""
+        """Hear that a stage begins."""
 
     def progress(self, label: str, done: float, total: float) -> None:
-        """Something within the stage has come this far."""
+        """Hear how far something within the stage has come."""
 
     def check(self, check: Check) -> None:
-        """A check was answered."""
+        """Hear a check's answer."""
 
     def best(self, says: str) -> None:
-        """There is a new best model."""
+        """Hear of a new best model."""
 
     def outcome(self, outcome: Outcome) -> None:
-        """A stage has ended."""
+        """Hear that a stage has ended."""
 
 
 class Nobody:

@@ -70,9 +70,7 @@ class Check:
 
     Examples
     --------
-    >>> check = Check(
-    ...     name="data.rows", status=Status.FAIL, says="40 rows are too few.", fix="bring more rows"
-    ... )
+    >>> check = Check(name="data.rows", status=Status.FAIL, says="40 rows are too few.", fix="bring more rows")
     >>> verdict([check])
     <Verdict.SHUT: 'shut'>
     """

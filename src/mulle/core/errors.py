@@ -72,7 +72,7 @@ class ProjectError(MulleError):
 
     @classmethod
     def together(cls, faults: Sequence[MulleError]) -> MulleError:
-        """Join all faults that were found into one error, so that they are mended in one go.
+        r"""Join all faults that were found into one error, so that they are mended in one go.
 
         Parameters
         ----------
@@ -86,10 +86,12 @@ class ProjectError(MulleError):
 
         Examples
         --------
-        >>> both = ProjectError.together([
-        ...     ProjectError("key 'goal' is missing", where="[project]", fix="add goal = \\"…\\""),
-        ...     ProjectError("budget is 'soon'", where="[objective]", fix="write 5m or 90s"),
-        ... ])
+        >>> both = ProjectError.together(
+        ...     [
+        ...         ProjectError("key 'goal' is missing", where="[project]", fix='add goal = "…"'),
+        ...         ProjectError("budget is 'soon'", where="[objective]", fix="write 5m or 90s"),
+        ...     ]
+        ... )
         >>> both.what
         '2 faults'
         """

@@ -99,6 +99,10 @@ def _typed(hint: Any, value: Any) -> Any:
         return _typed(_pick(typing.get_args(hint), value), value)
     if dataclasses.is_dataclass(hint):
         return from_json(cast("type[Any]", hint), value)
+    return _within(hint, value)
+
+
+def _within(hint: Any, value: Any) -> Any:
     if isinstance(value, list):
         inner = (typing.get_args(hint) or (Any,))[0]
         return tuple(_typed(inner, held) for held in value)

@@ -186,7 +186,7 @@ def import_file(path: Path) -> None:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001  # the user's code may raise anything
+    except Exception as error:  # the user's code may raise anything
         raise ProjectError(
             f"'{path.name}' failed while it was imported: {type(error).__name__}: {error}",
             where=str(path),

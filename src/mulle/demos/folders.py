@@ -74,8 +74,8 @@ def _income(folder: Path) -> None:
 
 
 def _digits(folder: Path) -> None:
-    from PIL import Image  # noqa: PLC0415
-    from sklearn.datasets import load_digits  # noqa: PLC0415
+    from PIL import Image
+    from sklearn.datasets import load_digits
 
     digits = load_digits()
     for i, (pixels, label) in enumerate(zip(digits.images, digits.target, strict=True)):

@@ -1,1 +1,1 @@
-""""""
+"""From fitted parts to the bundle: neutral forms, the graph builder, the writer."""

@@ -98,9 +98,7 @@ class Graph:
         onnx.checker.ValidationError
             When the graph is not well formed: a fault of ours.
         """
-        graph = helper.make_graph(
-            self._nodes, "mulle", self._inputs, self._outputs, initializer=self._initializers
-        )
+        graph = helper.make_graph(self._nodes, "mulle", self._inputs, self._outputs, initializer=self._initializers)
         opsets = [helper.make_opsetid("", OPSET), helper.make_opsetid(ML, OPSET_ML)]
         model = helper.make_model(graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="mulle")
         onnx.checker.check_model(model)

@@ -140,7 +140,7 @@ def _check_apart(source: Path, out: Path) -> None:
         raise DataError(f"'{out.name}' is a folder", where=str(out), fix="name a file in it, such as answers.csv")
 
 
-def _score(bundle: Bundle, chunk: Chunk, answers: TableWriter, rejected: RejectedWriter, counted: _Counted) -> None:  # noqa: PLR0917
+def _score(bundle: Bundle, chunk: Chunk, answers: TableWriter, rejected: RejectedWriter, counted: _Counted) -> None:
     found = bundle.predict(chunk.columns)
     keep = ~found.rejected
     answers.write(_table(bundle, chunk, found, keep))

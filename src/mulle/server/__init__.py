@@ -1,1 +1,1 @@
-""""""
+"""The door for HTTP. Its room is kept; nothing is built yet."""

@@ -24,8 +24,6 @@ from mulle.core.loss import Loss
 from mulle.core.schema import Feature, Schema
 from mulle.core.work import Job, Ref, unit
 from mulle.kinds.preparation import canonical
-from mulle.models.assembly import Member, answer
-from mulle.models.training import as_columns, features_of
 from mulle.policies.graph import decide, policy_graph
 from mulle.policies.money import money, worth
 from mulle.runtime.bundle import Bundle
@@ -34,6 +32,8 @@ from mulle.stages.base import Baselines, Evaluated, Framed, Packaged, Prepared, 
 from mulle.stages.fairness import fairness_checks, judge_fairness
 from mulle.stages.slices import Judged, judge_slices, slice_checks, slices_figure
 from mulle.tasks import tasks
+from mulle.training.assembly import Member, answer
+from mulle.training.fold import as_columns, features_of
 from mulle.trials.estimate import estimate
 from mulle.trials.paired import Gain, paired_gain
 from mulle.trials.surprise import Difference, difference
@@ -249,16 +249,10 @@ def _gain_check(turn: Turn, framed: Framed, held: Held) -> Check:
 # ------------------------------------------------------------------------------------------ outcome
 
 
-def _outcome(
-    turn: Turn, framed: Framed, evaluated: Evaluated, held: Held, checks: Sequence[Check]
-) -> Outcome:
+def _outcome(turn: Turn, framed: Framed, evaluated: Evaluated, held: Held, checks: Sequence[Check]) -> Outcome:
     number = held.permit.opening.number
-    words = (
-        f"{held.interval.low:.4f} to {held.interval.high:.4f} with {100 * held.interval.confidence:g} % confidence"
-    )
-    again = (
-        " This bundle was opened before: the stored answer, not counted again." if held.permit.again else ""
-    )
+    words = f"{held.interval.low:.4f} to {held.interval.high:.4f} with {100 * held.interval.confidence:g} % confidence"
+    again = " This bundle was opened before: the stored answer, not counted again." if held.permit.again else ""
     facts: dict[str, Any] = {
         "value": held.value,
         "low": held.interval.low,
@@ -272,11 +266,7 @@ def _outcome(
     }
     notes = [f"Sealed test, opening {number}.{again}"]
     threshold = evaluated.parameters.get("threshold")
-    if (
-        threshold is not None
-        and framed.costs.false_positive is not None
-        and framed.costs.false_negative is not None
-    ):
+    if threshold is not None and framed.costs.false_positive is not None and framed.costs.false_negative is not None:
         found = worth(held.target, held.prediction, threshold, framed.costs)
         facts["worth"] = money(found.saves_over_best, found.currency)
         notes.append(f"On the sealed rows: {found.says}")

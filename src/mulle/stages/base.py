@@ -23,11 +23,11 @@ from mulle.core.schema import Schema
 from mulle.core.work import Ref
 from mulle.metrics import Metric, metrics
 from mulle.models.base import Config
-from mulle.models.search import FoldRows, Problem
 from mulle.policies import Costs, Policy, policies
 from mulle.splits.folds import Folds
 from mulle.stages.sealing import Sealed
 from mulle.tasks import Task, tasks
+from mulle.training.search import FoldRows, Problem
 from mulle.trials.estimate import Estimate
 
 Floats = NDArray[np.float64]
@@ -183,9 +183,7 @@ def costs_of(costs: CostsPart | str) -> Costs:
     """Return the page's costs as policies know them; all None when they are unknown."""
     if isinstance(costs, str):
         return Costs()
-    return Costs(
-        false_positive=costs.false_positive, false_negative=costs.false_negative, currency=costs.currency
-    )
+    return Costs(false_positive=costs.false_positive, false_negative=costs.false_negative, currency=costs.currency)
 
 
 def settle(turn: Turn, checks: Sequence[Check]) -> list[Check]:

@@ -19,11 +19,11 @@ from mulle.core.errors import DataError
 from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.jsonable import to_json
 from mulle.models.base import Config, families
-from mulle.models.search import Candidate, Search
-from mulle.models.simple import calibrated_score, over_folds
-from mulle.models.training import as_columns, fold_order
 from mulle.stages.base import Baselines, Framed, Prepared, Scored, problem_of, settle
 from mulle.stages.slices import evaluate_sql
+from mulle.training.fold import as_columns, fold_order
+from mulle.training.search import Candidate, Search
+from mulle.training.simple import calibrated_score, over_folds
 from mulle.trials.paired import paired_gain
 
 QUESTION = "What do cheap answers already reach?"

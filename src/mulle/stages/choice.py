@@ -3,8 +3,8 @@
 The linear baseline stands until something beats it by more than one standard error of the paired gain, the luck of
 choosing among many taken out. An ensemble replaces the best single configuration only where its gain is clear.
 
-Source of the rule of one standard error: L. Breiman, J. Friedman, R. Olshen, C. Stone: *Classification and Regression Trees*, 1984,
-section 3.4.3.
+Source of the rule of one standard error: L. Breiman, J. Friedman, R. Olshen, C. Stone, *Classification and
+Regression Trees*, 1984, section 3.4.3.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from mulle.compute.turn import Turn
 from mulle.core.errors import DataError
-from mulle.models.ensemble import select
 from mulle.stages.base import Framed, Prepared, Scored, Searched
+from mulle.training.ensemble import select
 from mulle.trials.paired import Gain, paired_gain
 
 Floats = NDArray[np.float64]
@@ -86,7 +86,10 @@ def _with_ensemble(judge: _Judge, framed: Framed, scored: Sequence[Scored], best
     gain = judge.gain([prediction], alone.prediction)
     words = f"{gain.value:+.4f} ({gain.interval.low:+.4f} to {gain.interval.high:+.4f})"
     if gain.interval.low <= 0:
-        return alone, f"An ensemble of {len(members)} was not kept: over the best one alone its gain is not clear, {words}."
+        return (
+            alone,
+            f"An ensemble of {len(members)} was not kept: over the best one alone its gain is not clear, {words}.",
+        )
     kept = Searched(scored=scored, members=members, prediction=prediction)
     return kept, f"An ensemble of {len(members)} was kept: over the best one alone its gain is clear, {words}."
 

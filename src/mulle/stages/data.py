@@ -40,9 +40,7 @@ SAMPLE_FOR_FIGURES = 20_000
 
 def run(turn: Turn, framed: Framed) -> tuple[Outcome, Prepared]:
     """Read, check and fold the rows."""
-    rows = turn.work(
-        "data.rows", {"keep_unknown": False}, side=framed.sides.development, schema=framed.guessed
-    )
+    rows = turn.work("data.rows", {"keep_unknown": False}, side=framed.sides.development, schema=framed.guessed)
     sealed = _sealed_inputs(turn, framed)
     found, left_out = leave_out(_look(turn, framed, rows, sealed), turn.page.data.keep)
     left_out += _told_by(framed.schema.features, found, turn.page.data.keep)
@@ -259,9 +257,7 @@ def _outcome(
         columns = ("column", "why", "to use it all the same")
         lines = [(left.column, left.why, left.undo) for left in left_out]
         tables.append(Table(title="Columns that are left out", columns=columns, rows=lines))
-    drawn = turn.work(
-        "data.draw", {"features": list(prepared.features)}, rows=prepared.rows, schema=framed.guessed
-    )
+    drawn = turn.work("data.draw", {"features": list(prepared.features)}, rows=prepared.rows, schema=framed.guessed)
     figures = tuple(from_json(Figure, f) for f in drawn.json("figures.json"))
     tables += [from_json(Table, t) for t in drawn.json("tables.json")]
     sides = framed.sides.development.json("side.json")
@@ -336,9 +332,7 @@ def _target_series(schema: Schema, values: np.ndarray[Any, Any]) -> pl.Series | 
     if values.ndim > 1:
         return None
     if schema.classes:
-        return pl.Series(
-            schema.target, np.asarray(schema.classes, dtype=object)[values.astype(int)], dtype=pl.String
-        )
+        return pl.Series(schema.target, np.asarray(schema.classes, dtype=object)[values.astype(int)], dtype=pl.String)
     return pl.Series(schema.target, values)
 
 

@@ -126,9 +126,7 @@ def _numbers(
         decision=decision,
         baseline=baseline,
         estimate=honest(framed.metric, target, every, rng=turn.rng("estimate"), **how),
-        gain=paired_gain(
-            framed.metric, target, every, [baseline.prediction[rows]], rng=turn.rng("gain"), **how
-        ),
+        gain=paired_gain(framed.metric, target, every, [baseline.prediction[rows]], rng=turn.rng("gain"), **how),
         chosen=policy,
         worth=worth(target, prediction, policy.parameters["threshold"], framed.costs)
         if known and "threshold" in policy.parameters
@@ -190,9 +188,7 @@ def _checks(turn: Turn, framed: Framed, searched: Searched, numbers: Numbers) ->
             name="evaluate.worth",
             status=Status.PASS if ok else Status.FAIL,
             says=numbers.worth.says,
-            fix=""
-            if ok
-            else "the model costs more than doing without: look at the costs, or at better inputs",
+            fix="" if ok else "the model costs more than doing without: look at the costs, or at better inputs",
             value=numbers.worth.saves_over_best,
             bar="> 0 per 1,000 rows, against the cheaper way to do without a model",
         )
@@ -211,7 +207,9 @@ def _gain_check(turn: Turn, framed: Framed, searched: Searched, numbers: Numbers
         f"({gain.interval.low:+.4f} to {gain.interval.high:+.4f}); it is at least {gain.bound:+.4f} in 95 of 100 cases."
     )
     if itself:
-        says = f"What would ship is the best baseline itself ({numbers.baseline.title}): the search found nothing better."
+        says = (
+            f"What would ship is the best baseline itself ({numbers.baseline.title}): the search found nothing better."
+        )
     source = "([objective] min_gain)" if bar is not None else "(mulle default: any clear gain)"
     status = Status.PASS if ok else Status.FAIL if bad else Status.UNANSWERED
     n = len(numbers.rows)
@@ -224,9 +222,7 @@ def _gain_check(turn: Turn, framed: Framed, searched: Searched, numbers: Numbers
         bar=f"≥ {needed:g} {source}, by the one-sided 95 % bound",
         interval=gain.interval,
         n_rows=n,
-        needed_rows=needed_rows(gain.value, needed, gain.interval, n)
-        if status is Status.UNANSWERED
-        else None,
+        needed_rows=needed_rows(gain.value, needed, gain.interval, n) if status is Status.UNANSWERED else None,
     )
 
 
@@ -261,8 +257,8 @@ def _words(framed: Framed, numbers: Numbers) -> Iterator[str]:
     estimate = numbers.estimate
     yield (
         f"Judged by {framed.metric.title} it reaches {estimate.value:.3f}; in 95 of 100 such measurements the truth lies "
-        f"between {estimate.interval.low:.3f} and {estimate.interval.high:.3f}. The best simple answer ({numbers.baseline.title}) reaches "
-        f"{numbers.baseline.value:.3f}."
+        f"between {estimate.interval.low:.3f} and {estimate.interval.high:.3f}. The best simple answer "
+        f"({numbers.baseline.title}) reaches {numbers.baseline.value:.3f}."
     )
     if numbers.worth is not None:
         yield numbers.worth.says
@@ -343,10 +339,6 @@ def _importance_figure(framed: Framed, importance: Mapping[str, float]) -> Figur
         f"'{first}' ({shown[0][1]:.4f}). Columns that say the same share their importance.",
         x=Axis(label=f"{framed.metric.title} lost"),
         y=Axis(label="", scale="category"),
-        marks=[
-            Mark(
-                kind="bars", x=[lost for _, lost in reversed(shown)], y=[name for name, _ in reversed(shown)]
-            )
-        ],
+        marks=[Mark(kind="bars", x=[lost for _, lost in reversed(shown)], y=[name for name, _ in reversed(shown)])],
         table=Table(title="Permutation importance", columns=("column", "lost"), rows=rows),
     )

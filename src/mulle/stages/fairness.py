@@ -196,9 +196,7 @@ def _check(one: Fairness, part: FairnessPart, stage: str) -> Check:
     name = f"{stage}.fairness.{one.column}"
     if not np.isfinite(one.gap):
         says = f"'{one.column}' has fewer than two groups of {LEAST_ROWS} rows: nothing can be compared."
-        return Check(
-            name=name, status=Status.UNANSWERED, says=says, fix="bring more rows of the small groups"
-        )
+        return Check(name=name, status=Status.UNANSWERED, says=says, fix="bring more rows of the small groups")
     each = ", ".join(f"{g.name} {next(iter(g.rates.values())):.0%}" for g in one.groups[:6])
     what = " and ".join(RATES[one.measure])
     says = f"By '{one.column}', {what}: {each}. The largest gap is {one.gap:.3f} ({one.low:.3f} to {one.high:.3f})."
@@ -216,11 +214,7 @@ def _check(one: Fairness, part: FairnessPart, stage: str) -> Check:
         )
     ok, bad = one.high <= part.max_gap, one.low > part.max_gap
     status = Status.PASS if ok else Status.FAIL if bad else Status.UNANSWERED
-    fix = (
-        ""
-        if ok
-        else "look at the rows of the lowest group; more of them in training, or a threshold of their own"
-    )
+    fix = "" if ok else "look at the rows of the lowest group; more of them in training, or a threshold of their own"
     return Check(
         name=name,
         status=status,

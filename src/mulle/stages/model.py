@@ -19,9 +19,9 @@ from mulle.core.check import Check, Outcome, Status
 from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.jsonable import to_json
 from mulle.core.project import TrialsBudget
-from mulle.models.search import Result, Search, allowed, portfolio, proposals
 from mulle.stages.base import Baselines, Framed, Prepared, Scored, Searched, problem_of, settle
 from mulle.stages.choice import choose
+from mulle.training.search import Result, Search, allowed, portfolio, proposals
 
 QUESTION = "What is the best model that the budget finds?"
 
@@ -36,7 +36,7 @@ def run(turn: Turn, framed: Framed, prepared: Prepared, baselines: Baselines) ->
     checks = settle(turn, list(_sanity(turn, framed, prepared)))
     search = _search(turn, framed, prepared)
     searched, note = choose(turn, framed, prepared, _everything(baselines, search))
-    checks += settle(turn, list(_after(framed, searched, search)))
+    checks += settle(turn, list(_after(searched, search)))
     return _outcome(framed, searched, search, checks, note), searched
 
 
@@ -54,9 +54,7 @@ def _sanity(turn: Turn, framed: Framed, prepared: Prepared) -> Iterator[Check]:
     family = next(iter(_families(turn)))
     search = Search(problem=problem_of(framed, prepared), workshop=turn.workshop)
     params = {"family": family.name, "loss": to_json(framed.loss), "metric": framed.metric_name}
-    found = turn.work("model.sanity", params, rows=prepared.rows, prepared=search.prepared(family)).json(
-        "sanity.json"
-    )
+    found = turn.work("model.sanity", params, rows=prepared.rows, prepared=search.prepared(family)).json("sanity.json")
     yield Check(
         name="model.same_twice",
         status=Status.PASS if found["same"] else Status.FAIL,
@@ -174,17 +172,18 @@ def _scored(result: Result) -> Scored:
 # ------------------------------------------------------------------------------------------ outcome
 
 
-def _after(framed: Framed, searched: Searched, search: Search) -> Iterator[Check]:
+def _after(searched: Searched, search: Search) -> Iterator[Check]:
     best = searched.scored[searched.members[0][0]]
     record = best.folds[0].json("fold.json")
     train, valid = record["train_curve"], record["valid_curve"]
     if train and valid:
-        gap = valid[-1] - train[-1]
+        kept = int(np.argmin(valid))
+        gap = valid[kept] - train[min(kept, len(train) - 1)]
         yield Check(
             name="model.overfit",
             status=Status.NOTE,
             says=f"At the iteration that was kept, {best.title} has a loss of {min(valid):.4g} on validation rows "
-            f"and {train[int(np.argmin(valid))]:.4g} on its own training rows.",
+            f"and {train[min(kept, len(train) - 1)]:.4g} on its own training rows.",
             value=gap,
         )
     n = len(search.results)
@@ -197,9 +196,7 @@ def _after(framed: Framed, searched: Searched, search: Search) -> Iterator[Check
     )
 
 
-def _outcome(
-    framed: Framed, searched: Searched, search: Search, checks: Sequence[Check], note: str
-) -> Outcome:
+def _outcome(framed: Framed, searched: Searched, search: Search, checks: Sequence[Check], note: str) -> Outcome:
     best = searched.scored[searched.members[0][0]]
     value = framed.metric(*_pair(searched, search.problem.folds.target))
     figures = [f for f in (_curves(best), _progress(framed, searched)) if f is not None]
@@ -210,9 +207,7 @@ def _outcome(
         "configurations": len(search.results),
         "dropped": len(search.dropped),
     }
-    answer = (
-        f"{searched.names}, chosen from {len(search.results)} configurations (selection score {value:.4f})."
-    )
+    answer = f"{searched.names}, chosen from {len(search.results)} configurations (selection score {value:.4f})."
     return Outcome(
         stage="model",
         question=QUESTION,

@@ -28,9 +28,6 @@ from mulle.core.schema import Feature, Schema
 from mulle.core.work import Job, Ref, unit
 from mulle.export.bundle import Golden, GraphPart, Parts, PolicyPart, write_bundle
 from mulle.kinds.preparation import canonical, request
-from mulle.models.assembly import Member, answer, assemble
-from mulle.models.golden import golden_rows
-from mulle.models.training import features_of
 from mulle.policies import Policy, policies
 from mulle.policies.graph import decide, policy_graph
 from mulle.runtime.bundle import Bundle
@@ -38,6 +35,9 @@ from mulle.runtime.layout import Layout
 from mulle.runtime.selftest import row_to_json
 from mulle.stages.base import Evaluated, Framed, Packaged, Prepared, Searched, settle
 from mulle.stages.card import card
+from mulle.training.assembly import Member, answer, assemble
+from mulle.training.fold import features_of
+from mulle.training.golden import golden_rows
 
 QUESTION = "Does the very artifact that ships keep its limits?"
 
@@ -67,9 +67,7 @@ def run(
 # ------------------------------------------------------------------------------------------ building
 
 
-def _params(
-    turn: Turn, framed: Framed, prepared: Prepared, searched: Searched, evaluated: Evaluated
-) -> dict[str, Any]:
+def _params(turn: Turn, framed: Framed, prepared: Prepared, searched: Searched, evaluated: Evaluated) -> dict[str, Any]:
     return {
         "name": turn.page.project.name,
         "features": list(prepared.features),
@@ -161,17 +159,13 @@ def _members(job: Job) -> list[Member]:
     ]
 
 
-def _golden(
-    job: Job, features: Sequence[Feature], trainer: Any, policy: tuple[Policy, bytes, Sequence[str]]
-) -> Golden:
+def _golden(job: Job, features: Sequence[Feature], trainer: Any, policy: tuple[Policy, bytes, Sequence[str]]) -> Golden:
     columns = [column for feature in features for column in feature.columns]
     table = pl.read_parquet(job.inputs["rows"].path / "rows.parquet", columns=list(dict.fromkeys(columns)))
     rows = golden_rows(features, table, n=N_GOLDEN, rng=job.rng("golden"))
     prediction = trainer(pl.DataFrame(rows, infer_schema_length=None))
     decided = decide(policy[1], job.params["parameters"], prediction)
-    named = (
-        [policy[2][int(d)] for d in decided] if policy[0].decides == "class" else [float(d) for d in decided]
-    )
+    named = [policy[2][int(d)] for d in decided] if policy[0].decides == "class" else [float(d) for d in decided]
     return Golden(rows=rows, prediction=prediction, decision=named)
 
 
@@ -201,9 +195,7 @@ def measure(job: Job) -> None:
     """Measure the bundle in a fresh process that imports nothing but the runtime."""
     folder = job.inputs["built"].path / "bundle"
     columns = list(Bundle.load(folder).columns)
-    raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet", columns=columns).head(
-        int(job.params["n_rows"])
-    )
+    raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet", columns=columns).head(int(job.params["n_rows"]))
     sample = job.out / "rows.json"
     sample.write_text(json.dumps([row_to_json(row) for row in raw.to_dicts()]), "utf-8")
     done = subprocess.run(  # noqa: S603  # our own module, our own paths
@@ -249,18 +241,14 @@ def _limits(limits: LimitsPart, found: Mapping[str, Any]) -> Iterator[Check]:
         limit, value = getattr(limits, key), float(found[measured])
         words = says.format(value=value)
         if limit is None:
-            yield Check(
-                name=f"package.{key}", status=Status.NOTE, says=f"{words}; no limit was set.", value=value
-            )
+            yield Check(name=f"package.{key}", status=Status.NOTE, says=f"{words}; no limit was set.", value=value)
             continue
         ok = value >= limit if key == "rows_per_second" else value <= limit
         yield Check(
             name=f"package.{key}",
             status=Status.PASS if ok else Status.FAIL,
             says=f"{words}.",
-            fix=""
-            if ok
-            else f"try a smaller family (mulle set objective.families='[\"linear\"]') or another {key}",
+            fix="" if ok else f"try a smaller family (mulle set objective.families='[\"linear\"]') or another {key}",
             value=value,
             bar=bar.format(bar=limit) + " ([limits])",
         )

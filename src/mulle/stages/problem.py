@@ -114,9 +114,7 @@ def _columns_exist(columns: Sequence[str], params: dict[str, Any] | Any) -> None
     named = [("target", params["target"]), *(("key", k) for k in listed(params["key"]))]
     named += [(key, params[key]) for key in ("group", "time", "weight", "old_system") if params[key]]
     named += [("ignore", c) for c in params["ignore"]] + [("keep", c) for c in params["keep"]]
-    named += [("kinds", c) for c in params["kinds"]] + [
-        ("places", c) for pair in params["places"] for c in pair
-    ]
+    named += [("kinds", c) for c in params["kinds"]] + [("places", c) for pair in params["places"] for c in pair]
     derived = {name for name, _ in params["features"]}
     for key, column in named:
         if column not in columns and not (key == "keep" and column in derived):
@@ -184,9 +182,7 @@ def _why_left_out(feature: Feature, params: Any, special: dict[str, str]) -> str
 def _target(guessed: Ref) -> Target:
     values = np.asarray(guessed.array("target.npy"))
     schema = guessed.json("schema.json")
-    return Target(
-        values=values, classes=tuple(schema["classes"]), notes=tuple(guessed.json("target.json")["notes"])
-    )
+    return Target(values=values, classes=tuple(schema["classes"]), notes=tuple(guessed.json("target.json")["notes"]))
 
 
 def _framed(page: Page, sides: tuple[Ref, Sealed], guessed: Ref, task: Task, target: Target) -> Framed:
@@ -287,17 +283,11 @@ def _columns_table(framed: Framed) -> Table:
     rows = [(f.name, f.kind, f.why) for f in framed.schema.features]
     shown = rows[:200]
     note = f"{len(rows) - len(shown)} more" if len(rows) > len(shown) else ""
-    return Table(
-        title="What each column was taken for", columns=("column", "kind", "why"), rows=shown, note=note
-    )
+    return Table(title="What each column was taken for", columns=("column", "kind", "why"), rows=shown, note=note)
 
 
 def _left_out_table(schema: Schema) -> list[Table]:
     if not schema.left_out:
         return []
     rows = [(c.column, c.why, c.undo) for c in schema.left_out][:200]
-    return [
-        Table(
-            title="Columns that are left out", columns=("column", "why", "to use it all the same"), rows=rows
-        )
-    ]
+    return [Table(title="Columns that are left out", columns=("column", "why", "to use it all the same"), rows=rows)]

@@ -130,9 +130,7 @@ def decide(job: Job) -> None:
     for name, values in arrays.items():
         np.save(job.out / f"{name}.npy", values, allow_pickle=False)
     job.write("rule.json", rule)
-    job.write(
-        "side.json", {"n_rows": len(raw), "n_sealed": int(test.sum()), "n_twins_across": int(twins.sum())}
-    )
+    job.write("side.json", {"n_rows": len(raw), "n_sealed": int(test.sum()), "n_twins_across": int(twins.sum())})
 
 
 @unit("problem.side")
@@ -154,8 +152,8 @@ def _no_rows(name: str, counts: Mapping[str, int]) -> DataError:
     if name == "development" and counts["n_twins_across"]:
         return DataError(
             f"each of the {counts['n_twins_across']:,} rows that are not sealed has a twin among the sealed ones",
-            where="[data] key or group: it seals rows that look alike on both sides",
-            fix="take the key out, so that rows are sealed by content: mulle set data.key=; or bring columns that differ",
+            where="[data] key or group",
+            fix="name a group that holds all rows of one thing, or bring inputs that tell rows apart",
         )
     return DataError(
         f"the {name} side of the seal has no rows",

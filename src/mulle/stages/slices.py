@@ -152,9 +152,7 @@ def _check(result: SliceResult, metric: Metric, stage: str) -> Check:
     name, part, gain = f"{stage}.slice.{result.part.name}", result.part, result.gain
     if gain is None:
         says = f"'{part.name}' has {result.n_rows} rows: too few to tell anything."
-        return Check(
-            name=name, status=Status.UNANSWERED, says=says, fix="bring more of them", n_rows=result.n_rows
-        )
+        return Check(name=name, status=Status.UNANSWERED, says=says, fix="bring more of them", n_rows=result.n_rows)
     says = (
         f"On '{part.name}' ({result.n_rows:,} rows) {metric.title} is {result.ours:.4f}, the baseline's "
         f"{result.baseline:.4f}: a gain of {gain.value:+.4f} ({gain.interval.low:+.4f} to {gain.interval.high:+.4f})."

@@ -128,7 +128,7 @@ def _platt(prediction: Floats, target: Floats) -> Steps:
 
 def _isotonic(prediction: Floats, target: Floats) -> Steps:
     """Fit isotonic steps, then join their middles by lines, so that different probabilities stay different."""
-    from sklearn.isotonic import IsotonicRegression  # noqa: PLC0415  # 1 s to import
+    from sklearn.isotonic import IsotonicRegression  # 1 s to import
 
     p = prediction[:, 0]
     steps = IsotonicRegression(y_min=0.0, y_max=1.0).fit_transform(p, target)

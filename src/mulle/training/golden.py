@@ -109,7 +109,7 @@ def _pictures(values: pl.Series, n: int, rng: np.random.Generator) -> list[Any]:
 
 
 def _noise(rng: np.random.Generator) -> bytes:
-    from PIL import Image  # noqa: PLC0415
+    from PIL import Image
 
     stream = io.BytesIO()
     Image.fromarray(rng.integers(0, 256, (16, 16), dtype=np.uint8)).save(stream, format="PNG")

@@ -349,9 +349,7 @@ def assess(project: Opened, *, watch: Watch | None = None, again: str | None = N
         space.run_id = home.name
         held = json.loads((home / "run.json").read_text("utf-8"))
         left = read_handover(home / "handover.json", space.artifacts.find)
-        with LocalWorkshop(
-            space, project.page, home, seed=project.page.project.seed, files=files, watch=watch
-        ) as shop:
+        with LocalWorkshop(space, project.page, home, seed=project.page.project.seed, files=files, watch=watch) as shop:
             turn = _turn(project, home.name, shop, watch, (perf_counter(), None, datetime.now(UTC)))
             turn.memo["again"] = again or ""
             turned = Turned(left=dict(left))

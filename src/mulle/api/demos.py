@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from mulle.api.project import open_project
-from mulle.api.run import Run, assess, run
+from mulle.api.turns import Run, assess, run
 from mulle.compute.turn import Watch
 from mulle.demos.folders import write_demo
 

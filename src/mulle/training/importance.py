@@ -17,7 +17,7 @@ from mulle.core.work import Job, unit
 from mulle.export.forms import load_scorer
 from mulle.metrics import metrics
 from mulle.models.base import Column
-from mulle.models.training import FoldData, predict
+from mulle.training.fold import FoldData, predict
 
 MOST_ROWS = 2000
 MOST_FEATURES = 200
@@ -32,18 +32,14 @@ def importance(job: Job) -> None:
     loss = from_json(Loss, job.params["loss"])
     targets = job.inputs["rows"].array("target.npy")
     data = FoldData(job, loss, targets)
-    scorer = load_scorer(
-        job.inputs["fold_work"].json("fold.json")["form"], job.inputs["fold_work"].path / "scorer.npz"
-    )
+    scorer = load_scorer(job.inputs["fold_work"].json("fold.json")["form"], job.inputs["fold_work"].path / "scorer.npz")
     chosen = np.sort(job.rng("rows").permutation(len(data.valid))[:MOST_ROWS])
     matrix, target = data.matrices()[1][chosen], np.asarray(targets)[data.valid][chosen]
     metric = metrics.get(job.params["metric"])
     whole = metric(target, predict(scorer, loss, matrix))
     lost: dict[str, float] = {}
     for name, columns in _features(data.columns, matrix, target).items():
-        values = [
-            metric(target, predict(scorer, loss, _shuffled(matrix, columns, job, i))) for i in range(REPEATS)
-        ]
+        values = [metric(target, predict(scorer, loss, _shuffled(matrix, columns, job, i))) for i in range(REPEATS)]
         lost[name] = metric.gain(whole, float(np.mean(values)))
         left = job.left()
         if left is not None and left <= 0:
@@ -52,9 +48,7 @@ def importance(job: Job) -> None:
     job.write("importance.json", {"lost": lost, "whole": whole, "n_rows": len(chosen)})
 
 
-def _features(
-    columns: Sequence[Column], matrix: NDArray[np.float32], target: Floats
-) -> Mapping[str, list[int]]:
+def _features(columns: Sequence[Column], matrix: NDArray[np.float32], target: Floats) -> Mapping[str, list[int]]:
     """Return the columns of each feature; of very many features only those most correlated with the target."""
     found: dict[str, list[int]] = {}
     for i, column in enumerate(columns):

@@ -24,10 +24,9 @@ from mulle.export.links import apply_link
 from mulle.export.scorer import Scorer
 from mulle.kinds import preparation as prepare_
 from mulle.kinds.preparation import Preparation
-from mulle.models.training import emit_prediction, native
 from mulle.runtime.layout import NUMBERS, STRINGS, Layout
+from mulle.training.fold import emit_prediction, native
 from mulle.trials.calibration import calibrated
-
 
 Floats = NDArray[np.float64]
 
@@ -41,9 +40,7 @@ class Member:
     folds: Sequence[Ref]
 
 
-def assemble(
-    members: Sequence[Member], *, layout: Layout, loss: Loss, calibration: Mapping[str, Any] | None
-) -> bytes:
+def assemble(members: Sequence[Member], *, layout: Layout, loss: Loss, calibration: Mapping[str, Any] | None) -> bytes:
     """Build the graph from encoded columns to calibrated predictions.
 
     Parameters
@@ -103,9 +100,7 @@ def _weighted(g: Graph, member: Member, loss: Loss, layout: Layout, values: Mapp
         width += len(extra.columns)
     merged = type(scorers[0]).merge(scorers, columns)
     prediction = emit_prediction(g, merged, loss, g.concat(matrix))
-    return (
-        prediction if member.weight == 1.0 else g.node("Mul", prediction, g.const(np.float64(member.weight)))
-    )
+    return prediction if member.weight == 1.0 else g.node("Mul", prediction, g.const(np.float64(member.weight)))
 
 
 def _scorer(fold: Ref) -> Scorer:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from mulle.core.jsonable import from_json
 from mulle.core.loss import Loss
 from mulle.core.work import Job, unit
-from mulle.models.training import as_columns
+from mulle.training.fold import as_columns
 
 Floats = NDArray[np.float64]
 N_BINS = 20
@@ -48,7 +48,7 @@ def _rule(
     valid: NDArray[np.int64],
     names: Sequence[str] = (),
 ) -> tuple[Floats, str]:
-    from sklearn.tree import DecisionTreeRegressor  # noqa: PLC0415
+    from sklearn.tree import DecisionTreeRegressor
 
     column = _best_column(matrix[train], target[train])
     if column is None:
@@ -114,9 +114,7 @@ def over_folds(
         return np.where(count > 0, total / count, np.nan)
 
 
-def calibrated_score(
-    score: Floats, target: Floats, train: NDArray[np.int64], valid: NDArray[np.int64]
-) -> Floats:
+def calibrated_score(score: Floats, target: Floats, train: NDArray[np.int64], valid: NDArray[np.int64]) -> Floats:
     """Turn somebody's score into predictions: the mean target of training rows with about the same score.
 
     Scores with up to 20 distinct values are taken as they are, others are cut at 20 quantiles. Missing scores are a

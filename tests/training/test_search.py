@@ -21,9 +21,9 @@ from mulle.metrics import metrics
 from mulle.models import Column, Rows, Training, families
 from mulle.models.base import Config, Family
 from mulle.models.fit import fit_loss
-from mulle.models.grid import MOST, Cell, Grid, spread
-from mulle.models.search import Candidate, FoldRows, Problem, Result, Search, allowed, portfolio, proposals
 from mulle.store.workspace import Workspace
+from mulle.training.grid import MOST, Cell, Grid, spread
+from mulle.training.search import Candidate, FoldRows, Problem, Result, Search, allowed, portfolio, proposals
 
 HOWS = ["tpe", "random", "grid"]
 SCORERS = [family.name for family in allowed(None)]

@@ -185,9 +185,7 @@ def fold(job: Job) -> None:
         job.cut_short()
 
 
-def _rows(
-    matrix: NDArray[np.float32], targets: Floats, index: NDArray[np.int64], weight: Floats | None
-) -> Rows:
+def _rows(matrix: NDArray[np.float32], targets: Floats, index: NDArray[np.int64], weight: Floats | None) -> Rows:
     return Rows(matrix=matrix, target=targets[index], weight=None if weight is None else weight[index])
 
 
@@ -226,7 +224,7 @@ def prepare_order(schema: Ref, rows: Ref, features: Sequence[str], family: Famil
     return Order(unit="model.prepare", params=params, inputs={"schema": schema, "rows": rows})
 
 
-def fold_order(  # noqa: PLR0913  # every keyword is an input of the unit
+def fold_order(  # every keyword is an input of the unit
     family: Family,
     config: Config,
     k: int,
@@ -251,6 +249,4 @@ def fold_order(  # noqa: PLR0913  # every keyword is an input of the unit
     }
     if take < 1.0:
         params["take"] = take
-    return Order(
-        unit="model.fold", params=params, inputs=cast("dict[str, Ref]", dict(inputs)), seconds=seconds
-    )
+    return Order(unit="model.fold", params=params, inputs=cast("dict[str, Ref]", dict(inputs)), seconds=seconds)

@@ -22,8 +22,8 @@ from mulle.core.loss import Loss
 from mulle.core.work import Order, Ref
 from mulle.metrics import Metric
 from mulle.models.base import Config, Family, Params, families
-from mulle.models.grid import Grid
-from mulle.models.training import fold_order, prepare_order
+from mulle.training.fold import fold_order, prepare_order
+from mulle.training.grid import Grid
 
 if TYPE_CHECKING:
     import optuna
@@ -152,9 +152,7 @@ class Search:
     def score(self, wave: Sequence[Candidate]) -> list[Result]:
         """Fit all folds of some configurations side by side and keep those that came through."""
         wave = self._within_trials(wave)
-        orders = [
-            order for candidate in wave for order in self._orders(candidate, range(len(self.problem.folds)))
-        ]
+        orders = [order for candidate in wave for order in self._orders(candidate, range(len(self.problem.folds)))]
         done = self._do(orders)
         return self._keep(wave, done)
 
@@ -348,7 +346,7 @@ def proposals(search: Search, chosen: Sequence[Family], *, how: str, seed: int) 
                 left.remove(family)
                 continue
             number += 1
-            config = Config(name=f"{family.name} {how} {number}", params=params, rank=1000 + number)
+            config = Config(name=f"{how} {number}", params=params, rank=1000 + number)
             wave.append(Candidate(family=family, config=config))
             seen.add(_id(wave[-1]))
         if not wave:

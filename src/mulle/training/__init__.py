@@ -1,0 +1,1 @@
+"""How models come to be: fits by the fold, the search, the ensemble, and the one graph of what was chosen."""
