@@ -2,7 +2,7 @@
 
 >>> import mulle
 >>> sorted(mulle.__all__)[:3]
-['Bundle', 'Project', 'Run']
+['Bundle', 'MulleError', 'Project']
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from mulle.api import Project, init
     from mulle.api.turns import Run, assess, run
     from mulle.checks import check
+    from mulle.core.errors import MulleError
     from mulle.kinds import kind
     from mulle.metrics import metric
     from mulle.models import model
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = [
     "Bundle",
+    "MulleError",
     "Project",
     "Run",
     "assess",
@@ -39,6 +41,7 @@ __all__ = [
 
 _WHERE = {
     "Bundle": "mulle.runtime.bundle",
+    "MulleError": "mulle.core.errors",
     "check": "mulle.checks",
     "kind": "mulle.kinds",
     "metric": "mulle.metrics",

@@ -14,7 +14,7 @@ Line = tuple[str, str, str]
 def headline(outcomes: Sequence[Outcome]) -> list[Line]:
     """Return the numbers that matter: label, value, note."""
     facts = {outcome.stage: dict(outcome.facts) for outcome in outcomes}
-    lines = [*_how_good(facts), *_worth(facts), *_artifact(facts)]
+    lines = [*_ladder(facts), *_how_good(facts), *_worth(facts), *_artifact(facts)]
     return [*_sealed(facts), *lines]
 
 
@@ -24,6 +24,15 @@ def _sealed(facts: Mapping[str, Mapping[str, Any]]) -> list[Line]:
         return []
     note = f"on {held['n_rows']:,} rows that nobody had seen; {held['words']}"
     return [(f"sealed test, opening {held['opening']}", f"{held['value']:.4f}", note)]
+
+
+def _ladder(facts: Mapping[str, Mapping[str, Any]]) -> list[Line]:
+    """Say how far each rung reaches: doing nothing clever, the best cheap answer, the best that was found."""
+    base, held = facts.get("baseline"), facts.get("evaluate")
+    if not base or not held:
+        return []
+    rungs = " → ".join(f"{value:.3f}" for value in (base["constant"], base["value"], held["estimate"]))
+    return [("constant → baseline → best", rungs, f"{held['metric_title']}; the best baseline is {base['best']}")]
 
 
 def _how_good(facts: Mapping[str, Mapping[str, Any]]) -> list[Line]:

@@ -79,7 +79,13 @@ def ending(run: Ended, *, width: int) -> str:
     str
         Blocks with an empty line between them: gates, numbers, whether to ship and why not, where to go.
     """
-    blocks = [_gates(run.outcomes, width), _numbers(run.headline, width), _ship(run, width), _ways(run)]
+    blocks = [
+        _gates(run.outcomes, width),
+        _numbers(run.headline, width),
+        _done(run.outcomes, width),
+        _ship(run, width),
+        _ways(run),
+    ]
     return "\n\n".join("\n".join(lines) for lines in map(list, blocks) if lines)
 
 
@@ -123,6 +129,17 @@ def _numbers(headline: Sequence[tuple[str, str, str]], width: int) -> Iterator[s
     for label, value, note in headline:
         head = f"  {label.ljust(first)}  {click.style(value.rjust(second), bold=True)}  "
         yield from _hung(head, note, width)
+
+
+def _done(outcomes: Sequence[Outcome], width: int) -> Iterator[str]:
+    """Say what was done about the data without being asked, each with the command that undoes it."""
+    done = [check for one in outcomes for check in one.checks if check.undo]
+    if not done:
+        return
+    yield f"  {click.style('done about the data', bold=True)}"
+    for check in done:
+        yield from _hung(f"    {click.style(check.name, bold=True)}  ", check.says, width, at=6)
+        yield from _hung(f"      {click.style('undo', fg='green')}  ", check.undo, width)
 
 
 def _ship(run: Ended, width: int) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """The choice: from all that was scored to what would ship. Simple first; more only where it clearly helps.
 
-The linear baseline stands until something beats it by more than one standard error of the paired gain, the luck of
-choosing among many taken out. An ensemble replaces the best single configuration only where its gain is clear.
+The linear baseline stands until something beats it by more than one standard error of the paired gain (the plain one,
+without the widening that gates ask for), the luck of choosing among many taken out. An ensemble replaces the best
+single configuration only where its gain is clear.
 
 Source of the rule of one standard error: L. Breiman, J. Friedman, R. Olshen, C. Stone, *Classification and
 Regression Trees*, 1984, section 3.4.3.
@@ -18,6 +19,7 @@ from mulle.compute.turn import Turn
 from mulle.core.errors import DataError
 from mulle.stages.base import Framed, Prepared, Scored, Searched
 from mulle.training.ensemble import select
+from mulle.trials.bbc import WIDEN_GAIN, widening
 from mulle.trials.paired import Gain, paired_gain
 
 Floats = NDArray[np.float64]
@@ -63,8 +65,9 @@ def choose(turn: Turn, framed: Framed, prepared: Prepared, scored: Sequence[Scor
     simple = next((i for i in able if scored[i].baseline), best)
     if simple != best:
         gain = judge.gain([scored[i].prediction for i in able], scored[simple].prediction, ships=able.index(best))
-        if gain.value <= gain.sd:
-            words = f"{scored[best].title} gains {gain.value:+.4f}, with a standard error of {gain.sd:.4f}"
+        error = gain.sd / widening(prepared.protocol, WIDEN_GAIN)
+        if gain.value <= error:
+            words = f"{scored[best].title} gains {gain.value:+.4f}, with a standard error of {error:.4f}"
             return _alone(scored, simple), f"{scored[simple].title} was kept, as nothing beats it clearly: {words}."
     return _with_ensemble(judge, framed, scored, best)
 

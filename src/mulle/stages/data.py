@@ -310,7 +310,8 @@ def _missing_figure(rows: Ref, features: Sequence[Feature]) -> list[Figure]:
     """Draw the share of rows in which each column is missing, of those that have gaps."""
     names = [c for f in features for c in f.stored]
     scan = pl.scan_parquet(rows.path / "rows.parquet")
-    known = [name for name in dict.fromkeys(names) if name in scan.collect_schema()]
+    held = set(scan.collect_schema())
+    known = [name for name in dict.fromkeys(names) if name in held]
     shares = scan.select(pl.col(known).null_count() / pl.len()).collect().row(0, named=True)
     gaps = sorted(((share, name) for name, share in shares.items() if share > 0))[-MOST_GAPS:]
     if not gaps:

@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+import mulle.training.importance  # noqa: F401  # its unit of work is asked for by name
 from mulle.compute.turn import Turn
 from mulle.core.check import Check, Outcome, Status
 from mulle.core.figure import Axis, Figure, Mark, Table

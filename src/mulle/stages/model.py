@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+import mulle.training.sanity  # noqa: F401  # its unit of work is asked for by name
 from mulle.compute.turn import Turn
 from mulle.core.check import Check, Outcome, Status
 from mulle.core.figure import Axis, Figure, Mark, Table
