@@ -14,7 +14,7 @@ Line = tuple[str, str, str]
 def headline(outcomes: Sequence[Outcome]) -> list[Line]:
     """Return the numbers that matter: label, value, note."""
     facts = {outcome.stage: dict(outcome.facts) for outcome in outcomes}
-    lines = [*_ladder(facts), *_how_good(facts), *_worth(facts), *_artifact(facts)]
+    lines = [*_how_good(facts), *_worth(facts), *_artifact(facts)]
     return [*_sealed(facts), *lines]
 
 
@@ -26,21 +26,13 @@ def _sealed(facts: Mapping[str, Mapping[str, Any]]) -> list[Line]:
     return [(f"sealed test, opening {held['opening']}", f"{held['value']:.4f}", note)]
 
 
-def _ladder(facts: Mapping[str, Mapping[str, Any]]) -> list[Line]:
-    """Say how far each rung reaches: doing nothing clever, the best cheap answer, the best that was found."""
-    base, held = facts.get("baseline"), facts.get("evaluate")
-    if not base or not held:
-        return []
-    rungs = " → ".join(f"{value:.3f}" for value in (base["constant"], base["value"], held["estimate"]))
-    return [("constant → baseline → best", rungs, f"{held['metric_title']}; the best baseline is {base['best']}")]
-
-
 def _how_good(facts: Mapping[str, Mapping[str, Any]]) -> list[Line]:
     held = facts.get("evaluate")
     if not held:
         base = facts.get("baseline")
         return [("best baseline", f"{base['value']:.4f}", str(base["best"]))] if base else []
-    around = f"{held['low']:.4f} to {held['high']:.4f} in 95 of 100 cases; honest: the choice is counted in"
+    around = f"{held['low']:.4f} to {held['high']:.4f} in 95 of 100 cases, the choice among many counted in; "
+    around += f"constant {facts['baseline']['constant']:.4f}, {held['baseline']} {held['baseline_value']:.4f}"
     gain = f"{held['gain_low']:+.4f} to {held['gain_high']:+.4f} over {held['baseline']}"
     return [
         (str(held["metric_title"]), f"{held['estimate']:.4f}", around),

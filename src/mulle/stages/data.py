@@ -6,7 +6,7 @@ proven to give the target away, and folds the rows by a protocol that follows fr
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -29,6 +29,7 @@ from mulle.kinds.preparation import canonical
 from mulle.splits.folds import make_folds
 from mulle.splits.moments import moments
 from mulle.stages.base import Framed, Prepared, settle
+from mulle.stages.sealing import Sealed
 from mulle.tasks import tasks
 
 QUESTION = "Can the rows be trusted to teach it, and which are sealed away?"
@@ -36,6 +37,7 @@ QUESTION = "Can the rows be trusted to teach it, and which are sealed away?"
 MOST_FIGURES = 23
 MOST_GAPS = 40
 SAMPLE_FOR_FIGURES = 20_000
+MOST_TWINS = 0.5
 
 
 def run(turn: Turn, framed: Framed) -> tuple[Outcome, Prepared]:
@@ -231,9 +233,6 @@ def _seal_check(framed: Framed) -> Check:
             fix='remove test = "none" from [data]',
         )
     counts = sides.development.json("side.json")
-    share = counts["n_sealed"] / counts["n_rows"]
-    words = f"{counts['n_sealed']:,} rows ({share:.0%}) are sealed by {sides.seal.by} until `mulle assess`"
-    words += ", as mulle.lock says." if not sides.new else "; the rule was written to mulle.lock: commit it."
     if sides.changed:
         return Check(
             name="data.seal",
@@ -242,7 +241,29 @@ def _seal_check(framed: Framed) -> Check:
             fix="change the page back, or delete mulle.lock to seal anew (its count of openings is lost with it)",
             n_rows=counts["n_sealed"],
         )
-    return Check(name="data.seal", status=Status.PASS, says=words, n_rows=counts["n_sealed"])
+    return _sealed(sides, counts)
+
+
+def _sealed(sides: Sealed, counts: Mapping[str, int]) -> Check:
+    """Say how many rows are sealed, and how many were taken out of training because they look like a sealed one."""
+    n, twins = counts["n_rows"] - counts["n_sealed"], counts["n_twins_across"]
+    words = f"{counts['n_sealed']:,} rows ({counts['n_sealed'] / counts['n_rows']:.0%}) are sealed by {sides.seal.by} "
+    words += "until `mulle assess`"
+    words += ", as mulle.lock says." if not sides.new else "; the rule was written to mulle.lock: commit it."
+    if twins:
+        words += f" {twins:,} of the {n:,} others have the same inputs as a sealed row and were left out of training."
+    many = twins > MOST_TWINS * n
+    return Check(
+        name="data.seal",
+        status=Status.FAIL if many else Status.PASS,
+        says=words,
+        fix="few inputs make rows look alike: seal by content (remove the key), or bring inputs that differ"
+        if many
+        else "",
+        value=twins / max(n, 1),
+        bar=f"≤ {MOST_TWINS:.0%} of the rows left out as twins (mulle default)",
+        n_rows=counts["n_sealed"],
+    )
 
 
 # ------------------------------------------------------------------------------------------ outcome
