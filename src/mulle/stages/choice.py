@@ -1,8 +1,8 @@
 """The choice: from all that was scored to what would ship. Simple first; more only where it clearly helps.
 
-The linear baseline stands until something beats it by more than one standard error of the paired gain (the plain one,
-without the widening that gates ask for), the luck of choosing among many taken out. An ensemble replaces the best
-single configuration only where its gain is clear.
+The linear baseline stands until something beats it by more than one standard error of the paired gain, the luck of choosing
+among many taken out. A proposal of the search must gain over the portfolio's best in the same way. An ensemble replaces the
+best single configuration only where the interval of its gain excludes zero.
 
 Source of the rule of one standard error: L. Breiman, J. Friedman, R. Olshen, C. Stone, *Classification and
 Regression Trees*, 1984, section 3.4.3.
@@ -19,7 +19,7 @@ from mulle.compute.turn import Turn
 from mulle.core.errors import DataError
 from mulle.stages.base import Framed, Prepared, Scored, Searched
 from mulle.training.ensemble import select
-from mulle.trials.bbc import WIDEN_GAIN, widening
+from mulle.training.search import PROPOSED
 from mulle.trials.paired import Gain, paired_gain
 
 Floats = NDArray[np.float64]
@@ -62,14 +62,30 @@ def choose(turn: Turn, framed: Framed, prepared: Prepared, scored: Sequence[Scor
         )
     judge = _Judge(turn, framed, prepared)
     best = min(able, key=lambda i: framed.metric.error(scored[i].value))
+    best, note = _if_it_lasts(judge, framed, scored, (able, best))
     simple = next((i for i in able if scored[i].baseline), best)
     if simple != best:
         gain = judge.gain([scored[i].prediction for i in able], scored[simple].prediction, ships=able.index(best))
-        error = gain.sd / widening(prepared.protocol, WIDEN_GAIN)
-        if gain.value <= error:
-            words = f"{scored[best].title} gains {gain.value:+.4f}, with a standard error of {error:.4f}"
+        if gain.value <= gain.sd:
+            words = f"{scored[best].title} gains {gain.value:+.4f}, with a standard error of {gain.sd:.4f}"
             return _alone(scored, simple), f"{scored[simple].title} was kept, as nothing beats it clearly: {words}."
-    return _with_ensemble(judge, framed, scored, best)
+    searched, words = _with_ensemble(judge, framed, scored, best)
+    return searched, f"{note}{words}"
+
+
+def _if_it_lasts(
+    judge: _Judge, framed: Framed, scored: Sequence[Scored], found: tuple[Sequence[int], int]
+) -> tuple[int, str]:
+    """Take a proposal of the search only where it gains over the best of the portfolio once its luck is taken out."""
+    able, best = found
+    known = [i for i in able if scored[i].config.rank < PROPOSED]
+    if best in known or not known:
+        return best, ""
+    first = min(known, key=lambda i: framed.metric.error(scored[i].value))
+    gain = judge.gain([scored[i].prediction for i in able], scored[first].prediction, ships=able.index(best))
+    if gain.value > 0:
+        return best, ""
+    return first, f"{scored[best].title} scored best, but by luck: without it {scored[first].title} is as good. "
 
 
 def _alone(scored: Sequence[Scored], i: int) -> Searched:
@@ -123,7 +139,7 @@ class _Judge:
             rng=self.turn.rng("choice"),
             units=self.prepared.units[rows],
             ships=ships,
-            protocol=self.prepared.protocol,
+            protocol="holdout",  # the plain error: a choice compares, it promises nothing
             seconds=None if self.turn.deadline is None else 3.0,
         )
 

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 
 WAVE = 2
+PROPOSED = 1000
+"""Rank from which on a configuration was proposed by the search."""
 MANY_OUTPUTS = 4
 MANY_WAIT = 100
 RACE_FACTOR = 1.15
@@ -346,7 +348,7 @@ def proposals(search: Search, chosen: Sequence[Family], *, how: str, seed: int) 
                 left.remove(family)
                 continue
             number += 1
-            config = Config(name=f"{how} {number}", params=params, rank=1000 + number)
+            config = Config(name=f"{how} {number}", params=params, rank=PROPOSED + number)
             wave.append(Candidate(family=family, config=config))
             seen.add(_id(wave[-1]))
         if not wave:
