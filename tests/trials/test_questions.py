@@ -2,13 +2,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.calibration import calibration_curve  # what we are held against
 
 from mulle.core.check import Interval
 from mulle.trials.holm import holm, holm_confidence
 from mulle.trials.learning import still_rises
 from mulle.trials.needed import needed_rows
-from mulle.trials.reliability import reliability, wilson
 
 
 def rng(seed=0):
@@ -76,27 +74,3 @@ def test_a_curve_that_rises_one_that_is_flat_and_one_that_cannot_be_told():
     assert asked([0.2, 0.2, 0.2, 0.2], 0.0005).verdict == "flat"
     assert asked(law, 0.2).verdict == "unclear"
     assert still_rises([1, 2], [1, 1], []).verdict == "unclear"
-
-
-# ---------------------------------------------------------------- reliability
-def test_wilson_is_the_published_interval():
-    # Newcombe, Two-sided confidence intervals for the single proportion, 1998, table I: 81 of 263
-    interval = wilson(81, 263)
-    assert (interval.low, interval.high) == (pytest.approx(0.2553, abs=1e-4), pytest.approx(0.3662, abs=1e-4))
-    assert wilson(0, 20).low == 0.0
-    assert wilson(0, 0) == Interval(low=0.0, high=1.0)
-
-
-def test_the_reliability_table_is_scikit_learns():
-    p = rng().random(1000)
-    y = (rng(1).random(1000) < p).astype(float)
-    bins = reliability(y, p)
-    happened, said = calibration_curve(y, p, n_bins=10, strategy="quantile")
-    assert [b.happened for b in bins] == pytest.approx(happened.tolist())
-    assert [b.said for b in bins] == pytest.approx(said.tolist())
-    assert sum(b.n_rows for b in bins) == 1000
-
-
-def test_equal_probabilities_are_never_parted():
-    bins = reliability(np.array([0.0, 1.0, 1.0, 0.0]), np.full(4, 0.5))
-    assert [(b.n_rows, b.happened) for b in bins] == [(4, 0.5)]

@@ -14,7 +14,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mulle.compute.turn import Turn
-from mulle.core.check import Check, Outcome, Status
+from mulle.core.check import Check, Interval, Outcome, Status
 from mulle.core.errors import DataError
 from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.jsonable import to_json
@@ -24,6 +24,8 @@ from mulle.stages.slices import evaluate_sql
 from mulle.training.fold import as_columns, fold_order
 from mulle.training.search import Candidate, Search
 from mulle.training.simple import calibrated_score, over_folds
+from mulle.trials.estimate import Estimate, estimate
+from mulle.trials.learning import still_rises
 from mulle.trials.paired import paired_gain
 
 QUESTION = "What do cheap answers already reach?"
@@ -31,6 +33,7 @@ QUESTION = "What do cheap answers already reach?"
 LINEAR = "linear"
 LEARNER = "lightgbm"
 SIZES = (0.25, 0.5, 1.0)
+CURVE_DRAWS = 200
 
 Floats = NDArray[np.float64]
 FoldPair = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -45,7 +48,7 @@ def run(turn: Turn, framed: Framed, prepared: Prepared) -> tuple[Outcome, Baseli
     rule, words = _rule(turn, framed, prepared, search)
     scored += [rule, linear, *_given(turn, framed, prepared, folds)]
     baselines = Baselines(scored=scored)
-    curve = _learning_curve(framed, prepared, search)
+    curve = _learning_curve(turn, framed, prepared, search)
     checks = settle(turn, [_predictable(turn, framed, prepared, baselines), *_enough(framed, curve)])
     return _outcome(framed, baselines, checks, curve, words), baselines
 
@@ -176,7 +179,7 @@ def _predictable(turn: Turn, framed: Framed, prepared: Prepared, baselines: Base
     )
 
 
-def _learning_curve(framed: Framed, prepared: Prepared, search: Search) -> list[tuple[int, float]]:
+def _learning_curve(turn: Turn, framed: Framed, prepared: Prepared, search: Search) -> list[tuple[int, Estimate]]:
     """Fit a quick learner on a part of the first fold's training rows, each part within the next."""
     family = families.get(LEARNER)
     config = Config(name="learning curve", params={"iterations": 60})
@@ -194,25 +197,35 @@ def _learning_curve(framed: Framed, prepared: Prepared, search: Search) -> list[
     for done in search.workshop.work_all(orders):
         if done.ref is not None:
             size = float(done.order.params.get("take", 1.0))  # type: ignore[arg-type]
-            value = framed.metric(prepared.target[valid], np.asarray(done.ref.array("valid.npy")))
-            points.append((int(size * len(prepared.train(0))), value))
-    return sorted(points)
+            found = estimate(
+                framed.metric,
+                prepared.target[valid],
+                np.asarray(done.ref.array("valid.npy")),
+                rng=turn.rng("learning curve"),
+                units=prepared.units[valid],
+                n_draws=CURVE_DRAWS,
+            )
+            points.append((int(size * len(prepared.train(0))), found))
+    return sorted(points, key=lambda point: point[0])
 
 
-def _enough(framed: Framed, curve: Sequence[tuple[int, float]]) -> Iterator[Check]:
-    """Say whether the last doubling of rows still helped by more than a twentieth of the error."""
-    if len(curve) < 2:  # noqa: PLR2004
+def _enough(framed: Framed, curve: Sequence[tuple[int, Estimate]]) -> Iterator[Check]:
+    """Test the second hypothesis: do the rows hold enough, or does the curve still rise?"""
+    metric = framed.metric
+    known = [
+        (n, found) for n, found in curve if np.isfinite([found.value, found.interval.low, found.interval.high]).all()
+    ]
+    if len(known) < len(SIZES):
         return
-    (_, before), (n, after) = curve[-2], curve[-1]
-    error = framed.metric.error(before)
-    share = (error - framed.metric.error(after)) / error if error > 0 else 0.0
+    errors = [metric.error(found.value) for _, found in known]
+    ends = [sorted((metric.error(f.interval.low), metric.error(f.interval.high))) for _, f in known]
+    rise = still_rises([n for n, _ in known], errors, [Interval(low=low, high=high) for low, high in ends])
     yield Check(
         name="baseline.more_rows",
         status=Status.NOTE,
-        says=f"Going from {curve[-2][0]:,} to {n:,} training rows took {share:.1%} off the error of a quick learner: "
-        + ("more rows would help further." if share > 0.05 else "more rows like these would help little."),  # noqa: PLR2004
-        value=share,
-        n_rows=n,
+        says=f"On {known[0][0]:,} to {known[-1][0]:,} training rows of a quick learner: {rise.says}.",
+        value=rise.per_doubling,
+        n_rows=known[-1][0],
     )
 
 
@@ -223,7 +236,7 @@ def _outcome(
     framed: Framed,
     baselines: Baselines,
     checks: Sequence[Check],
-    curve: Sequence[tuple[int, float]],
+    curve: Sequence[tuple[int, Estimate]],
     words: str,
 ) -> Outcome:
     best = baselines.best(framed.metric)
@@ -257,8 +270,8 @@ def _ladder(framed: Framed, baselines: Baselines) -> Figure:
     )
 
 
-def _curve_figure(framed: Framed, curve: Sequence[tuple[int, float]]) -> Figure:
-    x, y = [n for n, _ in curve], [value for _, value in curve]
+def _curve_figure(framed: Framed, curve: Sequence[tuple[int, Estimate]]) -> Figure:
+    x, y = [n for n, _ in curve], [found.value for _, found in curve]
     return Figure(
         name="learning_curve",
         title="Would more rows help?",
