@@ -227,3 +227,17 @@ def test_no_answer_is_an_error_before_anything_is_written(tmp_path: Path) -> Non
     with pytest.raises(MulleError, match="class"):
         mulle.run(project)
     assert not list((tmp_path / ".mulle" / "runs").glob("*/run.json"))
+
+
+def test_weights_count_in_fitting(turn: Callable[..., mulle.Run], cancer: pl.DataFrame, tmp_path: Path) -> None:
+    plain = turn(cancer, folder=tmp_path / "plain", objective={"families": ["linear"], "budget": {"trials": 1}})
+    weights = pl.Series("w", np.where(cancer["target"] == "benign", 10.0, 1.0))
+    run = turn(
+        cancer.with_columns(weights),
+        folder=tmp_path / "weighted",
+        weight="w",
+        objective={"families": ["linear"], "budget": {"trials": 1}},
+    )
+    assert "w" not in run.bundle.columns
+    row = cancer.drop("target").head(50)
+    assert not np.allclose(run.bundle.predict(row).prediction, plain.bundle.predict(row).prediction)

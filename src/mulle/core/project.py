@@ -133,7 +133,7 @@ class DataPart(_Part):
     time: Annotated[str | None, Field(examples=["snapshot_at"])] = None
     """When the row was known. With it, folds and sealed test go by time: older rows predict newer ones."""
     weight: Annotated[str | None, Field(examples=["survey_weight"])] = None
-    """A column with how much each row counts, ≥ 0. Never a feature."""
+    """A column with how much each row counts in fitting, ≥ 0; metrics count every row once. Never a feature."""
     label_delay: Annotated[Span | None, Field(examples=["30d"])] = None
     """How long after `time` the target becomes known: a span such as ``"30d"``."""
     ignore: Annotated[list[str], Field(examples=[["fax"]])] = []

@@ -42,7 +42,8 @@ MOST_TWINS = 0.5
 
 def run(turn: Turn, framed: Framed) -> tuple[Outcome, Prepared]:
     """Read, check and fold the rows."""
-    rows = turn.work("data.rows", {"keep_unknown": False}, side=framed.sides.development, schema=framed.guessed)
+    asked = {"weight": turn.page.data.weight}
+    rows = turn.work("data.rows", asked, side=framed.sides.development, schema=framed.guessed)
     sealed = _sealed_inputs(turn, framed)
     found, left_out = leave_out(_look(turn, framed, rows, sealed), turn.page.data.keep)
     left_out += _told_by(framed.schema.features, found, turn.page.data.keep)
@@ -109,6 +110,8 @@ def read_rows(job: Job) -> None:
             where="[data] target",
             fix="wait for the outcomes to come in, or seal by something else than time",
         )
+    if job.params["weight"]:
+        np.save(job.out / "weight.npy", _weights(raw[job.params["weight"]])[known], allow_pickle=False)
     table, faults = canonical(every, raw)
     keep = pl.Series(known)
     table.filter(keep).write_parquet(job.out / "rows.parquet", compression="lz4")
@@ -116,6 +119,18 @@ def read_rows(job: Job) -> None:
     for name in ("unit", "content", "position"):
         np.save(job.out / f"{name}.npy", np.asarray(side.array(f"{name}.npy"))[known], allow_pickle=False)
     job.write("rows.json", {"n_rows": int(known.sum()), "n_unknown": int((~known).sum()), "faults": faults})
+
+
+def _weights(column: pl.Series) -> np.ndarray[Any, Any]:
+    """Read how much each row counts in fitting."""
+    weights = np.asarray(column.cast(pl.Float64, strict=False).to_numpy(), dtype=np.float64)
+    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
+        raise DataError(
+            f"the weight '{column.name}' is missing or below 0 in some rows",
+            where="mulle.toml, [data] weight",
+            fix="give every row a number of 0 or more",
+        )
+    return weights
 
 
 @unit("data.inputs")
