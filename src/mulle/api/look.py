@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from mulle.api.project import Opened
 from mulle.api.turns import last_run
 from mulle.core.errors import StoreError, UnknownName
+from mulle.core.page_file import load_page, render
 from mulle.splits.lock import read_lock
 
 if TYPE_CHECKING:
@@ -62,14 +63,28 @@ def status(folder: Path) -> dict[str, Any]:
         held = _read(last_run(folder) / "run.json")
     except StoreError:
         return {"run": "none yet", "next": "mulle run"}
-    lock = read_lock(folder)
-    seal = f"{lock.seal.by}, {len(lock.opened())} opening(s)" if lock else "none"
+    if _page_changed(folder, held):
+        return _line(held) | {
+            "seal": _seal_words(folder),
+            "open": "the page has changed since this run",
+            "next": "mulle run",
+        }
     standing = [c["name"] for o in held["outcomes"] for c in o["checks"] if _stands(c)]
     return _line(held) | {
-        "seal": seal,
+        "seal": _seal_words(folder),
         "open": ", ".join(standing) or "nothing",
         "next": held["decision"]["next"],
     }
+
+
+def _seal_words(folder: Path) -> str:
+    lock = read_lock(folder)
+    return f"{lock.seal.by}, {len(lock.opened())} opening(s)" if lock else "none"
+
+
+def _page_changed(folder: Path, held: Mapping[str, Any]) -> bool:
+    path = folder / "mulle.toml"
+    return path.exists() and render(load_page(path)) != held["page"]
 
 
 def _stands(check: Mapping[str, Any]) -> bool:

@@ -21,12 +21,16 @@ from mulle.store.source import read_source
 from mulle.tasks import tasks
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Opened:
     """A page and its folder, whichever way they came."""
 
     page: Page
     folder: Path
+
+    def __repr__(self) -> str:
+        """Name the project, its target and its folder in one line."""
+        return f"<Project {self.page.project.name!r}: {self.page.data.target!r} of {self.page.data.source}, in {self.folder}>"
 
 
 class Project(Opened):

@@ -34,10 +34,11 @@ def _how_good(facts: Mapping[str, Mapping[str, Any]]) -> list[Line]:
     around = f"{held['low']:.4f} to {held['high']:.4f} in 95 of 100 cases, the choice among many counted in; "
     around += f"constant {facts['baseline']['constant']:.4f}, {held['baseline']} {held['baseline_value']:.4f}"
     gain = f"{held['gain_low']:+.4f} to {held['gain_high']:+.4f} over {held['baseline']}"
-    return [
-        (str(held["metric_title"]), f"{held['estimate']:.4f}", around),
-        ("gain", f"{held['gain']:+.4f}", gain),
-    ]
+    first = (str(held["metric_title"]), f"{held['estimate']:.4f}", around)
+    if held.get("is_baseline"):
+        return [first, ("gain", "none", f"what would ship is the baseline itself, {held['baseline']}")]
+    gain += ", paired on the same rows, the luck of the choice taken out"
+    return [first, ("gain", f"{held['gain']:+.4f}", gain)]
 
 
 def _worth(facts: Mapping[str, Mapping[str, Any]]) -> list[Line]:
@@ -64,7 +65,7 @@ def decision(outcomes: Sequence[Outcome], page: Page, *, stamp: str, interrupted
     ship = stamp == "ready" and verdict(checks) is Verdict.OPEN and assessed
     because = [c.says for c in (*failed, *open_)]
     if not because:
-        because = ["every gate is open"] if ship else ["the sealed test has not been opened yet"]
+        because = ["every gate is open"] if ship else ["the sealed test has not been opened for this bundle yet"]
     if interrupted:
         because.insert(0, "the run was stopped before its end; the same command goes on from there")
     facts: dict[str, Any] = {}
@@ -82,8 +83,8 @@ def decision(outcomes: Sequence[Outcome], page: Page, *, stamp: str, interrupted
 def _next(failed: Sequence[Check], open_: Sequence[Check], outcomes: Sequence[Outcome], page: Page) -> str:
     stages = {outcome.stage for outcome in outcomes}
     typed = [c.fix for c in (*failed, *open_) if c.fix.startswith("mulle ")]
-    if "assess" in stages:
-        return typed[0] if typed else f"mulle predict {page.project.name}.zip NEW_ROWS.csv OUT.csv"
+    if "assess" in stages and not failed and not open_:
+        return f"mulle predict {page.project.name}.zip NEW_ROWS.csv OUT.csv"
     if "package" not in stages:
         return "mulle run"
     return "mulle assess" if not failed and not open_ else (typed[0] if typed else "mulle report")

@@ -72,7 +72,7 @@ class Checks(Sequence[Check]):
         return checks_html(self._checks)
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, repr=False)
 class Run:
     """One turn of the loop: what each stage found, the bundle, and where the report is.
 
@@ -152,6 +152,11 @@ class Run:
         """Return all of it as plain JSON."""
         return dict(self.record)
 
+    def __repr__(self) -> str:
+        """Say which run it is, and how it ended, in one line."""
+        failed, unanswered = len(self.checks.failed), len(self.checks.unanswered)
+        return f"<Run {self.id} of {self.project!r}: {self.stamp}, {failed} FAIL, {unanswered} UNANSWERED>"
+
     def _repr_html_(self) -> str:
         from mulle.report.fragment import run_html  # noqa: PLC0415
 
@@ -163,7 +168,7 @@ def run(
     *,
     watch: Watch | None = None,
     until: str | None = None,
-    budget: str | None = None,
+    budget: str | Mapping[str, int] | None = None,
     strict: bool = False,  # noqa: ARG001  # the door's business: it only changes the exit code
     workers: int | None = None,
 ) -> Run:
@@ -219,15 +224,20 @@ def run(
                 home.rmdir()  # only of a run that left nothing in it
 
 
+def _budget(asked: str | Mapping[str, int] | None) -> str | TrialsBudget | None:
+    """Read a budget given in Python as the page would: ``"60s"``, or ``{"trials": 40}``."""
+    return TrialsBudget(**asked) if isinstance(asked, Mapping) else asked
+
+
 def _turn(
     project: Opened,
     run_id: str,
     workshop: LocalWorkshop,
     watch: Watch,
-    when: tuple[float, str | None, datetime],
+    when: tuple[float, str | Mapping[str, int] | None, datetime],
 ) -> Turn:
     began, budget, started = when
-    asked = budget or project.page.objective.budget
+    asked = _budget(budget) or project.page.objective.budget
     deadline = None if isinstance(asked, TrialsBudget) else began + seconds(asked)
     return Turn(
         page=project.page,

@@ -173,7 +173,7 @@ def ship(run: Ended) -> str:
         return click.style(f"no: {_counted(standing)}", fg=colour, bold=True)
     if run.verdict is Verdict.OPEN and run.stamp == "ready":
         return click.style("yes", fg="green", bold=True)
-    return click.style("not yet: the sealed test has not been opened", fg="yellow", bold=True)
+    return click.style("not yet: the sealed test has not been opened for this bundle", fg="yellow", bold=True)
 
 
 def _ways(run: Ended) -> Iterator[str]:

@@ -100,7 +100,8 @@ class Lines:
     def check(self, check: Check) -> None:
         """Count a check; show it unless it passed."""
         self.counts[check.status] += 1
-        if check.status in {Status.FAIL, Status.UNANSWERED}:
+        noted = check.status is Status.NOTE and self.name == "data"
+        if noted or check.status in {Status.FAIL, Status.UNANSWERED}:
             says = shortened(check.says, self.room - len(check.name) - 4)
             note = click.style("  (overridden)", dim=True) if check.override else ""
             self.inner(f"{mark(check.status)} {click.style(check.name, bold=True)}  {says}{note}")

@@ -101,7 +101,7 @@ def run(
 @click.option("--again", metavar="REASON", help="Open the sealed test beyond the third time; the reason is kept.")
 @option.each(option.project, option.overrides, option.json)
 def assess(*, page: Path, overrides: Sequence[str], again: str | None, json_: bool) -> int:
-    """Open the sealed test for the very bundle that would ship. Leaves with 1 when a gate is shut.
+    """Open the sealed test for the very bundle that would ship. Leaves with 1 unless every gate is open.
 
     The opening is recorded before a row is read. The same bundle gives the stored answer and is not
     counted again.
@@ -111,7 +111,8 @@ def assess(*, page: Path, overrides: Sequence[str], again: str | None, json_: bo
     project = api.open_project(page, overrides)
     with watching() as watch:
         assessed = api.assess(project, watch=watch, again=again)
-    return _end(assessed, json_=json_, strict=True)
+    code = _end(assessed, json_=json_, strict=True)
+    return code or int(assessed.stamp != "ready")
 
 
 def _turn(

@@ -29,7 +29,7 @@ from mulle.policies.money import money, worth
 from mulle.runtime.bundle import Bundle
 from mulle.splits.opening import Permit, open_seal
 from mulle.stages.base import Baselines, Evaluated, Framed, Packaged, Prepared, settle
-from mulle.stages.fairness import fairness_checks, judge_fairness
+from mulle.stages.fairness import fairness_checks, judge_fairness, unmeasured
 from mulle.stages.slices import Judged, judge_slices, slice_checks, slices_figure
 from mulle.tasks import tasks
 from mulle.training.assembly import Member, answer
@@ -184,7 +184,7 @@ def _held(turn: Turn, framed: Framed, evaluated: Evaluated, permit: Permit, scor
 
 def _checks(turn: Turn, framed: Framed, evaluated: Evaluated, held: Held) -> Iterator[Check]:
     yield _promise_check(framed, evaluated, held)
-    yield _gain_check(turn, framed, held)
+    yield _itself() if evaluated.facts.get("is_baseline") else _gain_check(turn, framed, held)
     if held.n_rejected:
         yield Check(
             name="assess.rejected",
@@ -201,7 +201,9 @@ def _checks(turn: Turn, framed: Framed, evaluated: Evaluated, held: Held) -> Ite
     )
     results = judge_slices(turn.page.slices, held.table, judged, rng=turn.rng("sealed slices"))
     yield from slice_checks(results, framed.metric, stage="assess")
-    if turn.page.fairness.columns and framed.policy.decides == "class" and held.target.ndim == 1:
+    measured = framed.policy.decides == "class" and held.target.ndim == 1
+    yield from unmeasured(turn.page.fairness, measured=measured, stage="assess")
+    if turn.page.fairness.columns and measured:
         decision = _decision(framed, evaluated, held)
         found = judge_fairness(
             turn.page.fairness, held.table, held.target, decision, held.units, rng=turn.rng("sealed fairness")
@@ -227,6 +229,14 @@ def _promise_check(framed: Framed, evaluated: Evaluated, held: Held) -> Check:
         bar="not clearly worse than promised (the interval of the difference)",
         interval=found.interval,
         n_rows=len(held.target),
+    )
+
+
+def _itself() -> Check:
+    return Check(
+        name="assess.gain",
+        status=Status.NOTE,
+        says="What would ship is the best baseline itself: there is no gain over it to judge.",
     )
 
 

@@ -19,9 +19,10 @@ from mulle.checks.base import keep_command
 from mulle.compute.turn import Turn
 from mulle.core.check import Check, Outcome, Status
 from mulle.core.duration import seconds
-from mulle.core.errors import DataError
+from mulle.core.errors import DataError, MulleError, ProjectError
 from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.jsonable import from_json, to_json
+from mulle.core.project import Page
 from mulle.core.schema import Feature, LeftOut, Schema
 from mulle.core.work import Job, Order, Ref, unit
 from mulle.kinds import kinds
@@ -30,6 +31,7 @@ from mulle.splits.folds import make_folds
 from mulle.splits.moments import moments
 from mulle.stages.base import Framed, Prepared, settle
 from mulle.stages.sealing import Sealed
+from mulle.stages.slices import evaluate_sql
 from mulle.tasks import tasks
 
 QUESTION = "Can the rows be trusted to teach it, and which are sealed away?"
@@ -44,6 +46,7 @@ def run(turn: Turn, framed: Framed) -> tuple[Outcome, Prepared]:
     """Read, check and fold the rows."""
     asked = {"weight": turn.page.data.weight}
     rows = turn.work("data.rows", asked, side=framed.sides.development, schema=framed.guessed)
+    _expressions_hold(turn.page, rows)
     sealed = _sealed_inputs(turn, framed)
     found, left_out = leave_out(_look(turn, framed, rows, sealed), turn.page.data.keep)
     left_out += _told_by(framed.schema.features, found, turn.page.data.keep)
@@ -65,6 +68,22 @@ def run(turn: Turn, framed: Framed) -> tuple[Outcome, Prepared]:
     )
     answered = settle(turn, [_seal_check(framed), *found])
     return _outcome(turn, framed, prepared, answered, left_out), prepared
+
+
+def _expressions_hold(page: Page, rows: Ref) -> None:
+    """Hold every SQL expression of the page against the columns, now and not after the search; all faults at once."""
+    empty = pl.DataFrame(schema=pl.read_parquet_schema(rows.path / "rows.parquet"))
+    asked = [(f"mulle.toml, [[slices]] {part.name}", part.where) for part in page.slices]
+    if page.baseline.rule:
+        asked.append(("mulle.toml, [baseline] rule", page.baseline.rule))
+    faults: list[MulleError] = []
+    for where, expression in asked:
+        try:
+            evaluate_sql(empty, expression, where=where)
+        except DataError as fault:
+            faults.append(fault)
+    if faults:
+        raise ProjectError.together(faults)
 
 
 def _used(features: Sequence[Feature], left_out: Sequence[LeftOut]) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ from mulle.policies import Chosen
 from mulle.policies.graph import decide, policy_graph
 from mulle.policies.money import Worth, money, money_figure, worth
 from mulle.stages.base import Baselines, Evaluated, Framed, Prepared, Scored, Searched, settle
-from mulle.stages.fairness import Fairness, fairness_checks, fairness_figure, judge_fairness
+from mulle.stages.fairness import Fairness, fairness_checks, fairness_figure, judge_fairness, unmeasured
 from mulle.stages.slices import Judged, SliceResult, judge_slices, slice_checks, slices_figure
 from mulle.trials.bbc import honest
 from mulle.trials.calibration import calibrate
@@ -76,7 +76,7 @@ def run(
     chosen = framed.policy.choose(prepared.target[rows], calibration.prediction, framed.costs)
     numbers = _numbers(turn, framed, prepared, baselines, searched, (rows, calibration.prediction, chosen))
     checks = settle(turn, list(_checks(turn, framed, searched, numbers)))
-    facts = _facts(framed, numbers)
+    facts = _facts(framed, numbers) | {"is_baseline": _is_baseline(searched, numbers)}
     evaluated = Evaluated(
         calibration=to_json(calibration.steps),
         parameters=chosen.parameters,
@@ -195,22 +195,32 @@ def _checks(turn: Turn, framed: Framed, searched: Searched, numbers: Numbers) ->
         )
     yield from slice_checks(numbers.slices, framed.metric, stage="evaluate")
     yield from fairness_checks(numbers.fairness, turn.page.fairness, stage="evaluate")
+    yield from unmeasured(turn.page.fairness, measured=bool(numbers.fairness), stage="evaluate")
+
+
+def _is_baseline(searched: Searched, numbers: Numbers) -> bool:
+    return [searched.scored[i] for i, _ in searched.members] == [numbers.baseline]
 
 
 def _gain_check(turn: Turn, framed: Framed, searched: Searched, numbers: Numbers) -> Check:
     gain, bar = numbers.gain, turn.page.objective.min_gain
     needed = bar or 0.0
-    itself = [searched.scored[i] for i, _ in searched.members] == [numbers.baseline]
+    itself = _is_baseline(searched, numbers)
     ok = gain.bound >= needed and gain.bound > 0 and not itself
     bad = gain.interval.high < needed or itself
+    fix = "more rows, better inputs, or a longer search: mulle set objective.budget=10m"
     says = (
         f"Over the best baseline ({numbers.baseline.title}) the gain in {framed.metric.title} is {gain.value:+.4f} "
         f"({gain.interval.low:+.4f} to {gain.interval.high:+.4f}); it is at least {gain.bound:+.4f} in 95 of 100 cases."
     )
-    if itself:
+    if itself and all(scored.baseline for scored in searched.scored):
+        says = f"No time was left to search, so what would ship is the best baseline itself ({numbers.baseline.title})."
+        fix, bad = "give more time: mulle set objective.budget=5m", False
+    elif itself:
         says = (
-            f"What would ship is the best baseline itself ({numbers.baseline.title}): the search found nothing better."
+            f"What would ship is the best baseline itself ({numbers.baseline.title}): nothing clearly better was found."
         )
+        fix = "to ship the simple model all the same, pass evaluate.gain by name: [[overrides]] check, reason"
     source = "([objective] min_gain)" if bar is not None else "(mulle default: any clear gain)"
     status = Status.PASS if ok else Status.FAIL if bad else Status.UNANSWERED
     n = len(numbers.rows)
@@ -218,7 +228,7 @@ def _gain_check(turn: Turn, framed: Framed, searched: Searched, numbers: Numbers
         name="evaluate.gain",
         status=status,
         says=says,
-        fix="" if ok else "more rows, better inputs, or a longer search: mulle set objective.budget=10m",
+        fix="" if ok else fix,
         value=gain.value,
         bar=f"≥ {needed:g} {source}, by the one-sided 95 % bound",
         interval=gain.interval,
@@ -336,8 +346,8 @@ def _importance_figure(framed: Framed, importance: Mapping[str, float]) -> Figur
     return Figure(
         name="importance",
         title="What the model looks at",
-        says=f"When the values of one column are shuffled among the rows, {framed.metric.title} falls by this much; most for "
-        f"'{first}' ({shown[0][1]:.4f}). Columns that say the same share their importance.",
+        says=f"When the values of one column are shuffled among the rows, {framed.metric.title} gets worse by this much; "
+        f"most for '{first}' ({shown[0][1]:.4f}). Columns that say the same share their importance.",
         x=Axis(label=f"{framed.metric.title} lost"),
         y=Axis(label="", scale="category"),
         marks=[Mark(kind="bars", x=[lost for _, lost in reversed(shown)], y=[name for name, _ in reversed(shown)])],

@@ -191,7 +191,7 @@ def _after(searched: Searched, search: Search) -> Iterator[Check]:
     yield Check(
         name="model.searched",
         status=Status.PASS if n > 1 else Status.NOTE,
-        says=f"{n} configurations were scored on the same folds; {len(search.dropped)} were dropped early or for time.",
+        says=f"{_counted(n)} scored on the same folds; {len(search.dropped)} were dropped early or for time.",
         value=float(n),
         fix="" if n > 1 else "give more time: mulle set objective.budget=5m",
     )
@@ -208,7 +208,7 @@ def _outcome(framed: Framed, searched: Searched, search: Search, checks: Sequenc
         "configurations": len(search.results),
         "dropped": len(search.dropped),
     }
-    answer = f"{searched.names}, chosen from {len(search.results)} configurations (selection score {value:.4f})."
+    answer = f"{searched.names}, chosen from {_counted(len(search.results))} (selection score {value:.4f})."
     return Outcome(
         stage="model",
         question=QUESTION,
@@ -227,6 +227,10 @@ def _outcome(framed: Framed, searched: Searched, search: Search, checks: Sequenc
 def _pair(searched: Searched, target: Floats) -> tuple[Floats, Floats]:
     rows = np.isfinite(searched.prediction).all(axis=1)
     return target[rows], searched.prediction[rows]
+
+
+def _counted(n: int) -> str:
+    return "1 configuration" if n == 1 else f"{n} configurations"
 
 
 def _board(framed: Framed, searched: Searched) -> Table:

@@ -189,7 +189,7 @@ def _framed(page: Page, sides: tuple[Ref, Sealed], guessed: Ref, task: Task, tar
     known = task.default_metric(target)
     name, why = known.name, known.why
     if page.objective.metric:
-        name, why = page.objective.metric, "the page says so"
+        name, why = page.objective.metric, "as the page asks"
         _suits(name, task)
     policy = page.objective.policy or task.policy
     policies.get(policy, where="mulle.toml, [objective] policy")
@@ -215,7 +215,7 @@ def _suits(name: str, task: Task) -> None:
 def _page_checks(page: Page, framed: Framed) -> Iterator[Check]:
     yield _open_question(
         "problem.goal",
-        bool(page.project.goal),
+        bool(page.project.goal.strip(" .…")),
         "The goal is written down.",
         "The page does not say what it is for.",
         'mulle set project.goal="…"',
@@ -242,7 +242,8 @@ def _page_checks(page: Page, framed: Framed) -> Iterator[Check]:
         stated,
         "Which groups to protect has been answered.",
         "Nobody has said which groups must be treated alike.",
-        "mulle set fairness.columns='[\"sex\"]', or '[]' when there are none",
+        "mulle set fairness.columns='[\"sex\"]' fairness.measure=equal_opportunity fairness.max_gap=0.1 "
+        "(or fairness.columns='[]' when there are none)",
     )
 
 

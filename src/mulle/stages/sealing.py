@@ -20,6 +20,8 @@ from mulle.core.errors import DataError
 from mulle.core.jsonable import from_json, to_json
 from mulle.core.project import Page
 from mulle.core.work import Job, Ref, unit
+from mulle.kinds.preparation import canonical
+from mulle.kinds.recognise import guess
 from mulle.splits.content import content
 from mulle.splits.lock import Lock, read_lock, write_lock
 from mulle.splits.seal import Seal, make_seal
@@ -160,6 +162,14 @@ def _no_rows(name: str, counts: Mapping[str, int]) -> DataError:
         where="mulle.lock",
         fix="check [data] test_from and test_fraction; or delete mulle.lock to seal anew",
     )
+
+
+def _with_moments(raw: pl.DataFrame, time: str) -> pl.DataFrame:
+    """Read a time column that is text as the kind of moments reads it, in whatever formats it has."""
+    if not time or time not in raw.columns or raw[time].dtype != pl.String:
+        return raw
+    column = guess(raw.select(time), ignore=(), overrides={time: "datetime"}, places=())
+    return raw.with_columns(canonical(column, raw.select(time))[0][time])
 
 
 def _raw(job: Job) -> tuple[pl.DataFrame, NDArray[np.bool_] | None]:
