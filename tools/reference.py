@@ -121,7 +121,7 @@ def command_line() -> str:
         "| exit code | meaning |",
         "|---|---|",
         "| 0 | the command completed; a shut gate stops shipping, not looking |",
-        "| 1 | a gate is shut: always for `assess`, elsewhere only with `--strict` |",
+        "| 1 | a gate is shut (with `--strict`); for `assess`: not every gate is open |",
         "| 2 | something you can mend; the message says what, where, and what to type |",
         "| 3 | a fault of Mulle; the trace stands in a file under `.mulle/faults/` |",
         "| 130 | interrupted; what was finished is kept, the same command goes on from there |",
