@@ -25,7 +25,7 @@ from typing import Any
 
 from mulle.compute.turn import Turn
 from mulle.core.check import Outcome
-from mulle.core.errors import MulleError
+from mulle.core.errors import UnknownName
 from mulle.stages import assess, baseline, data, evaluate, model, package, problem
 
 Stage = Callable[..., tuple[Outcome, Any]]
@@ -58,7 +58,7 @@ class Turned:
 
     outcomes: list[Outcome] = field(default_factory=list)
     left: dict[str, Any] = field(default_factory=dict)
-    ended: MulleError | KeyboardInterrupt | None = None
+    ended: KeyboardInterrupt | None = None
 
 
 def turn_once(turn: Turn, *, until: str | None = None) -> Turned:
@@ -81,6 +81,9 @@ def turn_once(turn: Turn, *, until: str | None = None) -> Turned:
     MulleError
         Only where no answer exists: no rows, one class, a target that isn't there.
     """
+    names = [step.name for step in STAGES]
+    if until is not None and until not in names:
+        raise UnknownName.among(until, names, noun="stage", where="--until")
     turned = Turned()
     for step in STAGES:
         try:

@@ -48,16 +48,21 @@ QUICK: dict[str, Any] = {"budget": {"trials": 2}, "families": ["linear", "extra_
 
 
 @pytest.fixture
-def turn(tmp_path: Path) -> Callable[..., mulle.Run]:
-    """Run one quick turn in a folder of the test's own."""
+def made(tmp_path: Path) -> Callable[..., mulle.Project]:
+    """Make a project with a quick search, in a folder of the test's own."""
 
-    def run(frame: Any, *, folder: Path | None = None, objective: dict[str, Any] | None = None, **options: Any) -> Any:
+    def make(frame: Any, *, folder: Path | None = None, objective: dict[str, Any] | None = None, **options: Any) -> Any:
         options.setdefault("target", "target")
         options["objective"] = {**QUICK, **(objective or {})}
-        project = mulle.Project(frame, folder=folder or tmp_path, **options)
-        return mulle.run(project, workers=2)
+        return mulle.Project(frame, folder=folder or tmp_path, **options)
 
-    return run
+    return make
+
+
+@pytest.fixture
+def turn(made: Callable[..., mulle.Project]) -> Callable[..., mulle.Run]:
+    """Run one quick turn of such a project."""
+    return lambda frame, **options: mulle.run(made(frame, **options), workers=2)
 
 
 class OneProcess(SerialWorkshop):

@@ -46,42 +46,65 @@ def test_the_second_run_finds_all_finished_units_again(
     before = {p.name for p in (tmp_path / ".mulle" / "artifacts").iterdir()}
     second = turn(cancer)
     after = {p.name for p in (tmp_path / ".mulle" / "artifacts").iterdir()}
-    assert after == before
+    assert before <= after
+    assert len(after - before) <= 2  # the bundle is measured anew, as a machine's load changes
     assert second.headline == first.headline
 
 
 def test_assess_opens_the_seal_once_for_a_bundle_and_counts_the_next(
-    turn: Callable[..., mulle.Run], cancer: pl.DataFrame, tmp_path: Path
+    made: Callable[..., mulle.Project], cancer: pl.DataFrame
 ) -> None:
-    turn(cancer)
-    project = mulle.Project(cancer, target="target", folder=tmp_path)
+    project = made(cancer)
+    mulle.run(project)
     first = mulle.assess(project).outcomes[-1]
     again = mulle.assess(project).outcomes[-1]
     assert first.facts["opening"] == again.facts["opening"] == 1
     assert first.facts["value"] == again.facts["value"]
-    turn(cancer, objective={"families": ["linear"], "budget": {"trials": 1}})
-    second = mulle.assess(project).outcomes[-1]
+    other = made(cancer, objective={"families": ["extra_trees"], "budget": {"trials": 1}, "min_gain": 0.001})
+    mulle.run(other)
+    second = mulle.assess(other).outcomes[-1]
     assert second.facts["opening"] == 2
     assert second.facts["confidence"] == 0.975
 
 
-def test_a_fourth_bundle_needs_a_reason(turn: Callable[..., mulle.Run], cancer: pl.DataFrame, tmp_path: Path) -> None:
-    project = mulle.Project(cancer, target="target", folder=tmp_path)
-    for seed in range(3):
-        turn(cancer, project={"seed": seed}, objective={"families": ["extra_trees"], "budget": {"trials": 1}})
+def test_a_bundle_is_judged_by_the_page_it_was_made_with(
+    made: Callable[..., mulle.Project], cancer: pl.DataFrame
+) -> None:
+    mulle.run(made(cancer))
+    changed = made(cancer, slices=[{"name": "large", "where": "mean_radius > 15"}])
+    with pytest.raises(ProjectError, match="mulle run, then mulle assess"):
+        mulle.assess(changed)
+
+
+def test_what_failed_before_assess_still_stands_after_it(
+    made: Callable[..., mulle.Project], cancer: pl.DataFrame
+) -> None:
+    project = made(cancer)
+    before = mulle.run(project)
+    after = mulle.assess(project)
+    assert {c.name for c in before.checks.unanswered} <= {c.name for c in after.checks.unanswered}
+    assert not after.record["decision"]["ship"]
+    assert after.record["decision"]["because"][0] in {c.says for c in (*after.checks.failed, *after.checks.unanswered)}
+
+
+def test_a_fourth_bundle_needs_a_reason(made: Callable[..., mulle.Project], cancer: pl.DataFrame) -> None:
+    for gain in (0.001, 0.002, 0.003):
+        project = made(cancer, objective={"min_gain": gain, "families": ["linear"], "budget": {"trials": 1}})
+        mulle.run(project)
         mulle.assess(project)
-    turn(cancer, objective={"families": ["linear"], "budget": {"trials": 1}})
+    last = made(cancer, objective={"min_gain": 0.004, "families": ["linear"], "budget": {"trials": 1}})
+    mulle.run(last)
     with pytest.raises(ProjectError, match="--again"):
-        mulle.assess(project)
-    assert mulle.assess(project, again="the first three had a bug").outcomes[-1].facts["opening"] == 4
+        mulle.assess(last)
+    assert mulle.assess(last, again="the first three had a bug").outcomes[-1].facts["opening"] == 4
 
 
 def test_sealed_rows_are_in_no_artifact_that_training_reads(
-    turn: Callable[..., mulle.Run], cancer: pl.DataFrame, tmp_path: Path
+    turn: Callable[..., mulle.Run], made: Callable[..., mulle.Project], cancer: pl.DataFrame, tmp_path: Path
 ) -> None:
     frame = cancer.with_columns(mark=pl.Series(np.arange(len(cancer), dtype=float)))
     run = turn(frame)
-    project = mulle.Project(frame, target="target", folder=tmp_path)
+    project = made(frame)
     n = mulle.api.rows(project, tmp_path / "rows.parquet")  # type: ignore[attr-defined]
     facts = run.outcomes[1].facts
     assert n == facts["development_rows"]
@@ -130,13 +153,12 @@ def test_with_time_the_newest_rows_are_sealed(turn: Callable[..., mulle.Run], ca
     assert run.outcomes[1].facts["protocol"].startswith("forward")
 
 
-def test_without_a_sealed_test_nothing_is_promised(
-    turn: Callable[..., mulle.Run], cancer: pl.DataFrame, tmp_path: Path
-) -> None:
-    run = turn(cancer, test="none")
+def test_without_a_sealed_test_nothing_is_promised(made: Callable[..., mulle.Project], cancer: pl.DataFrame) -> None:
+    project = made(cancer, test="none")
+    run = mulle.run(project)
     assert "data.seal" in {check.name for check in run.checks.unanswered}
     with pytest.raises(ProjectError, match="remove the key"):
-        mulle.assess(mulle.Project(cancer, target="target", folder=tmp_path, test="none"))
+        mulle.assess(project)
 
 
 def test_the_users_rule_and_the_old_system_are_baselines(turn: Callable[..., mulle.Run], cancer: pl.DataFrame) -> None:
@@ -241,3 +263,12 @@ def test_weights_count_in_fitting(turn: Callable[..., mulle.Run], cancer: pl.Dat
     assert "w" not in run.bundle.columns
     row = cancer.drop("target").head(50)
     assert not np.allclose(run.bundle.predict(row).prediction, plain.bundle.predict(row).prediction)
+
+
+def test_a_group_stays_whole_in_the_folds_whatever_seals_the_test(
+    made: Callable[..., mulle.Project], cancer: pl.DataFrame
+) -> None:
+    frame = cancer.with_columns(clinic=pl.Series([f"clinic {i % 40}" for i in range(len(cancer))]))
+    run = mulle.run(made(frame, group="clinic", test="none"))
+    units = {np.load(p).size: np.unique(np.load(p)).size for p in run.folder.glob(".mulle/artifacts/*/unit.npy")}
+    assert set(units.values()) == {40}

@@ -20,7 +20,7 @@ from mulle.compute.local import LocalWorkshop
 from mulle.compute.turn import Nobody, Turn, Watch
 from mulle.core.check import Check, Outcome, Status, Verdict, verdict
 from mulle.core.duration import seconds
-from mulle.core.errors import StoreError
+from mulle.core.errors import ProjectError, StoreError
 from mulle.core.jsonable import to_json
 from mulle.core.page_file import render, replace_text
 from mulle.core.project import TrialsBudget
@@ -358,6 +358,7 @@ def assess(project: Opened, *, watch: Watch | None = None, again: str | None = N
         home = last_run(project.folder, with_bundle=True)
         space.run_id = home.name
         held = json.loads((home / "run.json").read_text("utf-8"))
+        _same_page(project, space, home.name)
         left = read_handover(home / "handover.json", space.artifacts.find)
         with LocalWorkshop(space, project.page, home, seed=project.page.project.seed, files=files, watch=watch) as shop:
             turn = _turn(project, home.name, shop, watch, (perf_counter(), None, datetime.now(UTC)))
@@ -372,6 +373,18 @@ def assess(project: Opened, *, watch: Watch | None = None, again: str | None = N
         _write(made, project, datetime.fromisoformat(held["started"]))
         space.record("stamp", {"stamp": made.stamp, "verdict": str(made.verdict)})
         return made
+
+
+def _same_page(project: Opened, space: Workspace, run_id: str) -> None:
+    """Refuse to judge a bundle by another page than it was made with; only overrides may have been added since."""
+    then, now = dict(space.ledger.run(run_id).page), project.page.model_dump(mode="json")
+    changed = [table for table in now if table != "overrides" and then.get(table) != now[table]]
+    if changed:
+        raise ProjectError(
+            f"the page has changed since the last run: [{'], ['.join(changed)}]",
+            where="mulle.toml",
+            fix="mulle run, then mulle assess; or change the page back",
+        )
 
 
 def _outcomes(held: Mapping[str, Any]) -> list[Outcome]:

@@ -7,6 +7,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from enum import Enum
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -103,6 +104,8 @@ def _typed(hint: Any, value: Any) -> Any:
 
 
 def _within(hint: Any, value: Any) -> Any:
+    if isinstance(hint, type) and issubclass(hint, Enum):
+        return hint(value)
     if isinstance(value, list):
         inner = (typing.get_args(hint) or (Any,))[0]
         return tuple(_typed(inner, held) for held in value)

@@ -103,7 +103,7 @@ class _Part(BaseModel):
 class ProjectPart(_Part):
     """``[project]``: what it is for."""
 
-    name: Annotated[str, Field(examples=["churn"], min_length=1)] = "project"
+    name: Annotated[str, Field(examples=["churn"], min_length=1, pattern=r"^[^/\\.][^/\\]*$")] = "project"
     """What the project is called in reports, in the ledger and in the bundle."""
     goal: Annotated[str, Field(examples=["Call the customers we would lose"])] = ""
     """What somebody will do differently with the predictions, in one sentence."""
@@ -191,7 +191,7 @@ class ObjectivePart(_Part):
     """How long to search: a span such as ``"5m"``, or ``{ trials = 40 }``, which replays exactly."""
     search: Annotated[Literal["tpe", "random", "grid"], Field(examples=["tpe"])] = "tpe"
     """How configurations are proposed after the first portfolio."""
-    families: Annotated[list[str] | None, Field(examples=[["linear", "catboost"]])] = None
+    families: Annotated[list[str] | None, Field(examples=[["linear", "catboost"]], min_length=1)] = None
     """Model families that may be tried. All that suit the task when absent; ``mulle parts`` lists them."""
     protocol: Annotated[Literal["auto", "holdout", "kfold", "repeated"], Field(examples=["kfold"])] = "auto"
     """How validation is done: one hold-out, folds, or repeated folds. By the number of rows when auto."""

@@ -179,6 +179,9 @@ def _word(value: object) -> str:
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 
+MOST_PICTURE_BYTES = 64 * 1024**2
+
+
 def _with_pictures(bundle: Bundle, chunk: Chunk, source: Path) -> Chunk:
     """Read the pictures that a table names by path, beside the table; a bundle itself takes bytes only."""
     names = [entry["columns"][0] for entry in bundle.manifest.request if entry["wire"] == "bytes"]
@@ -193,7 +196,10 @@ def _with_pictures(bundle: Bundle, chunk: Chunk, source: Path) -> Chunk:
 def _picture(value: Any, folder: Path) -> Any:
     if not isinstance(value, str) or not value:
         return value
+    path = (folder / value).resolve()
     try:
-        return (folder / value).read_bytes()
+        if not path.is_relative_to(folder.resolve()) or path.stat().st_size > MOST_PICTURE_BYTES:
+            return value  # outside of the table's folder, or too large: rejected with its reason
+        return path.read_bytes()
     except (OSError, ValueError):
         return value  # stays a path, which is rejected with its reason

@@ -6,7 +6,7 @@ bundle on the same seal gives the same answer, uncounted; each further bundle wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mulle.compute.turn import Turn
 from mulle.core.check import Check, Interval, Outcome, Status
-from mulle.core.errors import ProjectError
+from mulle.core.errors import DataError, ProjectError
 from mulle.core.figure import Axis, Figure, Mark
 from mulle.core.jsonable import from_json, to_json
 from mulle.core.loss import Loss
@@ -30,8 +30,8 @@ from mulle.runtime.bundle import Bundle
 from mulle.splits.opening import Permit, open_seal
 from mulle.stages.base import Baselines, Evaluated, Framed, Packaged, Prepared, settle
 from mulle.stages.fairness import fairness_checks, judge_fairness, unmeasured
-from mulle.stages.slices import Judged, judge_slices, slice_checks, slices_figure
-from mulle.tasks import tasks
+from mulle.stages.slices import Judged, SliceResult, judge_slices, slice_checks, slices_figure
+from mulle.tasks import Target, tasks
 from mulle.training.assembly import Member, answer
 from mulle.training.fold import as_columns, features_of
 from mulle.trials.estimate import estimate
@@ -53,11 +53,12 @@ class Held:
     baseline: Floats
     units: NDArray[np.uint64]
     table: pl.DataFrame
-    n_rejected: int
+    counts: Mapping[str, int]
     value: float
     interval: Interval
     gain: Gain
     surprise: Difference
+    slices: Sequence[SliceResult]
 
 
 def run(
@@ -82,7 +83,7 @@ def run(
     scored = turn.work("assess.score", _params(framed, prepared), **_inputs(framed, baselines, packaged))
     held = _held(turn, framed, evaluated, permit, scored)
     checks = settle(turn, list(_checks(turn, framed, evaluated, held)))
-    return _outcome(turn, framed, evaluated, held, checks), held
+    return _outcome(framed, evaluated, held, checks), held
 
 
 # ------------------------------------------------------------------------------------------ scoring
@@ -108,6 +109,9 @@ def score(job: Job) -> None:
     """Score the sealed rows, as they came, by the bundle and by the baseline."""
     schema = from_json(Schema, job.inputs["schema"].json("schema.json"))
     raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet")
+    settled = _of_known_classes(raw[schema.target], schema)
+    units = np.asarray(job.inputs["side"].array("unit.npy"))[settled]
+    raw = raw.filter(pl.Series(settled))
     values = tasks.get(schema.task).read(raw[schema.target], classes=schema.classes).values
     known = np.isfinite(values) if values.ndim == 1 else np.isfinite(values).all(axis=1)
     raw, values = raw.filter(pl.Series(known)), values[known]
@@ -115,15 +119,35 @@ def score(job: Job) -> None:
     kept = ~found.rejected
     every, _ = canonical(_every(job), raw)
     every.filter(pl.Series(kept)).write_parquet(job.out / "rows.parquet")
-    np.save(job.out / "target.npy", values[kept], allow_pickle=False)
-    np.save(job.out / "prediction.npy", found.prediction[kept], allow_pickle=False)
-    np.save(job.out / "baseline.npy", _baseline(job, every, values)[kept], allow_pickle=False)
-    np.save(
-        job.out / "unit.npy",
-        np.asarray(job.inputs["side"].array("unit.npy"))[known][kept],
-        allow_pickle=False,
-    )
-    job.write("counts.json", {"n_rejected": int(found.n_rejected), "n_unknown": int((~known).sum())})
+    arrays = {
+        "target": values[kept],
+        "prediction": found.prediction[kept],
+        "baseline": _baseline(job, every, values)[kept],
+        "unit": units[known][kept],
+    }
+    for name, array in arrays.items():
+        np.save(job.out / f"{name}.npy", array, allow_pickle=False)
+    counts = {"rejected": int(found.n_rejected), "unknown": int((~known).sum()), "new_class": int((~settled).sum())}
+    job.write("counts.json", counts)
+
+
+def _of_known_classes(column: pl.Series, schema: Schema) -> NDArray[np.bool_]:
+    """Return which rows have a target that the task can read: a class that no development row had cannot be."""
+    read = tasks.get(schema.task).read
+    try:
+        read(column, classes=schema.classes)
+    except DataError:
+        readable = {value: _reads(read, value, column, schema) for value in column.unique().to_list()}
+        return np.array([readable[value] for value in column.to_list()], dtype=bool)
+    return np.ones(len(column), dtype=bool)
+
+
+def _reads(read: Callable[..., Target], value: object, column: pl.Series, schema: Schema) -> bool:
+    try:
+        read(pl.Series(column.name, [value], dtype=column.dtype), classes=schema.classes)
+    except DataError:
+        return False
+    return True
 
 
 def _every(job: Job) -> list[Feature]:
@@ -167,46 +191,48 @@ def _held(turn: Turn, framed: Framed, evaluated: Evaluated, permit: Permit, scor
         protocol="holdout",
         confidence=permit.confidence,
     )
+    table = pl.read_parquet(scored.path / "rows.parquet")
+    judged = Judged(
+        metric=framed.metric,
+        target=target,
+        ours=prediction,
+        baseline=baseline,
+        units=units,
+        confidence=permit.confidence,
+    )
     return Held(
         permit=permit,
         target=target,
         prediction=prediction,
         baseline=baseline,
         units=units,
-        table=pl.read_parquet(scored.path / "rows.parquet"),
-        n_rejected=scored.json("counts.json")["n_rejected"],
+        table=table,
+        counts=scored.json("counts.json"),
         value=found.value,
         interval=found.interval,
         gain=gain,
         surprise=difference(framed.metric, evaluated.estimate, found, confidence=permit.confidence),
+        slices=judge_slices(turn.page.slices, table, judged, rng=turn.rng("sealed slices")),
     )
 
 
 def _checks(turn: Turn, framed: Framed, evaluated: Evaluated, held: Held) -> Iterator[Check]:
     yield _promise_check(framed, evaluated, held)
-    yield _itself() if evaluated.facts.get("is_baseline") else _gain_check(turn, framed, held)
-    if held.n_rejected:
-        yield Check(
-            name="assess.rejected",
-            status=Status.NOTE,
-            says=f"{held.n_rejected} sealed rows could not be scored and are not in these numbers.",
-            value=float(held.n_rejected),
-        )
-    judged = Judged(
-        metric=framed.metric,
-        target=held.target,
-        ours=held.prediction,
-        baseline=held.baseline,
-        units=held.units,
-    )
-    results = judge_slices(turn.page.slices, held.table, judged, rng=turn.rng("sealed slices"))
-    yield from slice_checks(results, framed.metric, stage="assess")
+    yield _itself() if evaluated.facts.get("is_baseline") else _gain_check(turn, framed, evaluated, held)
+    yield from _not_judged(held.counts)
+    yield from slice_checks(held.slices, framed.metric, stage="assess")
     measured = framed.policy.decides == "class" and held.target.ndim == 1
     yield from unmeasured(turn.page.fairness, measured=measured, stage="assess")
     if turn.page.fairness.columns and measured:
         decision = _decision(framed, evaluated, held)
         found = judge_fairness(
-            turn.page.fairness, held.table, held.target, decision, held.units, rng=turn.rng("sealed fairness")
+            turn.page.fairness,
+            held.table,
+            held.target,
+            decision,
+            held.units,
+            rng=turn.rng("sealed fairness"),
+            confidence=held.permit.confidence,
         )
         yield from fairness_checks(found, turn.page.fairness, stage="assess")
 
@@ -232,6 +258,24 @@ def _promise_check(framed: Framed, evaluated: Evaluated, held: Held) -> Check:
     )
 
 
+def _not_judged(counts: Mapping[str, int]) -> Iterator[Check]:
+    """Say how many sealed rows are not in the numbers, and why."""
+    why = {
+        "rejected": (Status.NOTE, "could not be scored"),
+        "unknown": (Status.NOTE, "have a target that is not known yet"),
+        "new_class": (Status.FAIL, "are of a class that no development row has, so the model can't name it"),
+    }
+    for name, (status, words) in why.items():
+        if counts[name]:
+            yield Check(
+                name=f"assess.{name}",
+                status=status,
+                says=f"{counts[name]:,} sealed rows {words}; they are not in these numbers.",
+                fix="bring rows of every class, then mulle run" if status is Status.FAIL else "",
+                value=float(counts[name]),
+            )
+
+
 def _itself() -> Check:
     return Check(
         name="assess.gain",
@@ -240,15 +284,22 @@ def _itself() -> Check:
     )
 
 
-def _gain_check(turn: Turn, framed: Framed, held: Held) -> Check:
+def _gain_check(turn: Turn, framed: Framed, evaluated: Evaluated, held: Held) -> Check:
     gain, bar = held.gain, turn.page.objective.min_gain or 0.0
     ok, bad = gain.bound >= bar and gain.bound > 0, gain.interval.high < bar
+    best, over = str(evaluated.facts["baseline"]), str(evaluated.facts["compared"])
+    says = (
+        f"On the sealed rows the gain over {over} is {gain.value:+.4f} ({gain.interval.low:+.4f} to "
+        f"{gain.interval.high:+.4f}) in {framed.metric.title}."
+    )
+    if over != best:
+        says += f" The best baseline, {best}, is not scored on sealed rows, so this decides nothing."
+    status = Status.PASS if ok else Status.FAIL if bad else Status.UNANSWERED
     return Check(
         name="assess.gain",
-        status=Status.PASS if ok else Status.FAIL if bad else Status.UNANSWERED,
-        says=f"On the sealed rows the gain over the best baseline is {gain.value:+.4f} ({gain.interval.low:+.4f} to "
-        f"{gain.interval.high:+.4f}) in {framed.metric.title}.",
-        fix="" if ok else "more rows, better inputs, or a longer search",
+        status=status if over == best else Status.UNANSWERED,
+        says=says,
+        fix="" if ok and over == best else "more rows, better inputs, or a longer search",
         value=gain.value,
         bar=f"≥ {bar:g}, by the one-sided bound",
         interval=gain.interval,
@@ -259,7 +310,7 @@ def _gain_check(turn: Turn, framed: Framed, held: Held) -> Check:
 # ------------------------------------------------------------------------------------------ outcome
 
 
-def _outcome(turn: Turn, framed: Framed, evaluated: Evaluated, held: Held, checks: Sequence[Check]) -> Outcome:
+def _outcome(framed: Framed, evaluated: Evaluated, held: Held, checks: Sequence[Check]) -> Outcome:
     number = held.permit.opening.number
     words = f"{held.interval.low:.4f} to {held.interval.high:.4f} with {100 * held.interval.confidence:g} % confidence"
     again = " This bundle was opened before: the stored answer, not counted again." if held.permit.again else ""
@@ -286,16 +337,7 @@ def _outcome(turn: Turn, framed: Framed, evaluated: Evaluated, held: Held, check
     decision = _decision(framed, evaluated, held) if framed.policy.decides == "class" else None
     figures = [_promise_figure(framed, evaluated, held)]
     figures += list(framed.task.figures(held.target, held.prediction, classes, decision))
-    judged = Judged(
-        metric=framed.metric,
-        target=held.target,
-        ours=held.prediction,
-        baseline=held.baseline,
-        units=held.units,
-    )
-    drawn = slices_figure(
-        judge_slices(turn.page.slices, held.table, judged, rng=turn.rng("sealed slices")), framed.metric
-    )
+    drawn = slices_figure(held.slices, framed.metric)
     figures += [drawn] if drawn is not None else []
     answer_ = f"{framed.metric.title} {held.value:.4f} on {len(held.target):,} sealed rows ({words}); opening {number}."
     return Outcome(

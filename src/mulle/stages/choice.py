@@ -27,6 +27,8 @@ Floats = NDArray[np.float64]
 ENSEMBLE_ROWS = 20_000
 """Rows on which members are drawn, at most; the gain is judged on all of them."""
 ENSEMBLE_CANDIDATES = 10
+MOST_PARAMETERS = 400_000
+"""Stored numbers over all folds that a member of an ensemble may have."""
 
 
 def choose(turn: Turn, framed: Framed, prepared: Prepared, scored: Sequence[Scored]) -> tuple[Searched, str]:
@@ -116,8 +118,13 @@ def _with_ensemble(judge: _Judge, framed: Framed, scored: Sequence[Scored], best
 def _near(framed: Framed, scored: Sequence[Scored], best: int) -> list[int]:
     """Return the best configurations that predicted the same rows, best first."""
     n = scored[best].rows.sum()
-    able = [i for i, s in enumerate(scored) if s.folds and s.rows.sum() == n]
+    able = [i for i, s in enumerate(scored) if s.folds and s.rows.sum() == n and (i == best or _is_small(s))]
     return sorted(able, key=lambda i: framed.metric.error(scored[i].value))[:ENSEMBLE_CANDIDATES]
+
+
+def _is_small(one: Scored) -> bool:
+    """Return whether a configuration may join others: what ships must open and answer fast."""
+    return sum(int(ref.json("fold.json")["n_parameters"]) for ref in one.folds) <= MOST_PARAMETERS
 
 
 class _Judge:

@@ -19,7 +19,7 @@ from mulle.checks.base import keep_command
 from mulle.compute.turn import Turn
 from mulle.core.check import Check, Outcome, Status
 from mulle.core.duration import seconds
-from mulle.core.errors import DataError, MulleError, ProjectError
+from mulle.core.errors import DataError, MulleError, ProjectError, UnknownName
 from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.jsonable import from_json, to_json
 from mulle.core.project import Page
@@ -79,11 +79,22 @@ def _expressions_hold(page: Page, rows: Ref) -> None:
     faults: list[MulleError] = []
     for where, expression in asked:
         try:
-            evaluate_sql(empty, expression, where=where)
+            _yes_or_no(empty, expression, where)
         except DataError as fault:
             faults.append(fault)
+    for column in page.fairness.columns:
+        if column not in empty.columns:
+            where = "mulle.toml, [fairness] columns"
+            faults.append(UnknownName.among(column, empty.columns, noun="column", where=where))
     if faults:
         raise ProjectError.together(faults)
+
+
+def _yes_or_no(empty: pl.DataFrame, expression: str, where: str) -> None:
+    answer = evaluate_sql(empty, expression, where=where)
+    if len(answer) or not (answer.dtype == pl.Boolean or answer.dtype.is_numeric()):
+        fix = "compare with something, row by row: age < 30"
+        raise DataError(f"{expression!r} gives no answer of its own for each row", where=where, fix=fix)
 
 
 def _used(features: Sequence[Feature], left_out: Sequence[LeftOut]) -> tuple[str, ...]:

@@ -111,13 +111,20 @@ def _numbers(
     decision = decided(framed, policy.parameters, prediction)
     table = pl.read_parquet(prepared.rows.path / "rows.parquet")[rows]
     judged = Judged(
-        metric=framed.metric, target=target, ours=prediction, baseline=baseline.prediction[rows], units=units
+        metric=framed.metric,
+        target=target,
+        ours=prediction,
+        baseline=baseline.prediction[rows],
+        units=units,
+        protocol=prepared.protocol,
     )
+    ships = len(every) - 1 if len(searched.members) > 1 else able.index(searched.members[0][0])
+    every[ships] = prediction  # what ships is calibrated, each row by rows it was not fitted on
     how: dict[str, Any] = {
         "units": units,
         "protocol": prepared.protocol,
         "seconds": None if turn.deadline is None else MOST_SECONDS,
-        "ships": len(every) - 1 if len(searched.members) > 1 else able.index(searched.members[0][0]),
+        "ships": ships,
     }
     known = framed.costs.false_positive is not None and framed.costs.false_negative is not None
     return Numbers(

@@ -25,7 +25,7 @@ Find = Callable[[str], Ref | None]
 def write_handover(path: Path, left: Mapping[str, Any]) -> None:
     """Write what *assess* needs of what the stages left."""
     framed, prepared, evaluated = left["problem"], left["data"], left["evaluate"]
-    best = left["baseline"].best(framed.metric)
+    best = _comparable(framed, left["baseline"])
     held = {
         "framed": {
             "source": framed.source.hash,
@@ -54,7 +54,7 @@ def write_handover(path: Path, left: Mapping[str, Any]) -> None:
             "calibration": to_json(evaluated.calibration),
             "parameters": dict(evaluated.parameters),
             "policy_says": evaluated.policy_says,
-            "facts": to_json(evaluated.facts),
+            "facts": to_json(dict(evaluated.facts) | {"compared": best.title}),
             "estimate": to_json(evaluated.estimate),
         },
         "package": {"bundle": left["package"].bundle.hash, "measured": to_json(left["package"].measured)},
@@ -62,6 +62,12 @@ def write_handover(path: Path, left: Mapping[str, Any]) -> None:
     draft = path.with_suffix(".part")  # a killed run leaves none rather than a torn one
     draft.write_text(json.dumps(held, ensure_ascii=False, indent=1), "utf-8")
     draft.replace(path)
+
+
+def _comparable(framed: Framed, baselines: Baselines) -> Scored:
+    """Return the best baseline that can be scored on sealed rows: the constant, or one with fitted folds."""
+    able = [s for s in baselines.scored if s.folds or s.name == "constant"]
+    return Baselines(scored=able).best(framed.metric)
 
 
 def read_handover(path: Path, find: Find) -> dict[str, Any]:

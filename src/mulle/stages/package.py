@@ -57,7 +57,9 @@ def run(
         _params(turn, framed, prepared, searched, evaluated),
         **_inputs(framed, prepared, searched),
     )
-    measured = turn.work("package.measure", {"n_rows": N_PARITY}, built=built, side=framed.sides.development)
+    measured = turn.work(
+        "package.measure", {"n_rows": N_PARITY, "run": turn.run_id}, built=built, side=framed.sides.development
+    )
     found = measured.json("measured.json") | built.json("parity.json")
     checks = settle(turn, [_parity_check(found), *_limits(turn.page.limits, found)])
     packaged = Packaged(bundle=built, measured=found)

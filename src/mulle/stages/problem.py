@@ -192,7 +192,10 @@ def _framed(page: Page, sides: tuple[Ref, Sealed], guessed: Ref, task: Task, tar
         name, why = page.objective.metric, "as the page asks"
         _suits(name, task)
     policy = page.objective.policy or task.policy
-    policies.get(policy, where="mulle.toml, [objective] policy")
+    if task.name not in policies.get(policy, where="mulle.toml, [objective] policy").tasks:
+        suited = [p.name for p in policies if task.name in p.tasks]
+        where = "mulle.toml, [objective] policy"
+        raise UnknownName.among(policy, suited, noun=f"policy for a {task.name} task", where=where)
     return Framed(
         source=sides[0],
         sides=sides[1],

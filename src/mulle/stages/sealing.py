@@ -65,8 +65,9 @@ def seal(turn: Turn, source: Ref) -> Sealed:
         Both sides, and what the page asks for otherwise than the lock holds.
     """
     lock = read_lock(turn.folder)
+    in_force = None if lock is None else lock.seal
     # with a lock or without, the same is asked first: what the first run decided is found again by the next
-    decided = turn.work("problem.sides", {"want": _wanted(turn.page, source)}, **_sources(turn, source))
+    decided = turn.work("problem.sides", {"want": _wanted(turn.page, source)}, **_sources(turn, source, in_force))
     wanted = from_json(Seal, decided.json("rule.json"))
     if lock is None:
         now = (turn.now or datetime.now(UTC)).isoformat(timespec="seconds")
@@ -75,10 +76,10 @@ def seal(turn: Turn, source: Ref) -> Sealed:
         rule, new, changed = lock.seal, False, lock.seal.differs(wanted)
         if replace(rule, made="") != wanted:
             asked = {"rule": to_json(rule) | {"made": ""}}
-            decided = turn.work("problem.sides", asked, **_sources(turn, source))
+            decided = turn.work("problem.sides", asked, **_sources(turn, source, in_force))
 
     def side_of(name: Side) -> Ref:
-        return turn.work("problem.side", {"side": name}, decided=decided, **_sources(turn, source))
+        return turn.work("problem.side", {"side": name}, decided=decided, **_sources(turn, source, in_force))
 
     sealed = None if rule.by == "none" else side_of("sealed")
     return Sealed(seal=rule, development=side_of("development"), sealed=sealed, new=new, changed=changed)
@@ -90,9 +91,10 @@ def keep_seal(turn: Turn, sealed: Sealed) -> None:
         write_lock(turn.folder, Lock(seal=sealed.seal))
 
 
-def _sources(turn: Turn, source: Ref) -> dict[str, Ref]:
-    """Return the source, and the test's own source where the page names one."""
-    test = turn.page.data.test
+def _sources(turn: Turn, source: Ref, rule: Seal | None) -> dict[str, Ref]:
+    """Return the source, and the test's own: of the rule in force, or where there is none yet, of the page."""
+    asked = turn.page.data.test or ""
+    test = asked if rule is None else rule.source
     return {"source": source} | ({"test": snapshot(turn, test)} if test and test != "none" else {})
 
 
@@ -125,7 +127,7 @@ def decide(job: Job) -> None:
     twins = across(same, test)
     arrays = {
         "content": same,
-        "unit": rule.units(raw) if rule.by in {"group", "key"} else same,
+        "unit": rule.units(raw),
         "sealed": test,
         "development": ~test & ~twins,
     }

@@ -20,7 +20,6 @@ from mulle.trials.holm import holm_confidence
 from mulle.trials.paired import Gain, paired_gain
 
 Floats = NDArray[np.float64]
-ALPHA = 0.05
 LEAST_ROWS = 30
 
 
@@ -71,6 +70,10 @@ class Judged:
     ours: Floats
     baseline: Floats
     units: NDArray[np.uint64]
+    protocol: str = "holdout"
+    """Of the folds: where folds train on each other's rows, intervals are wider."""
+    confidence: float = 0.95
+    """That all slices together hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +90,7 @@ class SliceResult:
 def judge_slices(
     parts: Sequence[SlicePart], table: pl.DataFrame, judged: Judged, *, rng: np.random.Generator
 ) -> list[SliceResult]:
-    """Judge each declared slice; by Holm's method all intervals together hold with 95 %.
+    """Judge each declared slice; by Holm's method all intervals together hold with the judged confidence.
 
     Parameters
     ----------
@@ -106,7 +109,7 @@ def judge_slices(
         One a slice, in order.
     """
     found = [_one(part, table, judged, rng) for part in parts]
-    each = holm_confidence([_p_of_dropping(result) for result in found], 1 - ALPHA)
+    each = holm_confidence([_p_of_dropping(result) for result in found], judged.confidence)
     return [_at(result, confidence) for result, confidence in zip(found, each, strict=True)]
 
 
@@ -120,7 +123,9 @@ def _one(part: SlicePart, table: pl.DataFrame, judged: Judged, rng: np.random.Ge
     value, before = judged.metric(target, ours), judged.metric(target, theirs)
     gain = None
     if n >= LEAST_ROWS and np.isfinite(value):
-        gain = paired_gain(judged.metric, target, [ours], [theirs], rng=rng, units=judged.units[rows])
+        gain = paired_gain(
+            judged.metric, target, [ours], [theirs], rng=rng, units=judged.units[rows], protocol=judged.protocol
+        )
     return SliceResult(part=part, n_rows=n, ours=value, baseline=before, gain=gain)
 
 
