@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mulle.checks import checks
 from mulle.core.page_file import check_names, load_page, make_page
 from mulle.core.project import Page
 from mulle.core.registry import import_file
@@ -138,4 +139,6 @@ def import_code(project: Opened) -> list[Path]:
         "data.kinds": kinds.names(),
     }
     check_names(project.page, known)
+    for name in project.page.checks:
+        checks.get(name, where="mulle.toml, [checks]")
     return files

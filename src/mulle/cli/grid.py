@@ -14,7 +14,7 @@ NARROWEST = 8
 
 
 def grid(rows: Sequence[Mapping[str, Any]], *, width: int) -> str:
-    """Lay rows out in columns; where they do not fit, the widest is cut.
+    """Lay rows out in columns; where they do not fit, the widest but the first is cut.
 
     Parameters
     ----------
@@ -40,8 +40,9 @@ def grid(rows: Sequence[Mapping[str, Any]], *, width: int) -> str:
     names = list(rows[0])
     cells = [[_cell(row.get(name)) for name in names] for row in rows]
     spans = [max(len(name), *(len(row[i]) for row in cells)) for i, name in enumerate(names)]
-    while sum(spans) + 2 * (len(names) - 1) > width and max(spans) > NARROWEST:
-        spans[spans.index(max(spans))] -= 1
+    # the first column names the row, and is what a person types next: it is never cut
+    while len(spans) > 1 and sum(spans) + 2 * (len(names) - 1) > width and max(spans[1:]) > NARROWEST:
+        spans[1 + spans[1:].index(max(spans[1:]))] -= 1
     head = click.style(_joined(names, spans), dim=True)
     return "\n".join([head, *(_joined(row, spans) for row in cells)])
 

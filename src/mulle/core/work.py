@@ -54,8 +54,6 @@ class Job:
         For this unit alone: derived from the project's seed and the unit's key words.
     seconds
         Time that it may take, or None. A unit that stops early for it calls `cut_short`.
-    files
-        The user's own code files, imported before the unit runs.
     """
 
     params: Mapping[str, Any]
@@ -144,7 +142,7 @@ def unit(name: str, *, reads: Iterable[str] = ()) -> Callable[[Callable[[Job], N
 class Order:
     """A piece of work to do: a unit by name, its parameters and its inputs.
 
-    ``seconds`` limits it and is not part of its key; ``words`` keep two orders apart that differ in nothing else.
+    ``seconds`` limits it and is not part of its key.
     """
 
     unit: str

@@ -145,7 +145,6 @@ class Searched:
     """Positions in `scored` with their weights, which sum to 1."""
     prediction: Floats
     """Out-of-fold predictions of the choice, before calibration."""
-    kept_baseline: bool = False
 
     @property
     def names(self) -> str:

@@ -2,7 +2,7 @@
 
 The linear baseline stands until something beats it by more than one standard error of the paired gain, the luck of choosing
 among many taken out. A proposal of the search must gain over the portfolio's best in the same way. An ensemble replaces the
-best single configuration only where the interval of its gain excludes zero.
+best single configuration only where the page sets no limit on speed, and only where the interval of its gain excludes zero.
 
 Source of the rule of one standard error: L. Breiman, J. Friedman, R. Olshen, C. Stone, *Classification and
 Regression Trees*, 1984, section 3.4.3.
@@ -96,6 +96,9 @@ def _alone(scored: Sequence[Scored], i: int) -> Searched:
 
 def _with_ensemble(judge: _Judge, framed: Framed, scored: Sequence[Scored], best: int) -> tuple[Searched, str]:
     alone = _alone(scored, best)
+    limits = judge.turn.page.limits
+    if limits.latency_ms_p95 is not None or limits.rows_per_second is not None:
+        return alone, "No ensemble was tried: the page asks for speed ([limits]), and an ensemble costs it."
     near = _near(framed, scored, best)
     if len(near) < 2:  # noqa: PLR2004
         return alone, "One configuration was left to choose from, so there is no ensemble."

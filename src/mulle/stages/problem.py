@@ -45,7 +45,6 @@ PAGE_KEYS = (
     "places",
     "keep",
 )
-MIN_GAIN_DEFAULT = 0.0
 
 
 def run(turn: Turn) -> tuple[Outcome, Framed]:
