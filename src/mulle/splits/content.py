@@ -134,7 +134,7 @@ def _of_word(word: str) -> int | None:
     """Return the hash of one stripped text: None for no text, the bits of its value for a number."""
     if not word:
         return None
-    if word[-1] in _LAST and _NUMBER.fullmatch(word):
+    if word[-1] in _LAST and ":" not in word and _NUMBER.fullmatch(word):
         return int(np.float64(float(word) + 0.0).view(np.uint64))
     return _hash(word.encode("utf-8", "surrogatepass"))
 
