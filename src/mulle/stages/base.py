@@ -32,6 +32,9 @@ from mulle.trials.estimate import Estimate
 
 Floats = NDArray[np.float64]
 
+QUICK_LEARNER = "lightgbm"
+"""The family that learns fast on any table: for the learning curve and the sanity checks."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Framed:

@@ -19,7 +19,7 @@ from mulle.core.errors import DataError
 from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.jsonable import to_json
 from mulle.models.base import Config, families
-from mulle.stages.base import Baselines, Framed, Prepared, Scored, problem_of, settle
+from mulle.stages.base import QUICK_LEARNER, Baselines, Framed, Prepared, Scored, problem_of, settle
 from mulle.stages.slices import evaluate_sql
 from mulle.training.fold import as_columns, fold_order
 from mulle.training.search import Candidate, Search
@@ -31,7 +31,6 @@ from mulle.trials.paired import paired_gain
 QUESTION = "What do cheap answers already reach?"
 
 LINEAR = "linear"
-LEARNER = "lightgbm"
 SIZES = (0.25, 0.5, 1.0)
 CURVE_DRAWS = 200
 
@@ -181,7 +180,7 @@ def _predictable(turn: Turn, framed: Framed, prepared: Prepared, baselines: Base
 
 def _learning_curve(turn: Turn, framed: Framed, prepared: Prepared, search: Search) -> list[tuple[int, Estimate]]:
     """Fit a quick learner on a part of the first fold's training rows, each part within the next."""
-    family = families.get(LEARNER)
+    family = families.get(QUICK_LEARNER)
     config = Config(name="learning curve", params={"iterations": 60})
     inputs = {
         "schema": framed.guessed,

@@ -20,7 +20,7 @@ from mulle.core.check import Check, Outcome, Status
 from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.jsonable import to_json
 from mulle.core.project import TrialsBudget
-from mulle.stages.base import Baselines, Framed, Prepared, Scored, Searched, problem_of, settle
+from mulle.stages.base import QUICK_LEARNER, Baselines, Framed, Prepared, Scored, Searched, problem_of, settle
 from mulle.stages.choice import choose
 from mulle.training.search import Result, Search, allowed, portfolio, proposals
 
@@ -52,7 +52,8 @@ def _everything(baselines: Baselines, search: Search) -> list[Scored]:
 
 
 def _sanity(turn: Turn, framed: Framed, prepared: Prepared) -> Iterator[Check]:
-    family = next(iter(_families(turn)))
+    chosen = _families(turn)
+    family = next((one for one in chosen if one.name == QUICK_LEARNER), chosen[0])
     search = Search(problem=problem_of(framed, prepared), workshop=turn.workshop)
     params = {"family": family.name, "loss": to_json(framed.loss), "metric": framed.metric_name}
     found = turn.work("model.sanity", params, rows=prepared.rows, prepared=search.prepared(family)).json("sanity.json")

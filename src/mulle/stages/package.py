@@ -43,6 +43,9 @@ QUESTION = "Does the very artifact that ships keep its limits?"
 
 N_GOLDEN = 100
 N_PARITY = 2000
+LEAST_MEASURED = 200
+MOST_CELLS = 200_000
+"""Values in the rows that the bundle is measured on, at most: a wide table needs fewer rows."""
 TOLERANCE = 1e-5
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """A bundle bears no moment of its own: equal parts give equal bytes, and the run that made it is in the ledger."""
@@ -197,7 +200,8 @@ def measure(job: Job) -> None:
     """Measure the bundle in a fresh process that imports nothing but the runtime."""
     folder = job.inputs["built"].path / "bundle"
     columns = list(Bundle.load(folder).columns)
-    raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet", columns=columns).head(int(job.params["n_rows"]))
+    n = max(LEAST_MEASURED, min(int(job.params["n_rows"]), MOST_CELLS // len(columns)))
+    raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet", columns=columns).head(n)
     sample = job.out / "rows.json"
     sample.write_text(json.dumps([row_to_json(row) for row in raw.to_dicts()]), "utf-8")
     done = subprocess.run(  # noqa: S603  # our own module, our own paths
