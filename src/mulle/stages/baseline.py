@@ -8,6 +8,7 @@ the inputs at all, and would more rows help?
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from time import perf_counter
 
 import numpy as np
 import polars as pl
@@ -33,6 +34,8 @@ QUESTION = "What do cheap answers already reach?"
 LINEAR = "linear"
 SIZES = (0.25, 0.5, 1.0)
 CURVE_DRAWS = 200
+CURVE_SHARE = 0.15
+"""Of the budget, at most."""
 
 Floats = NDArray[np.float64]
 FoldPair = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -193,8 +196,8 @@ def _learning_curve(turn: Turn, framed: Framed, prepared: Prepared, search: Sear
         for size in SIZES
     ]
     valid, points = prepared.valid(0), []
-    for done in search.workshop.work_all(orders):
-        if done.ref is not None:
+    for done in search.workshop.work_all(orders, deadline=_curve_deadline(turn)):
+        if done.ref is not None and not done.late:
             size = float(done.order.params.get("take", 1.0))  # type: ignore[arg-type]
             found = estimate(
                 framed.metric,
@@ -206,6 +209,14 @@ def _learning_curve(turn: Turn, framed: Framed, prepared: Prepared, search: Sear
             )
             points.append((int(size * len(prepared.train(0))), found))
     return sorted(points, key=lambda point: point[0])
+
+
+def _curve_deadline(turn: Turn) -> float | None:
+    """Return when the learning curve must be done: on a very wide table it would eat the search's time."""
+    if turn.deadline is None:
+        return None
+    now = perf_counter()
+    return float(min(turn.deadline, now + CURVE_SHARE * (turn.deadline - turn.memo.get("began", now))))
 
 
 def _enough(framed: Framed, curve: Sequence[tuple[int, Estimate]]) -> Iterator[Check]:
