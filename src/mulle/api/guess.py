@@ -16,7 +16,8 @@ from mulle.kinds import kinds
 from mulle.kinds.recognise import facts, guess
 from mulle.stages.answerable import need_answer
 from mulle.store.source import read_source
-from mulle.tasks import Target, Task, tasks
+from mulle.tasks import Target, Task
+from mulle.tasks.recognise import recognise
 
 FEW_UNITS = 0.5
 """A column whose values repeat so that there are at most half as many as rows may be a group."""
@@ -82,7 +83,7 @@ def init(source: str, *, target: str, folder: Path, name: str | None = None) -> 
 
 
 def _guessed(raw: pl.DataFrame, source: str, target: str, folder: Path, name: str | None) -> Guessed:
-    task, why = best_task(raw, target)
+    task, claim = recognise(facts(raw, target))
     read = task.read(raw[target])
     features = guess(raw, ignore=[target], overrides={}, places=())
     keys = [f for f in features if _is_key(f, raw)]
@@ -92,7 +93,7 @@ def _guessed(raw: pl.DataFrame, source: str, target: str, folder: Path, name: st
         source=_relative(source, folder),
         target=target,
         task=task.name,
-        task_why=why,
+        task_why=claim.why,
         n_rows=len(raw),
         n_columns=raw.width,
         positive=read.classes[-1] if task.name == "binary" else None,
@@ -105,24 +106,6 @@ def _guessed(raw: pl.DataFrame, source: str, target: str, folder: Path, name: st
         metric=metric.name,
         metric_why=metric.why,
     )
-
-
-def best_task(raw: pl.DataFrame, target: str) -> tuple[Task, str]:
-    """Return the task that claims the target most surely, and why.
-
-    Raises
-    ------
-    ProjectError
-        When no task does.
-    """
-    known = facts(raw, target)
-    claims = [(claim.sure, claim.why, task) for task in tasks if (claim := task.recognise(known))]
-    if not claims:
-        raise ProjectError(
-            f"no task claims the target '{target}'", where="--target", fix="name another column as the target"
-        )
-    _, why, task = max(claims, key=lambda claim: claim[0])
-    return task, why
 
 
 def _positive_why(task: Task, read: Target) -> str:

@@ -14,7 +14,7 @@ import polars as pl
 
 from mulle.compute.turn import Turn
 from mulle.core.check import Check, Outcome, Status
-from mulle.core.errors import DataError, UnknownName
+from mulle.core.errors import UnknownName
 from mulle.core.figure import Table
 from mulle.core.project import Page
 from mulle.core.schema import Feature, LeftOut, Schema
@@ -29,6 +29,7 @@ from mulle.stages.base import Framed, costs_of, settle
 from mulle.stages.sealing import Sealed, input_columns, keep_seal, listed, seal, snapshot
 from mulle.tasks import Task, tasks
 from mulle.tasks.base import Target
+from mulle.tasks.recognise import recognise
 
 QUESTION = "Is the question well put, and can the page be read one way only?"
 
@@ -124,15 +125,7 @@ def _columns_exist(columns: Sequence[str], params: dict[str, Any] | Any) -> None
 def _task(raw: pl.DataFrame, params: Any) -> Task:
     if params["task"]:
         return tasks.get(params["task"], where="mulle.toml, [data] task")
-    known = facts(raw, params["target"])
-    claims = [(claim.sure, task) for task in tasks if (claim := task.recognise(known))]
-    if not claims:
-        raise DataError(
-            f"no task claims the target '{params['target']}'",
-            where="mulle.toml, [data] target",
-            fix=f'name one: task = "{tasks.names()[0]}" (known: {", ".join(tasks.names())})',
-        )
-    return max(claims, key=lambda claim: claim[0])[1]
+    return recognise(facts(raw, params["target"]))[0]
 
 
 def _choose(features: Sequence[Feature], params: Any) -> tuple[list[Feature], list[LeftOut]]:

@@ -24,7 +24,7 @@ from mulle.export.links import apply_link
 from mulle.export.scorer import Scorer
 from mulle.kinds import preparation as prepare_
 from mulle.kinds.preparation import Preparation
-from mulle.runtime.layout import NUMBERS, STRINGS, Layout
+from mulle.runtime.layout import Layout
 from mulle.training.fold import emit_prediction, native
 from mulle.trials.calibration import calibrated
 
@@ -60,26 +60,13 @@ def assemble(members: Sequence[Member], *, layout: Layout, loss: Loss, calibrati
         A checked ONNX model with the output ``prediction``, double ``[rows, outputs]``.
     """
     g = Graph()
-    values = declare_inputs(g, layout)
+    values = prepare_.declare(g, layout)
     parts = [_weighted(g, member, loss, layout, values) for member in members]
     prediction = parts[0] if len(parts) == 1 else g.node("Sum", *parts)
     if calibration is not None:
         prediction = emit_calibration(g, prediction, calibration)
     g.output(prediction, "prediction", "double", [None, loss.n_outputs])
     return g.to_bytes()
-
-
-def declare_inputs(g: Graph, layout: Layout) -> dict[str, str]:
-    """Declare the graph's inputs as the layout says; return each input's value by its name."""
-    values = {}
-    if layout.numbers:
-        values[NUMBERS] = g.input(NUMBERS, "double", [None, len(layout.numbers)])
-    if layout.strings:
-        values[STRINGS] = g.input(STRINGS, "string", [None, len(layout.strings)])
-    for i, (_, width) in enumerate(layout.tensors):
-        name = f"tensor_{i}"
-        values[name] = g.input(name, "float", [None, width])
-    return values
 
 
 def _weighted(g: Graph, member: Member, loss: Loss, layout: Layout, values: Mapping[str, str]) -> str:
