@@ -18,15 +18,18 @@ are cached (`mulle.core.work`), so that a run that was killed goes on where it s
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Any
 
+from mulle.checks import checks
 from mulle.compute.turn import Turn
 from mulle.core.check import Outcome
 from mulle.core.errors import UnknownName
+from mulle.core.project import Page
 from mulle.stages import assess, baseline, data, evaluate, model, package, problem
+from mulle.tasks import tasks
 
 Stage = Callable[..., tuple[Outcome, Any]]
 
@@ -102,6 +105,7 @@ def take(step: Step, turn: Turn, turned: Turned) -> Outcome:
     began = perf_counter()
     outcome, left = step.run(turn, *(turned.left[name] for name in step.reads))
     outcome = _timed(outcome, perf_counter() - began)
+    turn.memo.setdefault("seconds", {})[step.name] = outcome.seconds
     turned.outcomes.append(outcome)
     turned.left[step.name] = left
     turn.watch.outcome(outcome)
@@ -110,3 +114,28 @@ def take(step: Step, turn: Turn, turned: Turned) -> Outcome:
 
 def _timed(outcome: Outcome, seconds: float) -> Outcome:
     return replace(outcome, seconds=round(seconds, 2))
+
+
+def check_names(page: Page) -> list[str]:
+    """Return the names of all checks that a turn of this page may answer, sorted: what an override can name.
+
+    Examples
+    --------
+    >>> from mulle.core.page_file import make_page
+    >>> page = make_page({"data": {"target": "y"}, "slices": [{"name": "young", "where": "age < 30"}]})
+    >>> [name for name in check_names(page) if "slice" in name]
+    ['assess.slice.young', 'evaluate.slice.young']
+    """
+    return sorted(set(_check_names(page)))
+
+
+def _check_names(page: Page) -> Iterator[str]:
+    for check in checks:
+        yield from (check.name, *check.also)
+    for task in tasks:
+        yield from task.asks
+    parts = {"slice.": [part.name for part in page.slices], "fairness.": page.fairness.columns}
+    for stage in (problem, data, baseline, model, evaluate, package, assess):
+        for name in stage.CHECKS:
+            below = next((held for end, held in parts.items() if name.endswith(f".{end}")), None)
+            yield from [name] if below is None else [f"{name}{one}" for one in below]

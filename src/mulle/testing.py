@@ -99,6 +99,7 @@ def _check_words(task: Task, target: Target) -> None:
     assert task.name not in known or task.name in metric.tasks, f"'{metric.name}' judges '{task.name}'"
     for check in task.framing(target):
         assert check.name.startswith("problem."), "a framing check is named 'problem.…'"
+        assert check.name in task.asks, f"'{check.name}' stands in `asks`, so that it can be overridden by name"
         assert check.says, "a check says what was seen"
         assert check.status in {"PASS", "NOTE"} or check.fix, f"{check.name}: what can be done is said"
 
@@ -176,6 +177,8 @@ def check_policy(
     chosen = policy.choose(target, prediction, Costs())
     assert chosen.why, "parameters are chosen for a reason"
     assert chosen == policy.choose(target, prediction, Costs()), "the same rows give the same parameters"
+    alike = policy.choose(target, prediction, Costs(), np.ones(len(target)))
+    assert alike.parameters == chosen.parameters, "weights that are all alike change nothing"
     assert policy.says(chosen.parameters, classes), "a policy says what its parameters mean"
     priced = policy.choose(target, prediction, Costs(false_positive=1.0, false_negative=5.0))
     assert set(priced.parameters) == set(chosen.parameters), "costs change values, never which parameters there are"
@@ -233,7 +236,8 @@ def check_model(family: Family, params: Params | None = None, *, seed: int = 0) 
     """Check that a model family keeps its contract, for each loss that it takes.
 
     Two fits are equal bit for bit; the loss of what the graph scores stands in the validation curve; saved and loaded
-    it scores the same; a bag scores the mean of its members; a refit does as many iterations; a tiny batch is learned
+    it scores the same; with validation rows it leaves its whole path, which can be cut where others say and is then the
+    fit of so many iterations; a bag scores the mean of its members; a refit does as many iterations; a tiny batch is learned
     by heart; weights count; missing values are taken where the family's views leave them; nothing to learn gives a
     constant; a fit ends in time.
 
@@ -284,6 +288,8 @@ class _Bench:
         self.check_repeats(fitted, rows, valid)
         self.check_curve(fitted, valid)
         self.check_scorer(fitted.scorer, valid)
+        self.check_scorer(kept(fitted), valid)
+        self.check_path(fitted, rows, valid)
         self.check_refit(fitted, rows)
         self.check_bag(rows, valid)
         self.check_memory()
@@ -341,13 +347,35 @@ class _Bench:
         assert len(fitted.train_curve), "the loss on training rows is recorded"
         assert len(fitted.valid_curve) == len(fitted.train_curve), "both curves are recorded, side by side"
         assert fitted.iterations > 0, "iterations are counted"
-        reached = mean_loss(self.loss, valid, self.predict(fitted.scorer, valid.matrix))
+        reached = mean_loss(self.loss, valid, self.predict(kept(fitted), valid.matrix))
         apart = np.abs(np.asarray(fitted.valid_curve) - reached).min()
         assert apart <= 1e-4 * max(1.0, reached), (
             f"the graph's loss on validation rows, {reached:.6f}, is {apart:.2g} from any that the fit has seen"
         )
         guess = np.tile(apply_link(prior(self.loss, valid)[None, :], self.loss), (len(valid.target), 1))
         assert reached < 0.95 * mean_loss(self.loss, valid, guess), "a plain signal is learned"
+
+    def check_path(self, fitted: Fitted, rows: Rows, valid: Rows) -> None:
+        cuts = list(fitted.scorer.cuts)
+        if not cuts:
+            whole = fitted.iterations >= len(fitted.valid_curve)
+            assert whole, "a fit that can't be cut chooses no iteration: that is not for its validation rows to say"
+            return
+        assert cuts == sorted(set(cuts)), "cuts ascend"
+        assert cuts[0] >= 1, "a cut keeps an iteration at least"
+        assert cuts[-1] == len(fitted.valid_curve), "the path ends where its curve ends"
+        end = scores(fitted.scorer.first(10**9), valid.matrix)
+        assert np.array_equal(end, scores(fitted.scorer, valid.matrix)), "a path scores as its end"
+        for n in {cuts[0], cuts[len(cuts) // 2], cuts[-1]}:
+            cut = fitted.scorer.first(n)
+            assert not len(cut.cuts), "what was cut has no path"
+            reached = mean_loss(self.loss, valid, self.predict(cut, valid.matrix))
+            apart = abs(reached - fitted.valid_curve[n - 1])
+            assert apart <= 1e-4 * max(1.0, reached), f"cut at {n}, its loss is {apart:.2g} from the curve's"
+            alone = scores(self.fit(rows, iterations=n).scorer, valid.matrix)
+            assert np.allclose(scores(cut, valid.matrix), alone, rtol=1e-9, atol=1e-9), (
+                f"cut at {n}, it scores as a fit of {n} iterations without validation rows"
+            )
 
     def check_scorer(self, scorer: Scorer, valid: Rows) -> None:
         assert scorer.n_parameters() > 0, "a scorer counts its numbers"
@@ -368,7 +396,7 @@ class _Bench:
     def check_bag(self, rows: Rows, valid: Rows) -> None:
         half = Rows(matrix=rows.matrix[::2], target=np.full(len(rows.target[::2]), rows.target[0]))
         fits = [self.fit(rows, valid, seed=1), self.fit(rows, valid, seed=2), self.fit(half)]
-        scorers, width = [fitted.scorer for fitted in fits], rows.matrix.shape[1]
+        scorers, width = [kept(fitted) for fitted in fits], rows.matrix.shape[1]
         at = [range(i * width, (i + 1) * width) for i in range(3)]
         merged = type(scorers[0]).merge(scorers, at)
         wide = np.hstack([valid.matrix, valid.matrix[::-1], valid.matrix])
@@ -380,14 +408,14 @@ class _Bench:
     def check_memory(self) -> None:
         rng = np.random.default_rng([self.seed, 2])
         rows = Rows(matrix=rng.normal(size=(20, 40)).astype(np.float32), target=self.target(rng.normal(size=20)))
-        reached = mean_loss(self.loss, rows, self.predict(self.fit(rows, rows).scorer, rows.matrix))
+        reached = mean_loss(self.loss, rows, self.predict(kept(self.fit(rows, rows)), rows.matrix))
         guess = np.tile(apply_link(prior(self.loss, rows)[None, :], self.loss), (20, 1))
         bar = 0.3 * mean_loss(self.loss, rows, guess)
         assert reached <= bar, f"20 rows of 40 columns are learned by heart: loss {reached:.3g}, at most {bar:.3g}"
 
     def check_weights(self) -> None:
         rows, others = self._contradictory(3), self._contradictory(4)
-        prediction = self.predict(self.fit(rows, others).scorer, others.matrix)
+        prediction = self.predict(kept(self.fit(rows, others)), others.matrix)
         mean = float(prediction[:, -1 if self.loss.name != "softmax" else 1].mean())
         assert mean > 0.8, f"rows of weight 10 outvote rows of weight .1: the mean prediction is {mean:.2f}"  # noqa: PLR2004
 
@@ -415,7 +443,7 @@ class _Bench:
             return
         some = rows.target != 1.0
         fitted = self.fit(Rows(matrix=rows.matrix[some], target=rows.target[some]), valid)
-        prediction = self.predict(fitted.scorer, valid.matrix)
+        prediction = self.predict(kept(fitted), valid.matrix)
         assert prediction[:, 1].max() < 0.5, "a class that no training row has is nowhere the likeliest"  # noqa: PLR2004
 
 
@@ -431,6 +459,24 @@ def _check_time(family: Family, params: Params, seed: int) -> None:
     took = process_time() - begun
     assert took <= 2.5, f"{family.name}: a fit that was given .5 s took {took:.1f} s"  # noqa: PLR2004
     assert np.isfinite(scores(fitted.scorer, matrix[:10])).all(), f"{family.name}: what time allowed can be used"
+
+
+def kept(fitted: Fitted) -> Scorer:
+    """Return a fit's scorer after the iteration that its own validation rows like best.
+
+    Returns
+    -------
+    Scorer
+        To try a family out; for an honest figure see `mulle.training.stop`.
+
+    Examples
+    --------
+    >>> from mulle.export.layers import Layers
+    >>> scorer = Layers.linear([[2.0]], [1.0], space="raw")
+    >>> kept(Fitted(scorer=scorer, iterations=3)) is scorer
+    True
+    """
+    return fitted.scorer.first(fitted.iterations)
 
 
 def scores(scorer: Scorer, matrix: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 import mulle
 from mulle.compute.key import Ground, page_values, ticket, unit_seed
-from mulle.compute.source import DOORS, code_hash, digest, files_hash, inner_hash, own_code_hash, versions
+from mulle.compute.source import DOORS, code_hash, digest, files_hash, inner_hash, neighbours, own_code_hash, versions
 from mulle.core.errors import UnknownName
 from mulle.core.project import DataPart, Page
 from mulle.core.work import Order, Ref
@@ -145,3 +145,38 @@ def test_every_library_that_matters_is_among_the_versions():
         "python",
     } <= set(found)
     assert "absent" not in found.values()
+
+
+def test_a_module_that_the_users_file_imports_counts_and_others_beside_it_do_not(tmp_path):
+    mine = tmp_path / "mine.py"
+    mine.write_text("import json\nfrom prices.euro import rate\n\ndef late():\n    import costs\n")
+    (tmp_path / "prices").mkdir()
+    for name in ("prices/__init__.py", "prices/euro.py", "prices/base.py", "costs.py", "other.py"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "prices" / "euro.py").write_text("from . import base\nrate = 1\n")
+    held = ["mine.py", "prices/__init__.py", "prices/euro.py", "costs.py", "prices/base.py"]
+    assert sorted(neighbours([mine])) == sorted(held)
+    before = code_hash([mine])
+    (tmp_path / "other.py").write_text("x = 1")
+    assert code_hash([mine]) == before
+    for name in held[1:]:
+        (tmp_path / name).write_text((tmp_path / name).read_text() + "\ny = 2\n")
+        assert code_hash([mine]) != before
+        before = code_hash([mine])
+
+
+def test_files_that_import_each_other_end(tmp_path):
+    (tmp_path / "a.py").write_text("import b")
+    (tmp_path / "b.py").write_text("import a")
+    assert list(neighbours([tmp_path / "a.py"])) == ["a.py", "b.py"]
+
+
+def test_a_distribution_that_offers_parts_counts_by_its_version(tmp_path, monkeypatch):
+    for version in ("1.0", "1.1"):
+        held = tmp_path / version / f"mulle_more-{version}.dist-info"
+        held.mkdir(parents=True)
+        (held / "METADATA").write_text(f"Metadata-Version: 2.1\nName: mulle-more\nVersion: {version}\n")
+        (held / "entry_points.txt").write_text("[mulle.metrics]\nmore = more:metric\n")
+        with monkeypatch.context() as patch:
+            patch.syspath_prepend(str(tmp_path / version))
+            assert versions()["mulle-more"] == version

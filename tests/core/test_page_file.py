@@ -219,6 +219,7 @@ def test_each_fault_says_what_was_seen_and_what_to_type(page, text, what, fix):
             'write a date like "2026-01-31"',
         ),
         ("test_from = 2026-01-01", "test_from means nothing without time", "add time ="),
+        ('label_delay = "30d"', "label_delay means nothing without time", "add time ="),
         ('label_delay = "a month"', "is not a span of time", "write a number with its unit"),
     ],
 )

@@ -10,6 +10,7 @@ from mulle.export.graph import Graph
 from mulle.export.joined import Joined
 from mulle.export.layers import Layers
 from mulle.export.links import apply_link, emit_link
+from mulle.export.snapshots import Snapshots
 from mulle.export.trees import Trees
 from mulle.runtime.session import Session
 from mulle.testing import scores
@@ -65,12 +66,35 @@ def test_bags_of_different_sizes_are_not_averaged_as_if_they_were_equal():
 
 
 @pytest.mark.parametrize("scorer", [network(0), Layers.constant([1.0, 2.0], space="prediction"),
+                                    Snapshots((1, 3), (network(2), network(3))),
                                     Joined((network(1), Trees.of([], bias=np.array([3.0]), space="raw")))])  # fmt: skip
 def test_a_saved_scorer_comes_back_bit_for_bit(scorer, tmp_path):
     scorer.save(tmp_path / "scorer.npz")
     loaded = load_scorer(scorer.form, tmp_path / "scorer.npz")
     assert (loaded.space, loaded.n_outputs) == (scorer.space, scorer.n_outputs)
     assert np.array_equal(scores(loaded, MATRIX), scores(scorer, MATRIX))
+
+
+def test_snapshots_are_cut_at_the_latest_before_and_score_as_the_last():
+    path = Snapshots((1, 4, 9), (network(0), network(1), network(2)))
+    assert np.array_equal(scores(path, MATRIX), scores(network(2), MATRIX))
+    for n, state in ((0, 0), (1, 0), (3, 0), (4, 1), (8, 1), (9, 2), (99, 2)):
+        assert path.first(n) is path.states[state]
+        assert not len(path.first(n).cuts)
+
+
+def test_a_bag_of_snapshots_is_the_bag_of_their_ends():
+    members = [Snapshots((1, 2), (network(i), network(i + 1))) for i in (0, 3)]
+    ends = [member.end for member in members]
+    bag = Snapshots.merge(members, [[0, 1, 2]] * 2)
+    assert np.array_equal(scores(bag, MATRIX), scores(Layers.merge(ends, [[0, 1, 2]] * 2), MATRIX))
+
+
+def test_joined_paths_are_cut_together():
+    both = Joined((Snapshots((1, 4), (network(0), network(1))), network(2)))
+    assert list(both.cuts) == [1, 4]
+    wanted = np.hstack([scores(network(0), MATRIX), scores(network(2), MATRIX)])
+    assert np.array_equal(scores(both.first(2), MATRIX), wanted)
 
 
 def test_joined_scorers_stand_side_by_side_and_are_merged_part_by_part():

@@ -17,7 +17,7 @@ from mulle.export.links import apply_link
 from mulle.models import Column, Rows, Training, families
 from mulle.models.catboost import read_model
 from mulle.models.lightgbm import read_trees
-from mulle.testing import scores
+from mulle.testing import kept, scores
 
 
 def training(matrix, target, loss, *, valid=None, weight=None, levels=None, **more):
@@ -138,8 +138,49 @@ def test_smooth_families_read_handwritten_digits(name):
     train, test = order[:1400], order[1400:]
     valid = Rows(matrix=matrix[test].astype(np.float32), target=target[test].astype(np.float64))
     fitted = families.get(name).fit(training(matrix[train], target[train], softmax(10), valid=valid), {})
-    right = apply_link(scores(fitted.scorer, valid.matrix), softmax(10)).argmax(axis=1) == target[test]
+    right = apply_link(scores(kept(fitted), valid.matrix), softmax(10)).argmax(axis=1) == target[test]
     assert right.mean() >= 0.95
+
+
+@pytest.mark.parametrize(("loss", "n_outputs"), [(logistic(), 2), (softmax(3), 3), (squared(), 0)])
+@pytest.mark.parametrize("name", ["catboost", "lightgbm"])
+def test_boosting_cut_after_n_iterations_is_boosting_of_n_iterations(mixed, name, loss, n_outputs):
+    matrix, yes = mixed
+    target = np.where(matrix[:, 4] == 1, n_outputs - 1, yes) if n_outputs else matrix[:, 1] + yes
+    valid = Rows(matrix=matrix[800:1200], target=target[800:1200].astype(np.float64))
+    held = {"levels": {3: 40, 4: 5} if name == "lightgbm" else None}
+    path = families.get(name).fit(training(matrix[:800], target[:800], loss, valid=valid, **held), {"iterations": 60})
+    assert len(path.scorer.cuts) == len(path.valid_curve) > 10
+    rows = with_new_faults(matrix)[1200:2000]
+    for n in (1, 7, len(path.valid_curve)):
+        alone = families.get(name).fit(training(matrix[:800], target[:800], loss, **held), {"iterations": n})
+        cut = path.scorer.first(n)
+        assert cut.n_trees == alone.scorer.n_trees
+        np.testing.assert_allclose(scores(cut, rows), scores(alone.scorer, rows), rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["lightgbm", "catboost", "network", "linear"])
+def test_with_validation_rows_a_fit_goes_on_past_its_best_and_keeps_it_all(name):
+    rng = np.random.default_rng(3)
+    matrix, target = rng.normal(size=(200, 8)).astype(np.float32), (rng.random(200) < 0.5).astype(np.float64)
+    valid = Rows(matrix=matrix[120:], target=target[120:])
+    path = families.get(name).fit(training(matrix[:120], target[:120], logistic(), valid=valid), {})
+    assert path.iterations < len(path.valid_curve) == path.scorer.cuts[-1]
+    assert not np.array_equal(scores(path.scorer, matrix), scores(kept(path), matrix))
+
+
+def test_a_first_iteration_without_a_split_is_counted():
+    """Random thresholds may find no split at first; LightGBM keeps a tree of one leaf for it."""
+    rng = np.random.default_rng(0)
+    matrix = np.zeros((60, 2), np.float32)
+    matrix[:3, 0] = 1.0
+    target = np.where(matrix[:, 0] > 0, 1.0, rng.random(60) < 0.3)
+    valid = Rows(matrix=matrix, target=target)
+    params = {"extra_trees": True, "feature_fraction": 0.5, "min_data_in_leaf": 3, "iterations": 40}
+    path = families.get("lightgbm").fit(training(matrix, target, logistic(), valid=valid), params)
+    ends = path.scorer.first(10**6)
+    np.testing.assert_array_equal(scores(ends, matrix), scores(path.scorer, matrix))
+    assert len(path.scorer.cuts) == len(path.valid_curve)
 
 
 @pytest.mark.parametrize("name", ["lightgbm", "catboost", "network", "extra_trees"])

@@ -119,3 +119,17 @@ def test_words_for_thresholds_at_the_ends():
     assert says({"threshold": 0.0}, ["no", "yes"]) == "Every row is called 'yes'."
     assert "7.5 % or more" in says({"threshold": 0.075}, ["no", "yes"])
     assert "No row" in says({"threshold": 1.1}, ["no", "yes"])
+
+
+def test_a_threshold_by_weighted_rows_is_that_of_rows_written_out_as_often():
+    held = np.random.default_rng(7)
+    p = held.random(600)
+    y = (held.random(600) < p**2).astype(float)
+    weight = held.integers(0, 4, 600).astype(float)
+    often = np.repeat(np.arange(600), weight.astype(int))
+    for costs in (COSTS, Costs()):
+        ours = Threshold().choose(y, p[:, None], costs, weight)
+        theirs = Threshold().choose(y[often], p[often][:, None], costs)
+        assert ours.parameters["threshold"] == pytest.approx(theirs.parameters["threshold"], abs=0.01)
+        plain = Threshold().choose(y, p[:, None], costs)
+        assert plain.why != ours.why

@@ -170,3 +170,68 @@ def test_parts_of_single_rows_are_equal_to_one_row_a_stratum(n_parts, seed, n):
     for s in range(4):
         held = np.bincount(part[spread == s], minlength=n_parts)
         assert held.max() - held.min() <= 1 + (n < 30)
+
+
+# ------------------------------------------------------------------------------------------ where to stop
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    n=st.integers(4, 400),
+    n_units=st.integers(3, 400),
+    timed=st.booleans(),
+    seed=st.integers(0, 9999),
+)
+def test_one_fold_alone_stops_on_whole_units_of_its_training_rows(n, n_units, timed, seed):
+    draw = rng(seed)
+    time = draw.integers(0, 50, n).astype(float)
+    time[:2] = [0, 50]
+    units = draw.integers(0, n_units, n).astype(np.uint64)
+    units[:2] = [0, 1]
+    try:
+        folds = make_folds(n, rng=rng(1), units=units, time=time if timed else None, protocol="holdout")
+    except DataError:
+        return
+    (train,), (stop,) = folds.train, folds.stop
+    assert np.isin(stop, train).all()
+    rest = np.setdiff1d(train, stop)
+    assert len(rest)
+    assert not np.intersect1d(units[stop], units[rest]).size
+    assert len(stop) or len(np.unique(units[train])) == 1
+
+
+def test_of_a_hold_out_a_tenth_of_the_training_rows_is_to_stop_on_with_as_many_of_each_class():
+    target = (rng().random(30_000) < 0.03).astype(float)
+    folds = make_folds(30_000, rng=rng(), target=target, classes=True)
+    assert len(folds.stop[0]) == 2_400
+    assert target[folds.stop[0]].sum() == pytest.approx(0.1 * target[folds.train[0]].sum(), abs=1)
+    assert len(make_folds(1_000_000, rng=rng()).stop[0]) == pytest.approx(20_000, rel=0.02)
+
+
+def test_along_time_the_newest_training_rows_are_to_stop_on():
+    time = rng().random(1_000)
+    folds = make_folds(1_000, rng=rng(), time=time, protocol="holdout")
+    (train,), (stop,) = folds.train, folds.stop
+    assert len(stop) == 80
+    assert time[stop].min() > time[np.setdiff1d(train, stop)].max()
+
+
+def test_where_customers_come_back_a_tenth_of_them_is_to_stop_on():
+    time, units = np.repeat(np.arange(20.0), 50), np.tile(np.arange(50, dtype=np.uint64), 20)
+    folds = make_folds(1_000, rng=rng(), time=time, units=units, protocol="holdout")
+    rest = np.setdiff1d(folds.train[0], folds.stop[0])
+    assert len(np.unique(units[folds.stop[0]])) >= 3
+    assert not np.intersect1d(units[folds.stop[0]], units[rest]).size
+
+
+@pytest.mark.parametrize("timed", [True, False])
+def test_where_there_are_other_folds_no_rows_are_held_back(timed):
+    folds = make_folds(600, rng=rng(), time=np.arange(600.0) if timed else None, protocol="kfold")
+    assert not len(folds.stop)
+    assert folds.peers(2) == [0, 1, 3, 4]
+
+
+def test_rows_to_stop_on_are_kept_with_the_folds(tmp_path):
+    folds = make_folds(60, rng=rng(), protocol="holdout")
+    folds.save(tmp_path / "folds.npz")
+    assert np.array_equal(Folds.load(tmp_path / "folds.npz").stop[0], folds.stop[0])

@@ -206,10 +206,34 @@ def test_a_page_that_asks_for_another_seal_is_noticed():
         make_seal(frame, inputs=["a"], group="who", now=NOW)
     )
     assert seal.differs(make_seal(frame, inputs=["a"], fraction=0.3, now=NOW)) == [
-        "fraction is '0.2' in mulle.lock, '0.3' on the page"
+        "test_fraction is '0.2' in mulle.lock, '0.3' on the page"
     ]
 
 
 def test_text_that_is_no_time_is_shown():
     with pytest.raises(DataError, match="'yesterday'"):
         moments(pl.Series("at", ["2026-01-01", "yesterday"]))
+
+
+def dated(n: int = 100) -> pl.DataFrame:
+    """Return one row a day."""
+    return pl.DataFrame({"a": range(n), "at": [dt.date(2026, 1, 1) + dt.timedelta(days=i) for i in range(n)]})
+
+
+def test_another_moment_on_the_page_is_noticed_and_the_same_one_in_other_words_is_not():
+    frame = dated()
+    seal = make_seal(frame, inputs=["a"], time="at", test_from="2026-03-01", now=NOW)
+    same = make_seal(frame, inputs=["a"], time="at", test_from="2026-03-01T00:00:00", now=NOW)
+    other = make_seal(frame, inputs=["a"], time="at", test_from="2026-03-15", now=NOW)
+    assert seal.differs(same, test_from="2026-03-01T00:00:00") == []
+    told = "test_from is '2026-03-01' in mulle.lock, '2026-03-15' on the page"
+    assert seal.differs(other, test_from="2026-03-15") == [told]
+
+
+def test_rows_that_come_in_later_move_no_seal_by_time_and_another_share_is_noticed():
+    seal = make_seal(dated(), inputs=["a"], time="at", now=NOW)
+    assert seal.differs(make_seal(dated(150), inputs=["a"], time="at", now=NOW)) == []
+    (told,) = seal.differs(make_seal(dated(), inputs=["a"], time="at", fraction=0.4, now=NOW))
+    assert told == "test_fraction is '0.2' in mulle.lock, '0.4' on the page"
+    later = seal.next(dated(), now=NOW)
+    assert later.differs(make_seal(dated(150), inputs=["a"], time="at", fraction=0.4, now=NOW)) == []

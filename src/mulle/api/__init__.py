@@ -1,6 +1,7 @@
 """What Mulle can do, for Python and for every door: each word of the command line is one function here."""
 
 from mulle.api.demos import demo
+from mulle.api.final import final
 from mulle.api.guess import InitResult, init
 from mulle.api.look import compare, history, parts, rows, status
 from mulle.api.machine import examine
@@ -16,6 +17,7 @@ __all__ = [
     "compare",
     "demo",
     "examine",
+    "final",
     "history",
     "init",
     "open_project",

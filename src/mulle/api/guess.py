@@ -96,7 +96,7 @@ def _guessed(raw: pl.DataFrame, source: str, target: str, folder: Path, name: st
         task_why=claim.why,
         n_rows=len(raw),
         n_columns=raw.width,
-        positive=read.classes[-1] if task.name == "binary" else None,
+        positive=read.classes[-1] if task.looks_for_one else None,
         positive_why=_positive_why(task, read),
         key=[keys[0].columns[0]] if keys else (),
         key_why=keys[0].why if keys else "",
@@ -109,7 +109,7 @@ def _guessed(raw: pl.DataFrame, source: str, target: str, folder: Path, name: st
 
 
 def _positive_why(task: Task, read: Target) -> str:
-    return read.notes[-1] if task.name == "binary" and read.notes else ""
+    return read.notes[-1] if task.looks_for_one and read.notes else ""
 
 
 def _is_key(feature: Feature, raw: pl.DataFrame) -> bool:

@@ -94,7 +94,7 @@ def _stands(check: Mapping[str, Any]) -> bool:
 def compare(folder: Path, a: str, b: str) -> list[dict[str, Any]]:
     """Return what differs between two runs: numbers, checks, and lines of the page."""
     first, second = (_found(folder, name) for name in (a, b))
-    rows = _differences("number", _numbers(first), _numbers(second))
+    rows = _differences("", _numbers(first), _numbers(second))
     rows += _differences("check", _statuses(first), _statuses(second))
     return rows + _differences("page", _page(first), _page(second))
 
@@ -129,10 +129,14 @@ def _page(held: Mapping[str, Any]) -> dict[str, Any]:
 def _differences(what: str, a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]:
     names = [*a, *(name for name in b if name not in a)]
     return [
-        {"what": what, "name": name, "first": a.get(name), "second": b.get(name)}
+        {"what": what or _noun(a.get(name), b.get(name)), "name": name, "first": a.get(name), "second": b.get(name)}
         for name in names
         if a.get(name) != b.get(name)
     ]
+
+
+def _noun(*values: object) -> str:
+    return "number" if all(value is None or isinstance(value, int | float) for value in values) else "text"
 
 
 def rows(project: Opened, out: Path) -> int:

@@ -13,6 +13,7 @@ from mulle.core.page_file import check_names, load_page, make_page
 from mulle.core.project import Page
 from mulle.core.registry import import_file
 from mulle.kinds import kinds
+from mulle.loop import check_names as check_names_of
 from mulle.metrics import metrics
 from mulle.models import families
 from mulle.operate.writing import write_table
@@ -137,6 +138,7 @@ def import_code(project: Opened) -> list[Path]:
         "objective.policy": policies.names(),
         "data.task": tasks.names(),
         "data.kinds": kinds.names(),
+        "overrides": check_names_of(project.page),
     }
     check_names(project.page, known)
     for name in project.page.checks:

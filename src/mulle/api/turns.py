@@ -13,7 +13,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Literal
 
+from mulle.api.card import carded
 from mulle.api.project import Opened, import_code
+from mulle.api.record import record_outcomes, record_scored
 from mulle.api.summary import decision, headline
 from mulle.compute.key import Ground
 from mulle.compute.local import LocalWorkshop
@@ -26,6 +28,7 @@ from mulle.core.page_file import render, replace_text
 from mulle.core.project import TrialsBudget
 from mulle.export.bundle import stamp_bundle, zip_bundle
 from mulle.loop import ASSESS, Turned, take, turn_once
+from mulle.runtime.manifest import CARD
 from mulle.splits.lock import changing, write_lock
 from mulle.stages.handover import read_handover, write_handover
 from mulle.store.artifacts import in_words
@@ -169,7 +172,6 @@ def run(
     watch: Watch | None = None,
     until: str | None = None,
     budget: str | Mapping[str, int] | None = None,
-    strict: bool = False,  # noqa: ARG001  # the door's business: it only changes the exit code
     workers: int | None = None,
 ) -> Run:
     """Run one turn of the loop.
@@ -184,8 +186,6 @@ def run(
         The last stage to run: ``"data"`` for a look at the data.
     budget
         ``"60s"``; the page's when absent.
-    strict
-        For doors: a shut gate changes the exit code.
     workers
         How many processes; one a core when absent.
 
@@ -216,7 +216,7 @@ def run(
                 files=files,
                 watch=watch,
             ) as workshop:
-                turn = _turn(project, space.run_id, workshop, watch, (began, budget, started))
+                turn = begin_turn(project, space.run_id, workshop, watch, (began, budget, started))
                 turned = turn_once(turn, until=until)
             return _finish(project, space, turned, home, started)
         finally:
@@ -229,13 +229,14 @@ def _budget(asked: str | Mapping[str, int] | None) -> str | TrialsBudget | None:
     return TrialsBudget(**asked) if isinstance(asked, Mapping) else asked
 
 
-def _turn(
+def begin_turn(
     project: Opened,
     run_id: str,
     workshop: LocalWorkshop,
     watch: Watch,
     when: tuple[float, str | Mapping[str, int] | None, datetime],
 ) -> Turn:
+    """Return the turn of a run that began then, with that budget, at that moment."""
     began, budget, started = when
     asked = _budget(budget) or project.page.objective.budget
     deadline = None if isinstance(asked, TrialsBudget) else began + seconds(asked)
@@ -254,11 +255,7 @@ def _turn(
 
 def _finish(project: Opened, space: Workspace, turned: Turned, home: Path, started: datetime) -> Run:
     packaged = turned.left.get("package")
-    if packaged is not None:
-        _copy(packaged.bundle.path / "bundle", home / "bundle")
-        _hand_out(home, project, "draft")
-    for outcome in turned.outcomes:
-        space.record("outcome", outcome)
+    record_outcomes(space, turned.outcomes)
     made = Run(
         id=home.name,
         folder=project.folder,
@@ -266,10 +263,12 @@ def _finish(project: Opened, space: Workspace, turned: Turned, home: Path, start
         outcomes=turned.outcomes,
         interrupted=isinstance(turned.ended, KeyboardInterrupt),
     )
-    _write(made, project, started)
+    if packaged is not None:
+        hand_out(project, made, bundle=packaged.bundle.path / "bundle")
+    write_run(made, project, started)
     if packaged is not None:
         write_handover(home / "handover.json", turned.left)
-        _count(project.folder, len(turned.left["model"].scored))
+        _count(project.folder, record_scored(space, turned.left))
     return made
 
 
@@ -288,18 +287,25 @@ def _copy(folder: Path, to: Path) -> None:
 
 
 def _count(folder: Path, n: int) -> None:
-    """Count the configurations that were scored on this project's validation rows, over all runs."""
+    """Count the configurations that were scored on this project's validation rows for the first time."""
+    if not n:
+        return
     with changing(folder) as lock:
         write_lock(folder, lock.count(n))
 
 
-def _hand_out(home: Path, project: Opened, stamp: Literal["draft", "ready"]) -> None:
-    """Stamp the run's bundle and lay it beside the page as one zip."""
-    stamp_bundle(home / "bundle", stamp=stamp, run=home.name)
-    zip_bundle(home / "bundle", project.folder / f"{project.page.project.name}.zip")
+def hand_out(project: Opened, made: Run, *, bundle: Path | None = None) -> None:
+    """Stamp the run's bundle, bring its card up to date, and lay it beside the page as one zip."""
+    folder = made.home / "bundle"
+    if bundle is not None:
+        _copy(bundle, folder)
+    card = carded((folder / CARD).read_text("utf-8"), made.outcomes)
+    failed = [c.name for c in made.checks.failed]
+    stamp_bundle(folder, stamp=made.stamp, run=made.id, card=card, failed=failed)
+    zip_bundle(folder, project.folder / f"{project.page.project.name}.zip")
 
 
-def _write(made: Run, project: Opened, started: datetime) -> None:
+def write_run(made: Run, project: Opened, started: datetime) -> None:
     """Write ``run.json`` and draw the report."""
     from mulle.report.page import write_report  # noqa: PLC0415
 
@@ -358,27 +364,31 @@ def assess(project: Opened, *, watch: Watch | None = None, again: str | None = N
         home = last_run(project.folder, with_bundle=True)
         space.run_id = home.name
         held = json.loads((home / "run.json").read_text("utf-8"))
-        _same_page(project, space, home.name)
+        same_page(project, space, home.name)
         left = read_handover(home / "handover.json", space.artifacts.find)
         with LocalWorkshop(space, project.page, home, seed=project.page.project.seed, files=files, watch=watch) as shop:
-            turn = _turn(project, home.name, shop, watch, (perf_counter(), None, datetime.now(UTC)))
+            turn = begin_turn(project, home.name, shop, watch, (perf_counter(), None, datetime.now(UTC)))
             turn.memo["again"] = again or ""
             turned = Turned(left=dict(left))
             outcome = take(ASSESS, turn, turned)
-        space.record("outcome", outcome)
-        earlier = [o for o in _outcomes(held) if o.stage != "assess"]
+        record_outcomes(space, [outcome])
+        earlier = [o for o in outcomes_of(held) if o.stage != "assess"]
         made = Run(id=home.name, folder=project.folder, project=held["project"], outcomes=[*earlier, outcome])
         made.stamp = "ready" if made.verdict is Verdict.OPEN else "draft"
-        _hand_out(home, project, made.stamp)
-        _write(made, project, datetime.fromisoformat(held["started"]))
+        hand_out(project, made)
+        write_run(made, project, datetime.fromisoformat(held["started"]))
         space.record("stamp", {"stamp": made.stamp, "verdict": str(made.verdict)})
         return made
 
 
-def _same_page(project: Opened, space: Workspace, run_id: str) -> None:
-    """Refuse to judge a bundle by another page than it was made with; only overrides may have been added since."""
+_LATER = frozenset({"overrides", "server", "release"})
+"""Tables of the page that may change after a run: the bundle doesn't depend on them."""
+
+
+def same_page(project: Opened, space: Workspace, run_id: str) -> None:
+    """Refuse to judge a bundle by another page than it was made with; overrides and what comes after may have changed."""
     then, now = dict(space.ledger.run(run_id).page), project.page.model_dump(mode="json")
-    changed = [table for table in now if table != "overrides" and then.get(table) != now[table]]
+    changed = [table for table in now if table not in _LATER and then.get(table) != now[table]]
     if changed:
         raise ProjectError(
             f"the page has changed since the last run: [{'], ['.join(changed)}]",
@@ -387,7 +397,8 @@ def _same_page(project: Opened, space: Workspace, run_id: str) -> None:
         )
 
 
-def _outcomes(held: Mapping[str, Any]) -> list[Outcome]:
+def outcomes_of(held: Mapping[str, Any]) -> list[Outcome]:
+    """Return the outcomes of a run that was written."""
     from mulle.report.run import read_run  # noqa: PLC0415
 
     return list(read_run(held).outcomes)

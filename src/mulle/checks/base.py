@@ -198,6 +198,8 @@ class DataCheck(ABC):
     title: ClassVar[str]
     bar: ClassVar[float]
     source: ClassVar[str] = "mulle default"
+    also: ClassVar[tuple[str, ...]] = ()
+    """Names of further answers that it may give, so that they can be overridden by name."""
     dated: ClassVar[bool] = False
     """Whether it asks how old rows are; its answer is then good for a day. Others are told no moment."""
 

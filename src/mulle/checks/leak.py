@@ -5,14 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from mulle.checks.base import DataCheck, Seen, check, ignore_command, keep_command
 from mulle.checks.shares import named, table
-from mulle.checks.single import FEW, Single, score_single
+from mulle.checks.single import FEW, Single, score_single, screened
 from mulle.core.check import Check, Status
 from mulle.core.figure import Cell
 
+Floats = NDArray[np.float64]
+
+MOST_SCORED = 300
+"""Columns of numbers that are scored in full; of more, those that a first look finds most telling."""
 CELLS = 4_000_000
 MOST, LEAST = 50_000, 2_000
 ENOUGH = 100
@@ -42,22 +48,25 @@ class Leak(DataCheck):
         """Score each column alone, on a sample, on rows that it was not fitted on."""
         if seen.target.ndim > 1 or int(seen.known.sum()) < FEWEST:
             return []
-        found, n = self._scores(seen)
+        found, n, n_columns = self._scores(seen)
         limit = self.limit(seen)
         above = {name: one for name, one in found.items() if one.score > limit}
         proven = {name: one for name, one in above.items() if _proven(one, limit)}
         answers = [self._proven(seen, name, one, n) for name, one in proven.items()]
-        return [*answers, self._rest(seen, {k: v for k, v in found.items() if k not in proven}, n)]
+        screened = f" {_SCREENED.format(n_columns, len(found))}" if len(found) < n_columns else ""
+        return [*answers, self._rest(seen, {k: v for k, v in found.items() if k not in proven}, n, screened)]
 
-    def _scores(self, seen: Seen) -> tuple[dict[str, Single], int]:
+    def _scores(self, seen: Seen) -> tuple[dict[str, Single], int, int]:
+        """Return scores by column, the best first; the rows looked at; and how many columns there are."""
         columns = [(f, s) for f, s in seen.columns(*KINDS) if s.null_count() < len(s)]
         taken = seen.sample(max(LEAST, min(MOST, CELLS // max(len(columns), 1))))
         taken = taken[seen.known[taken]]
         target, k = seen.target[taken], len(seen.classes)
         rows = pl.Series(taken)
-        found = {s.name: score_single(s.gather(rows), target, k, rng=seen.rng) for _, s in columns}
+        asked = _worth_asking([s.gather(rows) for _, s in columns], target, k)
+        found = {s.name: score_single(s, target, k, rng=seen.rng) for s in asked}
         ordered = sorted(found.items(), key=lambda pair: (-pair[1].score, pair[0]))
-        return dict(ordered), len(taken)
+        return dict(ordered), len(taken), len(columns)
 
     def _proven(self, seen: Seen, name: str, one: Single, n: int) -> Check:
         told = seen.table[name].is_null().any() and _gaps_tell(seen, name, self.limit(seen))
@@ -76,7 +85,7 @@ class Leak(DataCheck):
             undo=keep_command(name),
         )
 
-    def _rest(self, seen: Seen, found: dict[str, Single], n: int) -> Check:
+    def _rest(self, seen: Seen, found: dict[str, Single], n: int, screened: str) -> Check:
         suspects = [name for name, one in found.items() if one.score > self.limit(seen)]
         best = next(iter(found), "")
         says = f"No column alone gives '{seen.target_name}' away."
@@ -90,7 +99,7 @@ class Leak(DataCheck):
         return Check(
             name=self.name,
             status=Status.FAIL if suspects else Status.PASS,
-            says=says,
+            says=says + screened,
             fix=f"not known when a prediction is asked for? {ignore_command(*suspects)} Else override it "
             "with the reason"
             if suspects
@@ -109,6 +118,18 @@ class Leak(DataCheck):
 
 
 COLUMNS = ["column", "score", "at least", "different values"]
+_SCREENED = "Of {:,} columns the {:,} were scored that a first look at all of them found most telling."
+
+
+def _worth_asking(columns: list[pl.Series], target: Floats, n_classes: int) -> list[pl.Series]:
+    """Return all columns, or of very many numbers those whose quantile bins explain most of the target."""
+    numbers = [i for i, s in enumerate(columns) if s.dtype.is_numeric()]
+    if len(numbers) <= MOST_SCORED:
+        return columns
+    held = [np.asarray(columns[i].cast(pl.Float64).to_numpy(), np.float64) for i in numbers]
+    told = screened(held, target, n_classes)
+    best = {numbers[i] for i in np.argsort(-told, kind="stable")[:MOST_SCORED].tolist()}
+    return [s for i, s in enumerate(columns) if i in best or not s.dtype.is_numeric()]
 
 
 def _row(name: str, one: Single) -> list[Cell]:

@@ -23,6 +23,7 @@ class Missing(DataCheck):
     """Ask whether a column is all but empty."""
 
     name: ClassVar[str] = "data.missing"
+    also: ClassVar[tuple[str, ...]] = ("data.empty_columns",)
     title: ClassVar[str] = "Missing values"
     bar: ClassVar[float] = 0.95
 

@@ -16,6 +16,7 @@ class Unknown(DataCheck):
     """Ask for how many rows the target is not known, and whether some are known too early to be true."""
 
     name: ClassVar[str] = "data.unknown_targets"
+    also: ClassVar[tuple[str, ...]] = ("data.label_delay",)
     title: ClassVar[str] = "Unknown targets"
     dated: ClassVar[bool] = True
     bar: ClassVar[float] = 0.5

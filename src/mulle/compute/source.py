@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import json
 import platform
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -76,8 +78,83 @@ def inner_hash(root: Path) -> str:
 
 
 def files_hash(files: Iterable[Path]) -> str:
-    """Return the hash of the user's code files, by name and content; where they lie does not matter."""
-    return digest([[path.name, _content(path)] for path in files])
+    """Return the hash of the user's code files and of the modules beside them that they import, by name and content.
+
+    Where they lie does not matter. What is installed counts by its version, as far as `versions` knows it.
+
+    Returns
+    -------
+    str
+        sha256 in hexadecimal.
+    """
+    return digest([[name, _content(path)] for name, path in neighbours(files).items()])
+
+
+def neighbours(files: Iterable[Path]) -> dict[str, Path]:
+    """Return the user's files, then each module that they import and that lies beside them, and what those import.
+
+    Imports are read from the source, so one within a function counts too; one by a computed name does not.
+
+    Parameters
+    ----------
+    files
+        The user's code files.
+
+    Returns
+    -------
+    dict of str to Path
+        By name below the folder that they are imported from.
+
+    Examples
+    --------
+    >>> from tempfile import mkdtemp
+    >>> folder = Path(mkdtemp())
+    >>> _ = (folder / "mine.py").write_text("import json, costs")
+    >>> _ = (folder / "costs.py").write_text("EUR = 1.5")
+    >>> list(neighbours([folder / "mine.py"]))
+    ['mine.py', 'costs.py']
+    """
+    found: dict[str, Path] = {}
+    for file in files:
+        found.setdefault(file.name, file)
+        roots = [file.parent, *(above for above in file.resolve().parents[1:] if str(above) in sys.path)]
+        waiting = [(root, path) for path in [file] for root in roots]
+        while waiting:
+            root, path = waiting.pop(0)
+            fresh = [p for p in _imported(path, root) if p.relative_to(root).as_posix() not in found]
+            found |= {p.relative_to(root).as_posix(): p for p in fresh}
+            waiting += [(below, p) for p in fresh for below in roots]
+    return found
+
+
+def _imported(file: Path, root: Path) -> list[Path]:
+    """Return the modules below a folder that one file imports; a file that can't be read imports none."""
+    try:
+        tree = ast.parse(file.read_bytes())
+    except (OSError, SyntaxError, ValueError):
+        return []
+    paths = [path for name in _names(tree, file, root) for path in _module(root, name)]
+    return list(dict.fromkeys(paths))
+
+
+def _names(tree: ast.AST, file: Path, root: Path) -> Iterator[str]:
+    """Give the dotted names that are imported, relative ones made whole."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            above = file.parents[node.level - 1] if 0 < node.level <= len(file.parents) else root
+            inside = above.relative_to(root).parts if above.is_relative_to(root) else ()
+            base = ".".join([*inside, *filter(None, [node.module])])
+            yield from ([base] if base else [])
+            yield from (".".join(filter(None, [base, alias.name])) for alias in node.names)
+
+
+def _module(root: Path, name: str) -> list[Path]:
+    """Return the file of a module below a folder and of the packages above it, as far as they are there."""
+    parts = name.split(".")
+    packages = [root.joinpath(*parts[:i], "__init__.py") for i in range(1, len(parts) + 1)]
+    return [path for path in (*packages, root.joinpath(*parts).with_suffix(".py")) if path.is_file()]
 
 
 def _content(path: Path) -> str:
@@ -95,14 +172,21 @@ def versions() -> dict[str, str]:
     Returns
     -------
     dict of str to str
-        By library, and Python's to the minor.
+        By library, and by each distribution that offers parts of its own; Python's to the minor.
 
     Examples
     --------
     >>> sorted(versions())[:2]
     ['catboost', 'lightgbm']
     """
-    return {**dict(_versions()), "python": ".".join(platform.python_version_tuple()[:2])}
+    return {**dict(_versions()), **_parts_of_others(), "python": ".".join(platform.python_version_tuple()[:2])}
+
+
+def _parts_of_others() -> dict[str, str]:
+    """Return the version of each distribution that offers parts (``mulle.models``, ``mulle.metrics``, …)."""
+    groups = [group for group in metadata.entry_points().groups if group.startswith("mulle.")]
+    offered = [entry for group in groups for entry in metadata.entry_points(group=group)]
+    return {entry.dist.name: entry.dist.version for entry in offered if entry.dist is not None}
 
 
 def _version(name: str) -> str:

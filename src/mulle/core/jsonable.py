@@ -14,6 +14,9 @@ import numpy as np
 
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 T = TypeVar("T")
+_PLAIN = frozenset({str, int, bool, type(None)})
+"""What most values are, asked first: a schema of ten thousand columns holds a hundred thousand of them."""
+_LEAVES = frozenset({str, int, float, bool})
 
 
 def to_json(value: object) -> Any:
@@ -39,13 +42,14 @@ def to_json(value: object) -> Any:
     >>> to_json({"a": (1, np.float64(2.5)), "b": float("nan")})
     {'a': [1, 2.5], 'b': None}
     """
+    if type(value) in _PLAIN:
+        return value
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         pairs = ((f.name, getattr(value, f.name)) for f in dataclasses.fields(value))
         return {name: to_json(held) for name, held in pairs}
     if isinstance(value, Mapping):
         return {str(key): to_json(held) for key, held in value.items()}
-    if isinstance(value, np.ndarray):
-        return to_json(value.tolist())
+    value = value.tolist() if isinstance(value, np.ndarray) else value
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes):
         return [to_json(held) for held in value]
     return _scalar(value)
@@ -95,6 +99,8 @@ def from_json(cls: type[T], data: Mapping[str, Any]) -> T:
 def _typed(hint: Any, value: Any) -> Any:
     if value is None:
         return None
+    if type(value) is hint and type(value) in _PLAIN:
+        return value
     origin = typing.get_origin(hint)
     if origin in {typing.Union, types.UnionType}:
         return _typed(_pick(typing.get_args(hint), value), value)
@@ -108,6 +114,8 @@ def _within(hint: Any, value: Any) -> Any:
         return hint(value)
     if isinstance(value, list):
         inner = (typing.get_args(hint) or (Any,))[0]
+        if inner in _LEAVES and all(type(held) is inner for held in value):
+            return tuple(value)
         return tuple(_typed(inner, held) for held in value)
     if isinstance(value, dict) and typing.get_args(hint):
         inner = typing.get_args(hint)[1]

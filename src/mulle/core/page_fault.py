@@ -433,6 +433,7 @@ def _half_said(page: Page, source: Source) -> Iterator[Found]:
     fair, data = page.fairness, page.data
     wanting = [
         (("data", "test_from"), data.test_from and not data.time, ("data", "time")),
+        (("data", "label_delay"), data.label_delay and not data.time, ("data", "time")),
         (("fairness", "max_gap"), fair.max_gap is not None and fair.measure is None, ("fairness", "measure")),
         (("fairness", "measure"), fair.measure and not fair.columns, ("fairness", "columns")),
     ]

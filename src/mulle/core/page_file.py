@@ -709,7 +709,8 @@ def check_names(page: Page, known: Mapping[str, Iterable[str]]) -> None:
     for key, names in known.items():
         path: Keys = tuple(key.split("."))
         answers = set(names)
-        noun = {"families": "model family", "kinds": "kind"}.get(str(path[-1]), str(path[-1]))
+        nouns = {"families": "model family", "kinds": "kind", "overrides": "check"}
+        noun = nouns.get(str(path[-1]), str(path[-1]))
         wrong = [(at, name) for at, name in _named(page, path) if name not in answers]
         found += [(at, UnknownName.among(name, answers, noun=noun, where=source.where(at))) for at, name in wrong]
     if found:
@@ -724,4 +725,6 @@ def _named(page: Page, path: Keys) -> list[tuple[Keys, str]]:
         return [(path, held)]
     if isinstance(held, Mapping):
         return [((*path, key), name) for key, name in held.items()]
+    if path == ("overrides",):
+        return [((*path, i, "check"), part.check) for i, part in enumerate(held)]
     return [((*path, i), name) for i, name in enumerate(held or [])]

@@ -347,6 +347,9 @@ def _first_sentence(field: FieldInfo) -> str:
     return words.split(". ")[0].rstrip(".")
 
 
+NO_KEY = "none found, so a row is known by its values; to name the column that tells rows apart: mulle set data.key=COLUMN"
+
+
 def summary(guessed: Guessed) -> list[str]:
     """Say in a few lines what the data is taken for.
 
@@ -362,8 +365,8 @@ def summary(guessed: Guessed) -> list[str]:
 
     Examples
     --------
-    >>> summary(Guessed(name="c", source="c.csv", target="y", task="binary", n_rows=1200, n_columns=9))
-    ['rows       1,200 × 9 columns of c.csv', 'target     y: binary']
+    >>> summary(Guessed(name="c", source="c.csv", target="y", task="binary", n_rows=1200, n_columns=9, key=["id"]))
+    ['rows       1,200 × 9 columns of c.csv', 'target     y: binary', 'key        id']
     """
     target = f"{guessed.target}: {guessed.task}" + (f", {guessed.task_why}" if guessed.task_why else "")
     positive = f"{guessed.positive}, {guessed.positive_why}" if guessed.positive else ""
@@ -372,7 +375,7 @@ def summary(guessed: Guessed) -> list[str]:
         "rows": f"{guessed.n_rows:,} × {guessed.n_columns:,} columns of {guessed.source}",
         "target": target,
         "looked for": positive.rstrip(", "),
-        "key": ", ".join(guessed.key),
+        "key": ", ".join(guessed.key) or NO_KEY,
         "time": guessed.time,
         "left out": absent,
     }

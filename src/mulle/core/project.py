@@ -133,7 +133,7 @@ class DataPart(_Part):
     time: Annotated[str | None, Field(examples=["snapshot_at"])] = None
     """When the row was known. With it, folds and sealed test go by time: older rows predict newer ones."""
     weight: Annotated[str | None, Field(examples=["survey_weight"])] = None
-    """A column with how much each row counts in fitting, ≥ 0; metrics count every row once. Never a feature."""
+    """A column with how much each row counts, ≥ 0: in fitting, and in every metric, interval and cost. Never a feature."""
     label_delay: Annotated[Span | None, Field(examples=["30d"])] = None
     """How long after `time` the target becomes known: a span such as ``"30d"``."""
     ignore: Annotated[list[str], Field(examples=[["fax"]])] = []
@@ -238,12 +238,16 @@ class FairnessPart(_Part):
     columns: Annotated[list[str], Field(examples=[["sex"]])] = []
     """The columns whose values are the groups."""
     measure: Annotated[
-        Literal["equal_opportunity", "demographic_parity", "equalised_odds", "error"] | None,
+        Literal[
+            "equal_opportunity", "demographic_parity", "equalised_odds", "error", "mean_error", "mean_absolute_error"
+        ]
+        | None,
         Field(examples=["equal_opportunity"]),
     ] = None
-    """What must be alike: true positive rate, positive rate, both error rates, or the metric itself."""
+    """What must be alike. For two classes: the true positive rate, the positive rate, or both error rates. For any
+    classes: the share of wrong decisions (`error`). For a number: the mean error with its sign, or without it."""
     max_gap: Annotated[Number | None, Field(ge=0, examples=[0.1])] = None
-    """The widest gap between two groups that is accepted, in units of the measure (0.1 is ten points)."""
+    """The widest gap between two groups that is accepted, in the unit of the measure: 0.1 is ten points."""
 
 
 class CodePart(_Part):
@@ -251,6 +255,55 @@ class CodePart(_Part):
 
     files: Annotated[list[str], Field(examples=[["mine.py"]])] = []
     """Python files, relative to this page, whose decorators bring your own metrics, models and checks."""
+
+
+class ServerPart(_Part):
+    """``[server]``: how the bundle is served. It ships with the bundle; a change needs no new model."""
+
+    unknown: Annotated[Literal["ignore", "reject"], Field(examples=["reject"])] = "ignore"
+    """What becomes of columns that the model doesn't use: ignored and counted, or the request is refused."""
+    max_rows: Annotated[Whole, Field(ge=1, le=1_000_000, examples=[10_000])] = 10_000
+    """Rows of one request."""
+    max_kib: Annotated[Whole, Field(ge=1, le=1_048_576, examples=[1024])] = 1024
+    """Size of one request's body, in KiB."""
+    predictions: Annotated[Literal["memory", "written", "synced"], Field(examples=["written"])] = "written"
+    """What the log must have done before a prediction is told: nothing, handed it to the system, put it on the disk."""
+    feedback: Annotated[Literal["memory", "written", "synced"], Field(examples=["synced"])] = "synced"
+    """The same for feedback."""
+    leave_out: Annotated[list[str], Field(examples=[["name"]])] = []
+    """Columns that the log never holds."""
+    hashed: Annotated[list[str], Field(examples=[["email"]])] = []
+    """Columns that the log holds only by a keyed hash: equal values stay equal, and can't be read."""
+
+
+class ReleasePart(_Part):
+    """``[release]``: by what a new model is judged against the one in service, on the people who meet it."""
+
+    online_metric: Annotated[str, Field(examples=["value:revenue"])] = ""
+    """What is counted for each unit: ``correct`` (the decision was the outcome), ``outcome:yes`` (the outcome was *yes*),
+    ``outcome`` (a number), or ``value:NAME`` (a value that came with the feedback)."""
+    better: Annotated[Literal["higher", "lower"], Field(examples=["higher"])] = "higher"
+    """Which way is better."""
+    smallest_effect: Annotated[Number | None, Field(gt=0, examples=[0.01])] = None
+    """The smallest gain worth having, for one unit; with the traffic it says how long a trial takes."""
+    worth: Annotated[Number | None, Field(ge=0, examples=[30.0])] = None
+    """Money for one more of the metric, for one unit, in the currency of the costs."""
+    guardrails: Annotated[dict[str, Number], Field(examples=[{"correct": 0.02}])] = {}
+    """Metrics that may not get worse, by name, each with the largest loss that is let pass."""
+    mirror: Annotated[Number, Field(gt=0, le=1, examples=[0.1])] = 0.1
+    """The share of the units whose requests a shadow answers too."""
+    shadow_rows: Annotated[Whole, Field(ge=1, examples=[1000])] = 1000
+    """Rows that a shadow must have answered before a canary."""
+    agreement: Annotated[Number, Field(ge=0, le=1, examples=[0.9])] = 0.9
+    """The share of decisions in which a shadow must agree with the champion."""
+    canary_units: Annotated[Whole, Field(ge=1, examples=[200])] = 200
+    """Units that must have met the canary before it grows."""
+    share: Annotated[Number, Field(gt=0, lt=1, examples=[0.5])] = 0.5
+    """The share of the units that meet the challenger in a trial."""
+    looks: Annotated[Whole, Field(ge=1, le=50, examples=[5])] = 5
+    """How often a trial is looked at, at most, until its size is reached."""
+    whole_weeks: Annotated[bool, Strict(), Field(examples=[True])] = True
+    """Whether a trial ends only after whole weeks, so that no weekday counts more than another."""
 
 
 class OverridePart(_Part):
@@ -293,6 +346,10 @@ class Page(_Part):
     """Rows that matter on their own; only declared slices can shut a gate."""
     fairness: FairnessPart = FairnessPart()
     """Groups between which a measure may differ only so much."""
+    server: ServerPart = ServerPart()
+    """How the bundle is served."""
+    release: ReleasePart = ReleasePart()
+    """By what a new model is judged against the one in service."""
     checks: Annotated[dict[str, Number], BeforeValidator(_flat), Field(examples=[{"data.missing": 0.9}])] = {}
     """Bars of checks by name, where the default does not suit."""
     overrides: Annotated[

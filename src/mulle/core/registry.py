@@ -184,6 +184,9 @@ def import_file(path: Path) -> None:
     assert spec.loader is not None  # noqa: S101
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    beside = str(path.resolve().parent)
+    if beside not in sys.path:
+        sys.path.append(beside)  # as for a script, so that it may import its neighbours; behind all that is installed
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # the user's code may raise anything

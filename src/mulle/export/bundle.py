@@ -24,6 +24,7 @@ from mulle.runtime.answer import Decision
 from mulle.runtime.archive import is_safe_name
 from mulle.runtime.bundle import Bundle
 from mulle.runtime.manifest import CARD, FORMAT, GOLDEN, MANIFEST, STEPS, VERSION
+from mulle.runtime.profile import PROFILE
 from mulle.runtime.selftest import row_to_json
 
 
@@ -92,6 +93,8 @@ class Parts:
         *ready*, or *draft* when a gate isn't open.
     created
         When, with a time zone; now when absent.
+    profile
+        What is usual in each column, for people and watchers; it changes no answer. See `mulle.runtime.profile`.
     """
 
     name: str
@@ -110,6 +113,7 @@ class Parts:
     stamp: Literal["draft", "ready"] = "draft"
     state: Mapping[str, Any] = field(default_factory=dict)
     created: datetime | None = None
+    profile: Mapping[str, Any] | None = None
 
 
 def write_bundle(folder: Path, parts: Parts) -> Bundle:
@@ -157,7 +161,9 @@ def write_bundle(folder: Path, parts: Parts) -> Bundle:
     return bundle
 
 
-def stamp_bundle(folder: Path, *, stamp: Literal["draft", "ready"], run: str) -> None:
+def stamp_bundle(
+    folder: Path, *, stamp: Literal["draft", "ready"], run: str, card: str | None = None, failed: Sequence[str] = ()
+) -> None:
     """Write into a bundle whether it is ready to ship, and the run that it comes from; its answers stay as they are.
 
     Parameters
@@ -168,6 +174,10 @@ def stamp_bundle(folder: Path, *, stamp: Literal["draft", "ready"], run: str) ->
         *ready*, or *draft* when a gate isn't open.
     run
         The run's id.
+    card
+        A new card, where there is more to say now than when the bundle was made.
+    failed
+        Names of the checks that failed, which whoever asks a draft is told.
 
     Raises
     ------
@@ -177,12 +187,20 @@ def stamp_bundle(folder: Path, *, stamp: Literal["draft", "ready"], run: str) ->
         When the manifest can't be written; the old one stays.
     """
     Bundle.load(folder)
-    path = folder / MANIFEST
-    held = json.loads(path.read_bytes()) | {"stamp": stamp, "run": run}
-    temporary = path.with_name(f".{MANIFEST}.part")
+    held = json.loads((folder / MANIFEST).read_bytes()) | {"stamp": stamp, "run": run, "failed": list(failed)}
+    if card is not None:
+        content = card.encode()
+        held["files"] |= {CARD: hashlib.sha256(content).hexdigest()}
+        _replace(folder / CARD, content)
+    _replace(folder / MANIFEST, _json(held))
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file so that the old one or the new one is there, whatever happens."""
+    temporary = path.with_name(f".{path.name}.part")
     try:
         with temporary.open("wb") as stream:
-            stream.write(_json(held))
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
@@ -243,6 +261,7 @@ def _entry(name: str) -> zipfile.ZipInfo:
 def _files(parts: Parts) -> dict[str, bytes]:
     held = [(graph.file, graph.content) for graph in parts.graphs]
     held += [(parts.policy.file, parts.policy.content), (CARD, parts.card.encode())]
+    held += [(PROFILE, _json(to_json(parts.profile)))] if parts.profile is not None else []
     names = [name for name, _ in held]
     wrong = [n for n in names if not is_safe_name(n) or names.count(n) > 1 or n in {MANIFEST, GOLDEN}]
     if wrong:

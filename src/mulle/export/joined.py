@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import ClassVar, Self
 
 import numpy as np
 
-from mulle.export.forms import load_scorer
+from mulle.export.forms import pack, unpack
 from mulle.export.graph import Graph
 from mulle.export.scorer import Scorer
 
@@ -40,6 +39,21 @@ class Joined(Scorer):
         object.__setattr__(self, "space", self.parts[0].space)
         object.__setattr__(self, "n_outputs", sum(part.n_outputs for part in self.parts))
 
+    @property
+    def cuts(self) -> Sequence[int]:
+        """Those of any part; see `Scorer.cuts`."""
+        return sorted({n for part in self.parts for n in part.cuts})
+
+    def first(self, n: int) -> Joined:
+        """Cut each part after the same number of iterations; see `Scorer.first`.
+
+        Returns
+        -------
+        Joined
+            A part whose path is shorter is taken at its end.
+        """
+        return Joined(tuple(part.first(n) for part in self.parts))
+
     def emit(self, g: Graph, matrix: str) -> str:
         """Append all parts and put their outputs side by side; see `Scorer.emit`.
 
@@ -52,12 +66,7 @@ class Joined(Scorer):
 
     def save(self, path: Path) -> None:
         """Write each part's own ``.npz`` as bytes within one ``.npz`` without objects."""
-        with TemporaryDirectory() as folder:
-            held = {}
-            for i, part in enumerate(self.parts):
-                part.save(Path(folder) / "part.npz")
-                held[f"{part.form}_{i}"] = np.fromfile(Path(folder) / "part.npz", np.uint8)
-        np.savez(path, **held)  # type: ignore[arg-type]
+        np.savez(path, **pack(self.parts))  # type: ignore[arg-type]
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -68,13 +77,8 @@ class Joined(Scorer):
         Joined
             Equal to what was saved, bit for bit.
         """
-        with np.load(path, allow_pickle=False) as held, TemporaryDirectory() as folder:
-            parts = {}
-            for name in held.files:
-                form, _, i = name.rpartition("_")
-                (Path(folder) / "part.npz").write_bytes(held[name].tobytes())
-                parts[int(i)] = load_scorer(form, Path(folder) / "part.npz")
-        return cls(tuple(parts[i] for i in sorted(parts)))
+        with np.load(path, allow_pickle=False) as held:
+            return cls(unpack(dict(held)))
 
     @classmethod
     def merge(cls, scorers: Sequence[Self], columns: Sequence[Sequence[int]]) -> Self:

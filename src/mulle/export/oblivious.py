@@ -43,7 +43,7 @@ def from_oblivious(
     Returns
     -------
     Trees
-        In space *raw*.
+        In space *raw*; one tree is one iteration of its path.
 
     Examples
     --------
@@ -118,11 +118,13 @@ def _compact(
     new_node, new_leaf = np.cumsum(alive.ravel()) - 1, np.cumsum(used) - 1
     values = leaf.reshape(-1, leaf.shape[-1])
     chosen = feature[tree, question]
+    splits = root >= 0
+    added = np.where(splits[:, None], 0.0, values[~np.where(splits, -1, root)])
     return Trees(
         space="raw",
         n_outputs=leaf.shape[-1],
-        bias=bias + values[~root[root < 0]].sum(axis=0),
-        root=new_node[root[root >= 0]].astype(np.int32),
+        bias=bias + added.sum(axis=0),
+        root=new_node[root[splits]].astype(np.int32),
         feature=chosen.astype(np.int32),
         threshold=border[tree, question],
         mode=np.full(len(tree), Mode.AT_MOST, np.uint8),
@@ -133,6 +135,8 @@ def _compact(
         leaf_output=np.zeros(int(used.sum()), np.int32),
         members=np.empty(0),
         member_start=np.zeros(len(tree) + 1, np.int32),
+        tree_ends=np.cumsum(splits).astype(np.int32),
+        bias_ends=bias + np.cumsum(added, axis=0),
     )
 
 

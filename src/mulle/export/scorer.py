@@ -2,6 +2,9 @@
 
 `Trees` and `Layers` are the two forms. Each can be saved as plain arrays, merged over the folds of a bag, and
 emitted into a graph. A family that fits neither brings its own subclass.
+
+A fit that is watched on validation rows leaves its whole *path*, so that others than itself can say where it should have
+stopped: `Scorer.cuts` are the iterations at which it can be cut, `Scorer.first` cuts it.
 """
 
 from __future__ import annotations
@@ -27,9 +30,33 @@ class Scorer(ABC):
     space: Space
     n_outputs: int
 
+    @property
+    def cuts(self) -> Sequence[int]:
+        """Numbers of iterations after which it can be cut, ascending; empty where nothing of its path is held."""
+        return ()
+
+    def first(self, n: int) -> Scorer:  # noqa: ARG002  # a scorer without a path has but one state
+        """Return the scorer as it was after its first ``n`` iterations.
+
+        Parameters
+        ----------
+        n
+            1 or more. Past the end of the path the end is meant; between two cuts the earlier one; before the first
+            cut the first.
+
+        Returns
+        -------
+        Scorer
+            Without a path, so that it can be merged with others; itself, where nothing of the path is held.
+        """
+        return self
+
     @abstractmethod
     def emit(self, g: Graph, matrix: str) -> str:
-        """Append the nodes that score ``matrix`` (float32, ``[rows, columns]``); return a float64 value's name."""
+        """Append the nodes that score ``matrix`` (float32, ``[rows, columns]``); return a float64 value's name.
+
+        A path is emitted as its end.
+        """
 
     @abstractmethod
     def save(self, path: Path) -> None:

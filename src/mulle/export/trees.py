@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -83,6 +83,9 @@ class Trees(Scorer):
         Values ``[leaves, width]`` and the first output that each leaf adds to ``[leaves]``.
     members, member_start
         The codes that go left at node i are ``members[member_start[i]:member_start[i + 1]]``.
+    tree_ends, bias_ends
+        The path: how many trees are kept after each iteration ``[iterations]``, and the bias then
+        ``[iterations, n_outputs]``. Empty where it is not known, as in a bag.
 
     Examples
     --------
@@ -116,9 +119,11 @@ class Trees(Scorer):
     leaf_output: Ints
     members: Doubles
     member_start: Ints
+    tree_ends: Ints = field(default_factory=lambda: np.empty(0, np.int32))
+    bias_ends: Doubles = field(default_factory=lambda: np.empty((0, 0)))
 
     @classmethod
-    def of(cls, trees: Sequence[Tree], *, bias: Doubles, space: Space) -> Self:
+    def of(cls, trees: Sequence[Tree], *, bias: Doubles, space: Space, ends: Sequence[int] = ()) -> Self:
         """Assemble trees that were read from a library.
 
         Parameters
@@ -129,16 +134,17 @@ class Trees(Scorer):
             What is added to every row's score ``[n_outputs]``.
         space
             What the sum is.
+        ends
+            How many of the trees there are after each iteration, so that it can be cut; empty when it need not be.
 
         Returns
         -------
         Trees
             Trees without a split are folded into the bias.
         """
-        bias = np.array(bias, np.float64)
-        for tree in trees:
-            if not len(tree.feature):
-                bias[tree.output : tree.output + tree.leaf.shape[1]] += tree.leaf[0]
+        biases = np.cumsum([np.array(bias, np.float64), *(_constant(tree, len(bias)) for tree in trees)], axis=0)
+        splits = np.cumsum([0, *(len(tree.feature) > 0 for tree in trees)])
+        bias, at = biases[-1], np.asarray(ends, np.intp)
         kept = [tree for tree in trees if len(tree.feature)]
         nodes = np.cumsum([0, *(len(tree.feature) for tree in kept)])
         leaves = np.cumsum([0, *(len(tree.leaf) for tree in kept)])
@@ -160,7 +166,27 @@ class Trees(Scorer):
             leaf_output=_join([np.full(len(tree.leaf), tree.output) for tree in kept], np.int32),
             members=_join(sets, np.float64),
             member_start=np.concatenate([[0], np.cumsum(_join(counts, np.int64))]).astype(np.int32),
+            tree_ends=splits[at].astype(np.int32),
+            bias_ends=biases[at],
         )
+
+    @property
+    def cuts(self) -> Sequence[int]:
+        """Every iteration; see `Scorer.cuts`."""
+        return range(1, len(self.tree_ends) + 1)
+
+    def first(self, n: int) -> Trees:
+        """Return the trees of the first ``n`` iterations; see `Scorer.first`.
+
+        Returns
+        -------
+        Trees
+            Itself, when the path is not known.
+        """
+        if not len(self.tree_ends):
+            return self
+        last = int(np.clip(n, 1, len(self.tree_ends))) - 1
+        return replace(self._some(0, int(self.tree_ends[last])), bias=self.bias_ends[last])
 
     @property
     def n_trees(self) -> int:
@@ -185,7 +211,7 @@ class Trees(Scorer):
         Trees
             Sharing all other arrays.
         """
-        return replace(self, leaf=self.leaf * factor, bias=self.bias * factor)
+        return replace(self, leaf=self.leaf * factor, bias=self.bias * factor, bias_ends=self.bias_ends * factor)
 
     def emit(self, g: Graph, matrix: str) -> str:
         """Append one `TreeEnsemble` node for every few trees, and the sum of them; see `Scorer.emit`.
@@ -238,8 +264,8 @@ class Trees(Scorer):
         )
 
     def _some(self, begin: int, end: int) -> Trees:
-        """Return the trees ``begin .. end - 1``, their positions counted from 0."""
-        first = int(self.root[begin])
+        """Return the trees ``begin .. end - 1``, their positions counted from 0, without a path."""
+        first = int(self.root[begin]) if begin < self.n_trees else len(self.feature)
         last = int(self.root[end]) if end < self.n_trees else len(self.feature)
         leaf_first, leaf_last = first + begin, last + end  # a binary tree has one leaf more than nodes
         start = self.member_start[first : last + 1]
@@ -256,6 +282,8 @@ class Trees(Scorer):
             leaf_output=self.leaf_output[leaf_first:leaf_last],
             members=self.members[start[0] : start[-1]],
             member_start=start - start[0],
+            tree_ends=self.tree_ends[:0],
+            bias_ends=self.bias_ends[:0],
         )
 
     def save(self, path: Path) -> None:
@@ -314,8 +342,16 @@ class Trees(Scorer):
 
 _ARRAYS = (
     "bias", "root", "feature", "threshold", "mode", "left", "right", "missing_left", "leaf", "leaf_output",
-    "members", "member_start",
+    "members", "member_start", "tree_ends", "bias_ends",
 )  # fmt: skip
+
+
+def _constant(tree: Tree, n_outputs: int) -> Doubles:
+    """Return what a tree without a split adds to every row, ``[n_outputs]``; nothing for one that splits."""
+    adds = np.zeros(n_outputs)
+    if not len(tree.feature):
+        adds[tree.output : tree.output + tree.leaf.shape[1]] = tree.leaf[0]
+    return adds
 
 
 def _join(parts: Sequence[NDArray[Any]], dtype: type[np.generic]) -> NDArray[Any]:

@@ -78,7 +78,7 @@ def _number(value: object) -> float | None:
 def _read(column: pl.Series, options: Mapping[str, Any]) -> Reading:
     if column.dtype.is_numeric() or column.dtype == pl.Boolean:
         cast = column if column.dtype == pl.Float64 else column.cast(pl.Float64)
-        if not column.dtype.is_float() or bool(np.isfinite(cast.to_numpy()).all()):
+        if not column.dtype.is_float() or np.isfinite(cast.to_numpy()).sum() == len(cast) - cast.null_count():
             return Reading(values=(cast,))  # nothing to look for: ten thousand columns take this way
         finite = cast.is_finite()
         infinite = int(cast.is_infinite().sum()) if cast.dtype.is_float() else 0

@@ -17,6 +17,10 @@ _BINS = 24
 _BARS = 15
 _CLASSES = 6
 _FEW = 10
+_FAR = 10.0
+"""Times the range of the middle half that a value must lie beyond it to be left out of a picture."""
+_LEAST_LINK = 0.01
+"""The share of the variance that must be explained before a link is put into words."""
 
 
 def table(name: str, rows: Sequence[tuple[str, Cell]]) -> Table:
@@ -109,6 +113,10 @@ def histogram(name: str, values: pl.Series, target: pl.Series | None, *, scale: 
     if len(x) == 0:
         return empty(name)
     edges = _edges(x)
+    inside = (x >= edges[0]) & (x <= edges[-1])
+    outside = _outside_says(int((~inside).sum()), len(x))
+    says = _range_says(name, x, scale)
+    x, y = x[inside], None if y is None else y.filter(pl.Series(inside))
     at = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, len(edges) - 2)
     centres = [float(v) for v in (edges[:-1] + edges[1:]) / 2]
     marks, label, extra = _binned(centres, at, len(edges) - 1, y)
@@ -116,16 +124,20 @@ def histogram(name: str, values: pl.Series, target: pl.Series | None, *, scale: 
     percent = label.startswith("share")
     return Figure(
         name=f"distribution of {name}",
-        title=f"How '{name}' is distributed",
-        says=_range_says(name, x, scale) + extra,
+        title=_title(name, label),
+        says=says + outside + extra,
         x=axis,
         y=Axis(label=label, percent=percent, low=0 if percent else None),
         marks=marks,
     )
 
 
+def _title(name: str, label: str) -> str:
+    return f"The target by '{name}'" if label == "mean of the target" else f"How '{name}' is distributed"
+
+
 def _edges(x: Floats) -> Floats:
-    low, high = np.quantile(x, [0.005, 0.995])
+    low, high = _ends(x)
     if low == high:
         low, high = float(x.min()), float(x.max())
     if low == high:
@@ -134,6 +146,43 @@ def _edges(x: Floats) -> Floats:
     if len(distinct) <= _BINS and len(distinct) > 1 and np.all(distinct == np.round(distinct)):
         return np.arange(low - 0.5, high + 1.0) if high - low < _BINS else np.linspace(low, high, _BINS + 1)
     return np.linspace(low, high, _BINS + 1)
+
+
+def _ends(x: Floats) -> tuple[float, float]:
+    """Return where the axis begins and ends: 0.5 % to 99.5 %, but not at values far off, such as a -999 for *missing*."""
+    low, q25, q75, high = np.quantile(x, [0.005, 0.25, 0.75, 0.995])
+    fence = _FAR * (q75 - q25)
+    if fence > 0 and (low < q25 - fence or high > q75 + fence):
+        near = x[(x >= q25 - fence) & (x <= q75 + fence)]
+        low, high = max(low, float(near.min())), min(high, float(near.max()))
+    return float(low), float(high)
+
+
+def _outside_says(n: int, n_rows: int) -> str:
+    if not n:
+        return ""
+    verb = "row lies" if n == 1 else "rows lie"
+    return f" {n:,} {verb} outside of what is drawn ({n / n_rows:.1%})."
+
+
+def _clear(group: NDArray[np.int64], values: Floats) -> bool:
+    """Return whether groups differ clearly: they explain at least 1 % of the variance, and not by chance.
+
+    ω² takes out of η² what chance alone gives (W. Hays: *Statistics for Psychologists*, 1963).
+    """
+    n = np.bincount(group)
+    held, k = n > 0, int((n > 0).sum())
+    if k < 2 or len(values) <= k:  # noqa: PLR2004
+        return False
+    mean = np.bincount(group, weights=values)[held] / n[held]
+    total = float(np.square(values - values.mean()).sum())
+    between = float((n[held] * np.square(mean - values.mean())).sum())
+    within = (total - between) / (len(values) - k)
+    if within <= 0:
+        return total > 0
+    ratio = between / (k - 1) / within
+    omega = (between - (k - 1) * within) / (total + within)
+    return omega >= _LEAST_LINK and ratio > 1 + 4 * float(np.sqrt(2 / (k - 1)))
 
 
 def _range_says(name: str, x: Floats, scale: Scale) -> str:
@@ -163,7 +212,9 @@ def _binned(
         means.append((float(np.asarray(centres)[mine].mean()), word))
     high, low = max(means), min(means)
     says = f" Its values are highest where the target is '{high[1]}' and lowest where it is '{low[1]}'."
-    return marks, "share of the class's rows", says if high[0] > low[0] else ""
+    codes = words.rank("dense").to_numpy().astype(np.int64)
+    clear = high[0] > low[0] and _clear(codes, np.asarray(centres)[at])
+    return marks, "share of the class's rows", says if clear else ""
 
 
 def _mean_by_bin(
@@ -176,7 +227,8 @@ def _mean_by_bin(
     x = [c for c, s in zip(centres, seen, strict=True) if s]
     best = x[int(np.argmax(mean))]
     says = f" The target's mean is highest around {best:,.6g} ({mean.max():,.4g}; lowest {mean.min():,.4g})."
-    return [Mark(kind="line", name="mean of the target", x=x, y=_numbers(mean))], "mean of the target", says
+    line = Mark(kind="line", name="mean of the target", x=x, y=_numbers(mean))
+    return [line], "mean of the target", says if _clear(at, target) else ""
 
 
 def bars(name: str, values: pl.Series, target: pl.Series | None) -> Figure:
@@ -214,7 +266,7 @@ def bars(name: str, values: pl.Series, target: pl.Series | None) -> Figure:
     says = f"'{_short(top[0])}' is the most frequent of {len(counts):,} levels: {share:.1%} of the rows."
     return Figure(
         name=f"distribution of {name}",
-        title=f"How '{name}' is distributed",
+        title=_title(name, label),
         says=says + extra,
         x=Axis(label=label, percent=label.startswith("share"), low=0 if label.startswith("share") else None),
         y=Axis(label=name, scale="category"),
@@ -231,9 +283,11 @@ def _by_level(order: Sequence[str], shown: pl.Series, target: pl.Series | None) 
         return [Mark(kind="bars", x=_numbers(n / max(len(at), 1)), y=names)], "share of rows", ""
     words = classes_of(target)
     if words is None:
-        mean = np.bincount(at, weights=target.cast(pl.Float64).to_numpy(), minlength=len(order)) / np.maximum(n, 1)
+        known = target.cast(pl.Float64).to_numpy()
+        mean = np.bincount(at, weights=known, minlength=len(order)) / np.maximum(n, 1)
         says = f" The target's mean is highest for '{names[int(mean.argmax())]}' ({mean.max():,.4g})."
-        return [Mark(kind="bars", name="mean of the target", x=_numbers(mean), y=names)], "mean of the target", says
+        shown_mark = Mark(kind="bars", name="mean of the target", x=_numbers(mean), y=names)
+        return [shown_mark], "mean of the target", says if _clear(at, known) else ""
     marks: list[Mark] = []
     for word in _largest(words):
         mine = np.bincount(at[(words == word).to_numpy()], minlength=len(order)) / np.maximum(n, 1)
@@ -241,7 +295,8 @@ def _by_level(order: Sequence[str], shown: pl.Series, target: pl.Series | None) 
     last = marks[-1]
     top = int(np.argmax(np.asarray(last.x, float)))
     says = f" '{last.name}' is most frequent where it is '{names[top]}' ({last.x[top]:.1%})."
-    return marks, "share of the level's rows", says
+    clear = _clear(at, (words == last.name).cast(pl.Float64).to_numpy())
+    return marks, "share of the level's rows", says if clear else ""
 
 
 def classes_of(target: pl.Series) -> pl.Series | None:

@@ -43,7 +43,11 @@ class Rows:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Training:
-    """All that a fit may see. ``valid`` is for early stopping and the curve; None means: use ``params`` as they are."""
+    """All that a fit may see. ``valid`` is for the curve and for giving up; None means: use ``params`` as they are.
+
+    With ``valid`` a fit goes on until that loss has long stopped falling, and leaves its whole path: which of its
+    iterations is kept is not for the rows to say that it is judged on. See `mulle.training.stop`.
+    """
 
     rows: Rows
     valid: Rows | None
@@ -57,13 +61,17 @@ class Training:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fitted:
-    """The result of a fit: a neutral scorer and how the loss went, on training and on validation rows."""
+    """The result of a fit: a neutral scorer and how the loss went, on training and on validation rows.
+
+    With validation rows the scorer is the end of the whole path, and can be cut (`Scorer.first`).
+    """
 
     scorer: Scorer
     train_curve: Sequence[float] = ()
     valid_curve: Sequence[float] = ()
     iterations: int = 0
-    """Of the scorer that was kept: `fit` with ``{"iterations": n}`` and no validation rows gives as many."""
+    """Where the validation curve was lowest; without one, all. `fit` with ``{"iterations": n}`` and no validation rows
+    gives as many."""
     stopped: Literal["early", "done", "time"] = "done"
 
 

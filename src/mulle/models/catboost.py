@@ -16,7 +16,7 @@ from mulle.core.jsonable import Json
 from mulle.export.oblivious import from_oblivious
 from mulle.export.trees import Trees
 from mulle.models.base import Config, Family, Fitted, Params, Rows, Suggest, Training, model
-from mulle.models.limits import Deadline
+from mulle.models.limits import Deadline, best
 from mulle.models.losses import constant
 
 _OBJECTIVES = {"logistic": "Logloss", "softmax": "MultiClass", "squared": "RMSE"}
@@ -25,6 +25,8 @@ _RATES = {"logistic": (0.247, -5.158), "softmax": (0.02, -2.364), "squared": (0.
 
 Written out so that a refit without validation rows gets the same. Source: ``TLearningRateGuesser`` in
 CatBoost 1.2, checked against ``get_all_params`` at 100, 1,000 and 10,000 rows."""
+_LEAF_STEPS = {"logistic": {"leaf_estimation_iterations": 10}}
+"""CatBoost's own default from 200 iterations on; with fewer it takes 1, so that a short fit would be no part of a long."""
 _ITERATIONS = 1000
 _REFIT_ITERATIONS = 400
 _PATIENCE = 80
@@ -103,7 +105,7 @@ class CatBoost(Family):
         Returns
         -------
         Fitted
-            The trees up to the lowest validation loss.
+            All trees, also those after the lowest validation loss.
         """
         deadline = Deadline(training.seconds)
         if (fitted := constant(training)) is not None:
@@ -113,7 +115,7 @@ class CatBoost(Family):
         watch, classes = _Watch(deadline), _classes(training)
         booster = catboost.CatBoost(_settings(training, params))
         valid = None if training.valid is None else _pool(_no_new_gaps(training), classes)
-        booster.fit(_pool(training.rows, classes), eval_set=valid, use_best_model=valid is not None, callbacks=[watch])
+        booster.fit(_pool(training.rows, classes), eval_set=valid, use_best_model=False, callbacks=[watch])
         return _fitted(booster, training, watch, _iterations(training, params))
 
 
@@ -137,7 +139,7 @@ def _settings(training: Training, params: Params) -> dict[str, Any]:
     slope, level = _RATES[training.loss.name]
     guess = min(0.5, float(np.exp(slope * np.log(len(training.rows.target)) + level)))
     own = {name: value for name, value in params.items() if name not in ("iterations", "rate_factor")}
-    settings: dict[str, Any] = {"learning_rate": guess, **own}
+    settings: dict[str, Any] = {"learning_rate": guess, **_LEAF_STEPS.get(training.loss.name, {}), **own}
     if training.rows.matrix.shape[1] >= _MANY_COLUMNS:
         settings.setdefault("border_count", 64)
     settings["learning_rate"] *= params.get("rate_factor", 1.0)
@@ -186,12 +188,13 @@ def _fitted(booster: Any, training: Training, watch: _Watch, iterations: int) ->
     curves = booster.get_evals_result()
     metric = _OBJECTIVES[training.loss.name]
     train = curves["learn"][metric]
+    valid = curves.get("validation", {}).get(metric, ())
     stopped: Literal["early", "done", "time"] = "early" if len(train) < iterations else "done"
     return Fitted(
         scorer=_with_all_classes(_read(booster), training),
         train_curve=train,
-        valid_curve=curves.get("validation", {}).get(metric, ()),
-        iterations=int(booster.tree_count_),
+        valid_curve=valid,
+        iterations=best(valid) or int(booster.tree_count_),
         stopped="time" if watch.late else stopped,
     )
 
@@ -201,11 +204,11 @@ def _with_all_classes(trees: Trees, training: Training) -> Trees:
     if trees.n_outputs == training.loss.n_outputs:
         return trees
     classes = np.unique(training.rows.target).astype(np.intp)
-    bias = np.full(training.loss.n_outputs, -np.log(2.0 * len(training.rows.target)))
-    bias[classes] = trees.bias
-    leaf = np.zeros((len(trees.leaf), len(bias)))
+    biases = np.full((1 + len(trees.bias_ends), training.loss.n_outputs), -np.log(2.0 * len(training.rows.target)))
+    biases[:, classes] = np.vstack([trees.bias, trees.bias_ends])
+    leaf = np.zeros((len(trees.leaf), training.loss.n_outputs))
     leaf[:, classes] = trees.leaf
-    return replace(trees, n_outputs=len(bias), bias=bias, leaf=leaf)
+    return replace(trees, n_outputs=training.loss.n_outputs, bias=biases[0], bias_ends=biases[1:], leaf=leaf)
 
 
 def _read(booster: Any) -> Trees:

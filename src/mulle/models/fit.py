@@ -11,7 +11,7 @@ from mulle.core.errors import ProjectError
 from mulle.core.loss import Loss
 from mulle.export.joined import Joined
 from mulle.models.base import Family, Fitted, Params, Rows, Training
-from mulle.models.limits import Deadline
+from mulle.models.limits import Deadline, best, mean_curve
 
 
 def fit_loss(family: Family, training: Training, params: Params) -> Fitted:
@@ -30,8 +30,9 @@ def fit_loss(family: Family, training: Training, params: Params) -> Fitted:
     Returns
     -------
     Fitted
-        For parts: outputs side by side, the most iterations, and each curve the mean over the parts, a part
-        that ended early held at its last value. The parts ended by *time* when any of them did.
+        For parts: outputs side by side, and each curve the mean over the parts, a part that ended early held at its
+        last value. They are cut together, so ``iterations`` is where that mean is lowest; where they can't be cut,
+        the most of any part. The parts ended by *time* when any of them did.
 
     Raises
     ------
@@ -81,19 +82,13 @@ def _column(rows: Rows, i: int) -> Rows:
 
 def _join(fits: Sequence[Fitted]) -> Fitted:
     ends = {fitted.stopped for fitted in fits}
+    scorer = Joined(tuple(fitted.scorer for fitted in fits))
+    valid = mean_curve([fitted.valid_curve for fitted in fits])
+    most = max(fitted.iterations for fitted in fits)
     return Fitted(
-        scorer=Joined(tuple(fitted.scorer for fitted in fits)),
-        train_curve=_mean_curve([fitted.train_curve for fitted in fits]),
-        valid_curve=_mean_curve([fitted.valid_curve for fitted in fits]),
-        iterations=max(fitted.iterations for fitted in fits),
+        scorer=scorer,
+        train_curve=mean_curve([fitted.train_curve for fitted in fits]),
+        valid_curve=valid,
+        iterations=best(valid) if valid and scorer.cuts else most,
         stopped="time" if "time" in ends else "early" if "early" in ends else "done",
     )
-
-
-def _mean_curve(curves: Sequence[Sequence[float]]) -> list[float]:
-    longest = max(len(curve) for curve in curves)
-    if not all(len(curve) for curve in curves):
-        return []
-    held = [np.pad(np.asarray(curve, float), (0, longest - len(curve)), mode="edge") for curve in curves]
-    means: list[float] = np.mean(held, axis=0).tolist()
-    return means

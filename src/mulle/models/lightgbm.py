@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -130,17 +130,16 @@ class LightGBM(Family):
         Returns
         -------
         Fitted
-            The trees up to the lowest validation loss.
+            All trees, also those after the lowest validation loss.
         """
         deadline = Deadline(training.seconds)
         if (fitted := constant(training)) is not None:
             return fitted
         booster = _booster(training, {**_DEFAULTS, **params})
-        curves, stopped = _boost(booster, training, params, deadline)
+        curves, ends, stopped = _boost(booster, training, params, deadline)
         kept = best(curves["valid"]) or len(curves["train"])
-        text = booster.model_to_string(num_iteration=kept)
         return Fitted(
-            scorer=read_trees(text, training.loss.n_outputs),
+            scorer=read_trees(booster.model_to_string(num_iteration=-1), training.loss.n_outputs, ends),
             train_curve=curves["train"],
             valid_curve=curves["valid"],
             iterations=kept,
@@ -191,26 +190,31 @@ def _dataset(rows: Rows, training: Training, settings: Mapping[str, Any], refere
     )
 
 
-def _boost(booster: Any, training: Training, params: Params, deadline: Deadline) -> tuple[dict[str, list[float]], Any]:
+def _boost(
+    booster: Any, training: Training, params: Params, deadline: Deadline
+) -> tuple[dict[str, list[float]], list[int], Any]:
+    """Return the curves, how many trees there were at each of their points, and why it ended."""
     patience = int(np.clip(4 / float({**_DEFAULTS, **params}["learning_rate"]), 40, 200))  # type: ignore[arg-type]
     iterations = int(params.get("iterations", _ITERATIONS if training.valid else _REFIT_ITERATIONS))  # type: ignore[arg-type]
     curves: dict[str, list[float]] = {"train": [], "valid": []}
+    ends: list[int] = []
     barren = 0
     while len(curves["train"]) < iterations and barren < _BARREN:
         barren = barren + 1 if booster.update() else 0
         if barren:
             continue
+        ends.append(booster.num_trees())
         curves["train"].append(booster.eval_train()[0][2])
         if training.valid is not None:
             curves["valid"].append(booster.eval_valid()[0][2])
         if stalled(curves["valid"], patience):
-            return curves, "early"
+            return curves, ends, "early"
         if deadline.passed:
-            return curves, "time"
-    return curves, "done"
+            return curves, ends, "time"
+    return curves, ends, "done"
 
 
-def read_trees(text: str, n_outputs: int) -> Trees:
+def read_trees(text: str, n_outputs: int, ends: Sequence[int] = ()) -> Trees:
     """Read LightGBM's own text format.
 
     Parameters
@@ -219,6 +223,8 @@ def read_trees(text: str, n_outputs: int) -> Trees:
         What ``Booster.model_to_string`` gives.
     n_outputs
         Raw scores; tree i adds to score ``i % n_outputs``.
+    ends
+        How many trees there are after each iteration, so that they can be cut.
 
     Returns
     -------
@@ -234,7 +240,7 @@ def read_trees(text: str, n_outputs: int) -> Trees:
     if "\naverage_output" in head:
         raise DataError("the LightGBM model averages its trees", where="average_output", fix="train with boosting=gbdt")
     trees = [_read_tree(section, i % n_outputs) for i, section in enumerate(sections)]
-    return Trees.of(trees, bias=np.zeros(n_outputs), space="raw")
+    return Trees.of(trees, bias=np.zeros(n_outputs), space="raw", ends=ends)
 
 
 def _read_tree(section: str, output: int) -> Tree:

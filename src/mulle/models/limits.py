@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from time import perf_counter
 
+import numpy as np
+
 
 class Deadline:
     """The moment at which a fit has to keep what it has.
@@ -55,3 +57,59 @@ def best(curve: Sequence[float]) -> int:
     2
     """
     return min(range(len(curve)), key=curve.__getitem__) + 1 if curve else 0
+
+
+def mean_curve(curves: Sequence[Sequence[float]], weights: Sequence[float] | None = None) -> list[float]:
+    """Return the mean of several curves, each held at its last value after its end; nothing when one is empty.
+
+    Examples
+    --------
+    >>> mean_curve([[4.0, 2.0, 3.0], [2.0]])
+    [3.0, 2.0, 2.5]
+    """
+    longest = max((len(curve) for curve in curves), default=0)
+    if not longest or not all(len(curve) for curve in curves):
+        return []
+    held = [np.pad(np.asarray(curve, float), (0, longest - len(curve)), mode="edge") for curve in curves]
+    means: list[float] = np.average(held, axis=0, weights=weights).tolist()
+    return means
+
+
+def best_iteration(
+    curves: Sequence[Sequence[float]], weights: Sequence[float] | None = None, *, cuts: Sequence[int], reached: int
+) -> int:
+    """Return the iteration to keep of a fit: where the mean of some validation curves is lowest.
+
+    The curves are those of other fits, whose validation rows are not the rows that this fit is judged on. What this fit
+    was like has a say only where it did not come as far.
+
+    Parameters
+    ----------
+    curves
+        Validation losses by iteration, one curve a fit; each is held at its last value after its end.
+    weights
+        Of the curves; the number of validation rows, as a rule.
+    cuts
+        Iterations at which this fit can be cut, ascending.
+    reached
+        How many iterations this fit did.
+
+    Returns
+    -------
+    int
+        The first of the lowest among the cuts; ``reached``, when it lies beyond; 0 when there is nothing to choose.
+
+    Examples
+    --------
+    >>> best_iteration([[4.0, 2.0, 3.0], [5.0, 4.0, 2.0, 6.0]], cuts=range(1, 10), reached=9)
+    3
+    >>> best_iteration([[4.0, 2.0, 3.0], [5.0, 4.0, 2.0, 6.0]], cuts=range(1, 3), reached=2)
+    2
+    """
+    mean = mean_curve(curves, weights)
+    if not mean or not cuts or not reached:
+        return 0
+    if best(mean) >= reached:
+        return reached
+    able = [n for n in cuts if n < reached]
+    return min(able, key=lambda n: mean[min(n, len(mean)) - 1])

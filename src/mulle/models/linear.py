@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from mulle.core.jsonable import Json
 from mulle.core.loss import Loss
 from mulle.export.layers import Layers
+from mulle.export.scorer import Scorer
+from mulle.export.snapshots import Snapshots
 from mulle.models.base import Config, Family, Fitted, Params, Rows, Suggest, Training, model
 from mulle.models.limits import Deadline, best
 from mulle.models.losses import constant, prior, raw_loss, slopes
+from mulle.models.scaled import Scaled
 from mulle.models.scaling import as_outputs, scaling, target_scaling
 
 Doubles = NDArray[np.float64]
@@ -23,7 +26,6 @@ _PATH = tuple(float(c) for c in 10.0 ** np.arange(-4.0, 2.01, 0.5))
 """Inverse strengths C, as scikit-learn counts them: strong shrinkage first, so that freedom grows."""
 _PLAIN = _PATH.index(1.0) + 1
 _PATIENCE = 3
-_MOST_DOUBLES = 50_000_000
 
 
 @model
@@ -31,7 +33,7 @@ class Linear(Family):
     """A linear model on scaled columns, fitted by L-BFGS.
 
     It minimises ``Σ loss + |w|² / 2C`` (or with a share ``l1_ratio`` of ``|w|₁``) for C along a path, each
-    start from the last, and keeps the C with the least validation loss. ``params``: ``c`` (one value
+    start from the last, until the validation loss has long risen. ``params``: ``c`` (one value
     instead of the path), ``l1_ratio``, ``iterations`` (how far along the path; by default, without
     validation rows, to C = 1).
     """
@@ -70,7 +72,7 @@ class Linear(Family):
         Returns
         -------
         Fitted
-            One layer; ``iterations`` counts the steps of the path.
+            One layer for each step of the path; ``iterations`` counts them.
         """
         deadline = Deadline(training.seconds)
         if (fitted := constant(training, "layers")) is not None:
@@ -97,12 +99,14 @@ def _walk(problem: _Problem, training: Training, strengths: Sequence[float], dea
         if deadline.passed or _rises(curves["valid"]):
             stopped = "time" if deadline.passed else "early"
             break
-    n = best(curves["valid"]) or len(kept)
+    scorer: Scorer = problem.scorer(kept[-1])
+    if training.valid is not None:
+        scorer = Snapshots(tuple(range(1, len(kept) + 1)), tuple(problem.scorer(each) for each in kept))
     return Fitted(
-        scorer=problem.scorer(kept[n - 1]),
+        scorer=scorer,
         train_curve=curves["train"],
         valid_curve=curves["valid"],
-        iterations=n,
+        iterations=best(curves["valid"]) or len(kept),
         stopped=stopped,
     )
 
@@ -117,7 +121,7 @@ class _Problem:
     """Scaled columns and target; a solution is one vector: weights ``[columns, outputs]``, then biases."""
 
     loss: Loss
-    matrix: NDArray[Any]
+    matrix: Scaled
     target: Doubles
     """``[rows, outputs]``: 0/1, one-hot, or scaled."""
     weight: Doubles
@@ -133,11 +137,10 @@ class _Problem:
         rows, loss = training.rows, training.loss
         weight = np.ones(len(rows.target)) if rows.weight is None else rows.weight / rows.weight.mean()
         mean, scale = scaling(rows.matrix)
-        dtype = np.float64 if rows.matrix.size <= _MOST_DOUBLES else np.float32
         unit = target_scaling(rows, loss)
         return cls(
             loss=loss,
-            matrix=((rows.matrix - mean.astype(np.float32)) / scale.astype(np.float32)).astype(dtype),
+            matrix=Scaled.of(rows.matrix, mean=mean, scale=scale),
             target=as_outputs(rows.target, loss, unit),
             weight=weight,
             mean=mean.astype(np.float32).astype(np.float64),
@@ -147,9 +150,10 @@ class _Problem:
         )
 
     def start(self) -> Doubles:
-        rows = Rows(matrix=self.matrix, target=self._codes(), weight=self.weight)
+        none = np.empty((len(self.matrix), 0), np.float32)  # a prior looks at the target alone
+        rows = Rows(matrix=none, target=self._codes(), weight=self.weight)
         bias = np.zeros(1) if self.loss.link == "identity" else prior(self.loss, rows)
-        return np.concatenate([np.zeros(self.matrix.shape[1] * len(bias)), bias])
+        return np.concatenate([np.zeros(self.matrix.width * len(bias)), bias])
 
     def _codes(self) -> Doubles:
         return self.target.argmax(axis=1).astype(np.float64) if self.loss.link == "softmax" else self.target[:, 0]
@@ -161,11 +165,11 @@ class _Problem:
     def cost(self, at: Doubles, ridge: float) -> tuple[float, Doubles]:
         """Return the mean loss with its quadratic penalty, and the gradient."""
         w, b = self.split(at)
-        raw = np.asarray(self.matrix @ w.astype(self.matrix.dtype), np.float64) + b
+        raw = self.matrix.times(w) + b
         value, slope = slopes(raw, self.target, self.loss)
         n_rows = len(raw)
         slope *= self.weight[:, None] / n_rows
-        back = np.asarray(self.matrix.T @ slope.astype(self.matrix.dtype), np.float64) + ridge * w
+        back = self.matrix.back(slope) + ridge * w
         gradient = np.concatenate([back.ravel(), slope.sum(axis=0)])
         return float(value @ self.weight) / n_rows + 0.5 * ridge * float((w * w).sum()), gradient
 
@@ -183,12 +187,13 @@ class _Problem:
 
     def raw(self, at: Doubles) -> Doubles:
         w, b = self.split(at)
-        raw: Doubles = (self.matrix @ w + b) * self.unit[1] + self.unit[0]
+        raw: Doubles = (self.matrix.times(w) + b) * self.unit[1] + self.unit[0]
         return raw
 
     def raw_of(self, at: Doubles, rows: Rows) -> Doubles:
         w, b = self.split(at)
-        raw: Doubles = (((rows.matrix - self.mean) / self.scale) @ w + b) * self.unit[1] + self.unit[0]
+        scaled = self.matrix.like(rows.matrix, mean=self.mean, scale=self.scale)
+        raw: Doubles = (scaled.times(w) + b) * self.unit[1] + self.unit[0]
         return raw
 
     def scorer(self, at: Doubles) -> Layers:

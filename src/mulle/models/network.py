@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mulle.core.jsonable import Json
 from mulle.core.loss import Loss
 from mulle.export.layers import Layers
+from mulle.models.album import Album
 from mulle.models.base import Config, Family, Fitted, Params, Suggest, Training, model
 from mulle.models.limits import Deadline, best, stalled
 from mulle.models.losses import constant, raw_loss, slopes
@@ -79,7 +80,7 @@ class Network(Family):
         Returns
         -------
         Fitted
-            The weights after the epoch with the least validation loss.
+            The weights after some of the epochs; see `mulle.models.album`.
         """
         deadline = Deadline(training.seconds)
         if (fitted := constant(training, "layers")) is not None:
@@ -93,18 +94,17 @@ class Network(Family):
 
 def _train(run: _Run, training: Training, limit: int, deadline: Deadline) -> Fitted:
     curves: dict[str, list[float]] = {"train": [], "valid": []}
-    kept, stopped = run.flat.copy(), _end(late=False, stalls=False)
+    album, stopped = Album[Floats](run.epochs), _end(late=False, stalls=False)
     while len(curves["train"]) < limit and stopped == "done":
         run.epoch(len(curves["train"]), deadline)
         for side, rows in (("train", training.rows), ("valid", training.valid)):
             if rows is not None:
                 curves[side].append(raw_loss(training.loss, rows, run.raw(rows.matrix)))
-        if best(curves["valid"]) in (0, len(curves["valid"])):
-            kept = run.flat.copy()
+        album.add(run.flat.copy())
         stalls = stalled(curves["valid"], max(12, run.epochs // 5))
         stopped = _end(late=deadline.passed and len(curves["train"]) < limit, stalls=stalls)
     return Fitted(
-        scorer=run.scorer(kept),
+        scorer=run.scorer(run.flat) if training.valid is None else album.scorer(run.scorer),
         train_curve=curves["train"],
         valid_curve=curves["valid"],
         iterations=best(curves["valid"]) or len(curves["train"]),

@@ -10,6 +10,8 @@ from mulle.models.base import Rows
 
 Doubles = NDArray[np.float64]
 _LEAST_SPREAD = 1e-6
+_BLOCK = 4_000_000
+"""Values that are looked at together."""
 _MOST_SPREADS = 8.0
 """How far from 0 a scaled training value may lie: a column that hardly ever varies must not shout when it does."""
 
@@ -35,6 +37,13 @@ def scaling(matrix: NDArray[np.float32]) -> tuple[Doubles, Doubles]:
     >>> scaling(np.array([[1.0, 0.0], [3.0, 0.0], [5.0, 1.0]], np.float32))[0].tolist()
     [3.0, 0.0]
     """
+    size = max(1, _BLOCK // max(len(matrix), 1))
+    parts = [_scaling(matrix[:, i : i + size]) for i in range(0, max(matrix.shape[1], 1), size)]
+    return np.concatenate([mean for mean, _ in parts]), np.concatenate([scale for _, scale in parts])
+
+
+def _scaling(matrix: NDArray[np.float32]) -> tuple[Doubles, Doubles]:
+    """Return the same for a block of columns: in one go, the doubles of a wide matrix would be many gigabytes."""
     mean, spread = matrix.mean(axis=0, dtype=np.float64), matrix.std(axis=0, dtype=np.float64)
     sparse = (np.abs(matrix).max(axis=0) <= 1) & ((matrix == 0).mean(axis=0) >= 0.5)  # noqa: PLR2004
     reach = np.maximum(matrix.max(axis=0) - mean, mean - matrix.min(axis=0))

@@ -14,6 +14,7 @@ import polars as pl
 from mulle.core.errors import DataError
 from mulle.operate.reading import Chunk, read_chunks
 from mulle.operate.writing import RejectedWriter, TableWriter, writer_for
+from mulle.runtime import encode
 from mulle.runtime.answer import Predictions
 from mulle.runtime.bundle import Bundle
 
@@ -27,7 +28,7 @@ class Summary:
 
     ``decisions`` counts the classes that were decided on (empty when numbers are); ``rejected_to`` is the
     file with the rejected rows, None when there are none; ``unknown`` names columns that were there and
-    aren't used.
+    aren't used; ``unseen`` counts, by column, words that training never saw, where the bundle knows all that it saw.
     """
 
     rows: int
@@ -37,6 +38,7 @@ class Summary:
     rejected_to: str | None = None
     unknown: Sequence[str] = ()
     decisions: Mapping[str, int] = field(default_factory=dict)
+    unseen: Mapping[str, int] = field(default_factory=dict)
 
 
 def predict_file(
@@ -102,6 +104,7 @@ class _Counted:
     rejected: int = 0
     unknown: tuple[str, ...] = ()
     decisions: Counter[str] = field(default_factory=Counter)
+    unseen: Counter[str] = field(default_factory=Counter)
 
     def add(self, chunk: Chunk, found: Predictions, keep: np.ndarray[Any, Any]) -> None:
         self.rows += len(chunk.numbers) + len(chunk.faults)
@@ -119,7 +122,21 @@ class _Counted:
             rejected_to=None if rejected_to is None else str(rejected_to),
             unknown=self.unknown,
             decisions=dict(self.decisions.most_common()),
+            unseen=dict(self.unseen.most_common()),
         )
+
+
+def _unseen(bundle: Bundle, chunk: Chunk) -> Counter[str]:
+    """Count words that training never saw, by column; only of columns of which the bundle's profile names all words."""
+    found: Counter[str] = Counter()
+    for entry in (e for e in bundle.manifest.request if e["kind"] == "category"):
+        (name,) = entry["columns"]
+        known = bundle.profile.known(name)
+        if known is not None and name in chunk.names:
+            words, bad = encode.wire(entry, [chunk.columns[name]])
+            counts = Counter(np.asarray(words).reshape(-1)[~np.asarray(bad).reshape(-1)].tolist())
+            found[name] += sum(n for word, n in counts.items() if word and word not in known)
+    return +found
 
 
 _PICTURES_AT_ONCE = 256
@@ -149,6 +166,7 @@ def _score(bundle: Bundle, chunk: Chunk, answers: TableWriter, rejected: Rejecte
     for number, values, reason in sorted(told, key=lambda row: row[0]):
         rejected.write(number, values, reason, names=chunk.names)
     counted.add(chunk, found, keep)
+    counted.unseen += _unseen(bundle, chunk)
 
 
 def _table(bundle: Bundle, chunk: Chunk, found: Predictions, keep: np.ndarray[Any, Any]) -> pl.DataFrame:
@@ -158,7 +176,10 @@ def _table(bundle: Bundle, chunk: Chunk, found: Predictions, keep: np.ndarray[An
     columns = {name: _key(name, chunk.columns[name]) for name in named}
     if not columns:
         columns = {"row": pl.Series("row", list(chunk.numbers), dtype=pl.Int64)}
-    for name, values in found.table().items():
+    answers = found.table()
+    if bundle.manifest.policy.policy == "value":
+        del answers["decision"]  # it is the prediction itself
+    for name, values in answers.items():
         free = name if name not in columns else f"{name}_"
         dtype = pl.String if values.dtype == object else pl.Float64
         columns[free] = pl.Series(free, values.tolist() if dtype == pl.String else values, dtype=dtype)

@@ -27,7 +27,13 @@ class Argmax(Policy):
     tasks: ClassVar[frozenset[str]] = frozenset({"multiclass"})
     decides: ClassVar[Literal["class", "value"]] = "class"
 
-    def choose(self, target: NDArray[np.float64], prediction: NDArray[np.float64], costs: Costs) -> Chosen:  # noqa: ARG002
+    def choose(
+        self,
+        target: NDArray[np.float64],  # noqa: ARG002
+        prediction: NDArray[np.float64],  # noqa: ARG002
+        costs: Costs,  # noqa: ARG002
+        weight: NDArray[np.float64] | None = None,  # noqa: ARG002
+    ) -> Chosen:
         """Return no parameters: there is nothing to choose."""
         why = "The most likely class is right most often, as long as each mistake costs the same."
         return Chosen(parameters={}, why=why)

@@ -46,9 +46,18 @@ class Policy(ABC):
     decides: ClassVar[Literal["class", "value"]]
     """*class*: the decision is the position of a class (int64). *value*: a number (double)."""
 
+    weighs_costs: ClassVar[bool] = False
+    """Whether it reads what both mistakes cost (``[objective] costs``)."""
+
     @abstractmethod
-    def choose(self, target: NDArray[np.float64], prediction: NDArray[np.float64], costs: Costs) -> Chosen:
-        """Choose the parameters on rows whose target is known."""
+    def choose(
+        self,
+        target: NDArray[np.float64],
+        prediction: NDArray[np.float64],
+        costs: Costs,
+        weight: NDArray[np.float64] | None = None,
+    ) -> Chosen:
+        """Choose the parameters on rows whose target is known; `weight` says how much each row counts."""
 
     @abstractmethod
     def emit(self, g: Graph, scores: Mapping[str, str], parameters: Mapping[str, str]) -> str:

@@ -18,6 +18,10 @@ CLEAR = 2.5
 costs. More than 2, because it was picked among many."""
 
 
+Rows = tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64] | None]
+"""Targets, predictions and how much each row counts."""
+
+
 @policy
 class Threshold(Policy):
     """Act when the probability of the positive class is at least the threshold.
@@ -35,16 +39,23 @@ class Threshold(Policy):
     title: ClassVar[str] = "Act above a threshold"
     tasks: ClassVar[frozenset[str]] = frozenset({"binary"})
     decides: ClassVar[Literal["class", "value"]] = "class"
+    weighs_costs: ClassVar[bool] = True
 
-    def choose(self, target: NDArray[np.float64], prediction: NDArray[np.float64], costs: Costs) -> Chosen:
+    def choose(
+        self,
+        target: NDArray[np.float64],
+        prediction: NDArray[np.float64],
+        costs: Costs,
+        weight: NDArray[np.float64] | None = None,
+    ) -> Chosen:
         """Choose by expected cost; with a cost unknown by F1, and say so."""
-        found = curve(target, prediction)
+        found = curve(target, prediction, weight)
         prices = Prices.of(costs)
         if prices is None:
             return _by_f1(found, costs)
         if prices.false_positive + prices.false_negative == 0:
             return Chosen(parameters={"threshold": 0.5}, why="Mistakes cost nothing, so any threshold will do: 0.5.")
-        return _by_cost(found, target, prediction, prices)
+        return _by_cost(found, (target, prediction, weight), prices)
 
     def emit(self, g: Graph, scores: Mapping[str, str], parameters: Mapping[str, str]) -> str:
         """Append: probability ≥ threshold, as 0 or 1."""
@@ -81,13 +92,14 @@ def _by_f1(found: Curve, costs: Costs) -> Chosen:
     return Chosen(parameters={"threshold": float(found.threshold[best])}, why=why, facts=facts)
 
 
-def _by_cost(found: Curve, target: NDArray[np.float64], prediction: NDArray[np.float64], prices: Prices) -> Chosen:
+def _by_cost(found: Curve, rows: Rows, prices: Prices) -> Chosen:
+    target, prediction, weight = rows
     closed = prices.false_positive / (prices.false_positive + prices.false_negative)
     cost = found.cost(prices)
     empirical = float(found.threshold[int(cost.argmin())])
     known = Costs(false_positive=prices.false_positive, false_negative=prices.false_negative)
-    at_closed = expected_cost(target, prediction, closed, known)
-    gain, error = _paired(target, prediction, (closed, empirical), prices)
+    at_closed = expected_cost(target, prediction, closed, known, weight=weight)
+    gain, error = _paired(rows, (closed, empirical), prices)
     clear = gain > CLEAR * error
     currency = prices.currency
     why = (
@@ -109,15 +121,13 @@ def _by_cost(found: Curve, target: NDArray[np.float64], prediction: NDArray[np.f
     return Chosen(parameters={"threshold": empirical if clear else closed}, why=why, facts=facts)
 
 
-def _paired(
-    target: NDArray[np.float64],
-    prediction: NDArray[np.float64],
-    thresholds: tuple[float, float],
-    prices: Prices,
-) -> tuple[float, float]:
+def _paired(rows: Rows, thresholds: tuple[float, float], prices: Prices) -> tuple[float, float]:
     """Return how much less a row costs at the second threshold than at the first, and the standard error."""
+    target, prediction, weight = rows
     p = prediction.reshape(len(target), -1)[:, 0]
     kept = np.isfinite(target) & np.isfinite(p)
     first, second = (mistakes(target[kept], p[kept], t, prices) for t in thresholds)
     gain = first - second
-    return float(gain.mean()), float(gain.std() / np.sqrt(len(gain)))
+    w = np.ones(len(gain)) if weight is None else weight[kept]
+    mean = float(np.average(gain, weights=w))
+    return mean, float(np.sqrt(np.square(w * (gain - mean)).sum()) / w.sum())

@@ -27,7 +27,13 @@ class Value(Policy):
     tasks: ClassVar[frozenset[str]] = frozenset({"regression"})
     decides: ClassVar[Literal["class", "value"]] = "value"
 
-    def choose(self, target: NDArray[np.float64], prediction: NDArray[np.float64], costs: Costs) -> Chosen:  # noqa: ARG002
+    def choose(
+        self,
+        target: NDArray[np.float64],  # noqa: ARG002
+        prediction: NDArray[np.float64],  # noqa: ARG002
+        costs: Costs,  # noqa: ARG002
+        weight: NDArray[np.float64] | None = None,  # noqa: ARG002
+    ) -> Chosen:
         """Return no parameters: there is nothing to choose."""
         return Chosen(parameters={}, why="A predicted number needs no decision of its own.")
 

@@ -24,6 +24,9 @@ _WIDTHS = (
     (frozenset("\u200d\ufe0f"), 0.0),
 )
 
+_ROUNDING = 1e-6
+"""Room that was made for a text and reckoned back may be this much too small."""
+
 MISSING = "–"
 """What stands for a number that is not there."""
 
@@ -113,7 +116,7 @@ def cut(text: str, room: float, size: float = 12) -> str:
     'a very l…'
     """
     text = _SPACE.sub(" ", clean(text)).strip()
-    if width(text, size) <= room:
+    if width(text, size) <= room + _ROUNDING:
         return text
     left, used = room - width("…", size), 0.0
     for at, c in enumerate(text):

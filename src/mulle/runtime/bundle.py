@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from numbers import Real
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,12 @@ from mulle.runtime.archive import MAX_BYTES, missing_files, read_archive
 from mulle.runtime.feeds import Encoder, Feeds
 from mulle.runtime.frame import read_frame
 from mulle.runtime.manifest import CARD, GOLDEN, MANIFEST, Manifest
-from mulle.runtime.selftest import Agreement, agreement
+from mulle.runtime.profile import PROFILE, Profile
+from mulle.runtime.selftest import Agreement, agreement, golden_rows
 from mulle.runtime.session import Session, ort_errors, scalar
+
+if TYPE_CHECKING:
+    from mulle.runtime.explain import Explanation
 
 Scores = dict[str, NDArray[np.float64]]
 
@@ -57,6 +61,7 @@ class Bundle:
         self._policy = Session(files[self.manifest.policy.file], where=self.manifest.policy.file)
         self._set_parameters(self.manifest.policy.parameters)
         self._check_graphs()
+        self._profile = Profile.read(files[PROFILE], where=where) if PROFILE in files else None
 
     @classmethod
     def load(cls, path: str | Path, *, max_bytes: int = MAX_BYTES) -> Bundle:
@@ -101,9 +106,22 @@ class Bundle:
         return dict(self._parameters)
 
     @property
+    def profile(self) -> Profile:
+        """Return what is usual in each column; of a bundle that doesn't tell, what its golden rows show."""
+        if self._profile is None:
+            kinds = {name: entry["kind"] for entry in self.manifest.request for name in entry["columns"]}
+            self._profile = Profile.of_golden(golden_rows(self._kept.get(GOLDEN, b""), self.where), kinds)
+        return self._profile
+
+    @property
     def card(self) -> str:
         """Return the card: what the model does, how well and how it fails, in Markdown."""
         return self._kept.get(CARD, b"").decode("utf-8", "replace")
+
+    @property
+    def golden(self) -> list[dict[str, Any]]:
+        """Return the made-up rows that it proves itself by, as a client would send them."""
+        return golden_rows(self._kept.get(GOLDEN, b""), self.where)
 
     def __repr__(self) -> str:
         held = self.manifest
@@ -170,6 +188,112 @@ class Bundle:
         if n_unknown:
             n_unknown -= sum(name in row for name in self._only_key)
         return Prediction(told[self._main], self._decision(decided), told, n_unknown)
+
+    def read(self, row: Mapping[str, Any]) -> Feeds:
+        """Read one row, to be answered later together with others.
+
+        Parameters
+        ----------
+        row
+            Raw values by column; None where a value isn't known.
+
+        Returns
+        -------
+        dict
+            What `answer` takes: the graphs' inputs, one row each.
+
+        Raises
+        ------
+        DataError
+            When a column is missing or a value can't be read; it names the column.
+        """
+        return self._encoder.one(row)
+
+    def answer(self, rows: Sequence[Feeds]) -> list[Prediction | None]:
+        """Answer for rows that were read, all in one run of the graphs.
+
+        Parameters
+        ----------
+        rows
+            What `read` gave, at least one.
+
+        Returns
+        -------
+        list
+            One answer a row, in order; None where the model gave no number.
+
+        Raises
+        ------
+        BundleError
+            When a graph fails.
+        """
+        feeds = rows[0] if len(rows) == 1 else {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
+        scores = self._score(feeds)
+        decided = self._decide(scores, self._parameter_feeds).tolist()
+        told = {name: [tuple(row) for row in values.tolist()] for name, values in scores.items()}
+        labels = decided if self.manifest.policy.decides == "value" else [self.classes[code] for code in decided]
+        answers: list[Prediction | None] = []
+        for i, label in enumerate(labels):
+            mine = {name: values[i] for name, values in told.items()}
+            finite = all(math.isfinite(value) for values in mine.values() for value in values)
+            answers.append(Prediction(mine[self._main], label, mine) if finite else None)
+        return answers
+
+    def decide(self, feeds: Feeds) -> tuple[NDArray[np.float64], list[Decision]]:
+        """Answer for encoded rows, as numbers: for whoever asks about thousands of rows that nobody sent.
+
+        Parameters
+        ----------
+        feeds
+            The graphs' inputs, as many rows each.
+
+        Returns
+        -------
+        tuple
+            The predictions, float64 ``[rows, outputs]``, and the decision for each.
+
+        Raises
+        ------
+        BundleError
+            When a graph fails.
+        """
+        scores = self._score(feeds)
+        decided = self._decide(scores, self._parameter_feeds).tolist()
+        if self.manifest.policy.decides == "value":
+            return scores[self._main], decided
+        return scores[self._main], [self.classes[code] for code in decided]
+
+    def explain(
+        self, row: Mapping[str, Any], *, against: Mapping[str, Any] | None = None, output: str = ""
+    ) -> Explanation:
+        """Say why a row is scored as it is: what each column adds to the score of a typical row.
+
+        Parameters
+        ----------
+        row
+            Raw values by column.
+        against
+            Another row to compare with; by default a typical one, from the bundle's profile.
+        output
+            Which number to explain, as `score_columns` calls it; by default the decided class's.
+
+        Returns
+        -------
+        Explanation
+            Effects that add up to the prediction, each with its standard error, and what would change the decision.
+
+        Raises
+        ------
+        BundleError
+            When a graph fails or gives no number.
+        DataError
+            When a column is missing or a value can't be read.
+        UnknownName
+            When the bundle gives no such output.
+        """
+        from mulle.runtime.explain import explain  # only who asks why pays for it  # noqa: PLC0415
+
+        return explain(self, row, against=against, output=output)
 
     def predict(self, source: Any, *, parameters: Mapping[str, float] | None = None) -> Predictions:
         """Answer for many rows.
@@ -305,9 +429,14 @@ class Bundle:
         return labels[np.where(rejected, len(self.classes), decided)]
 
     @property
+    def score_columns(self) -> tuple[str, ...]:
+        """Return how the numbers of a prediction are called: ``probability_<class>`` or ``prediction``."""
+        return self.manifest.prediction_columns(self._widths[self._main])
+
+    @property
     def output_columns(self) -> tuple[str, ...]:
         """Return the names of its answers' columns in a table: the prediction's, then ``decision``."""
-        return (*self.manifest.prediction_columns(self._widths[self._main]), "decision")
+        return (*self.score_columns, "decision")
 
 
 class _Answers:
@@ -363,6 +492,6 @@ _FIX_AGAIN = "get the bundle again from where it was made"
 
 
 def _model_hash(manifest: Manifest) -> str:
-    graphs = {name: manifest.files[name] for name in sorted(manifest.files) if name not in {CARD, GOLDEN}}
+    graphs = {name: manifest.files[name] for name in sorted(manifest.files) if name not in {CARD, GOLDEN, PROFILE}}
     held = [graphs, manifest.request, manifest.classes, manifest.said["steps"]]
     return hashlib.sha256(json.dumps(held, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

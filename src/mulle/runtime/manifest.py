@@ -144,11 +144,22 @@ class Manifest:
         tuple
             ``probability_<class>`` for classes (for two of them the second one's only), else ``prediction``.
         """
-        if self.classes and width == len(self.classes):
-            return tuple(f"probability_{name}" for name in self.classes)
-        if len(self.classes) == 2 and width == 1:  # noqa: PLR2004
-            return (f"probability_{self.classes[1]}",)
-        return ("prediction",) if width == 1 else tuple(f"prediction_{i}" for i in range(width))
+        return prediction_columns(self.classes, width)
+
+
+def prediction_columns(classes: Sequence[str], width: int) -> tuple[str, ...]:
+    """Return how the columns of a prediction are called; see `Manifest.prediction_columns`.
+
+    Examples
+    --------
+    >>> prediction_columns(["no", "yes"], 1), prediction_columns([], 1)
+    (('probability_yes',), ('prediction',))
+    """
+    if classes and width == len(classes):
+        return tuple(f"probability_{name}" for name in classes)
+    if len(classes) == 2 and width == 1:  # noqa: PLR2004
+        return (f"probability_{classes[1]}",)
+    return ("prediction",) if width == 1 else tuple(f"prediction_{i}" for i in range(width))
 
 
 class _Part:

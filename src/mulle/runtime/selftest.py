@@ -108,6 +108,17 @@ def agreement(bundle: Answering, content: bytes) -> Agreement:
     return Agreement(n_rows=len(rows), worst=worst, n_decisions=wrong)
 
 
+def golden_rows(content: bytes, where: str) -> list[dict[str, Any]]:
+    """Return the rows of ``golden/rows.json``; none where there is no such file.
+
+    Raises
+    ------
+    BundleError
+        When the file can't be read.
+    """
+    return _read(content, where)[0] if content else []
+
+
 def _differing(ours: Sequence[Any] | NDArray[Any], theirs: Sequence[Decision]) -> int:
     pairs = zip(ours, theirs, strict=True)
     return sum(not _same(a, b) for a, b in pairs)

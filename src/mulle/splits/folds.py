@@ -20,6 +20,9 @@ FEW_ROWS = 500
 MANY_ROWS = 20_000
 MOST_VALID = 50_000
 HOLDOUT = 0.2
+STOP = 0.1
+MOST_STOP = 20_000
+"""Of the training rows, to stop on where no other fold can say when: a share, and rows at most."""
 N_FOLDS = 5
 N_REPEATS = 3
 
@@ -38,6 +41,9 @@ class Folds:
         Why this protocol, in words.
     n_rows
         How many rows there are in all. Under hold-out and along time not all of them are ever validated.
+    stop
+        For the one fold of a hold-out: the part of its training rows on which a fit may decide when to stop, so that
+        it never does on the rows that it is judged on. Empty where other folds say it; see `peers`.
 
     Examples
     --------
@@ -51,6 +57,7 @@ class Folds:
     protocol: str
     why: str
     n_rows: int
+    stop: Sequence[Ints] = ()
 
     def __len__(self) -> int:
         return len(self.valid)
@@ -60,10 +67,24 @@ class Folds:
         """Return the rows that at least one fold validates, ascending."""
         return np.unique(np.concatenate(list(self.valid)))
 
+    def peers(self, k: int) -> list[int]:
+        """Return the folds that may say when fold ``k`` stops: none of their validation rows are among its own.
+
+        Of repeated folds those of the same repetition; along time all others.
+
+        Examples
+        --------
+        >>> make_folds(100, rng=np.random.default_rng(0)).peers(7)
+        [5, 6, 8, 9]
+        """
+        n = len(self) // N_REPEATS if self.protocol == "repeated" else len(self)
+        return [other for other in range(k // n * n, k // n * n + n) if other != k]
+
     def save(self, path: Path) -> None:
         """Write the folds as one ``.npz`` without objects."""
         arrays = {f"train_{i}": rows for i, rows in enumerate(self.train)}
         arrays |= {f"valid_{i}": rows for i, rows in enumerate(self.valid)}
+        arrays |= {f"stop_{i}": rows for i, rows in enumerate(self.stop)}
         words = np.array([self.protocol, self.why])
         np.savez_compressed(path, words=words, n_rows=np.array(self.n_rows), **arrays)  # type: ignore[arg-type]
 
@@ -79,6 +100,7 @@ class Folds:
                 protocol=protocol,
                 why=why,
                 n_rows=int(held["n_rows"]),
+                stop=[held[f"stop_{i}"] for i in range(n) if f"stop_{i}" in held],
             )
 
 
@@ -97,7 +119,8 @@ def make_folds(
     """Choose the protocol and make the folds.
 
     Fewer than 500 rows: 5 folds, three times. Up to 20,000: 5 folds. More: one hold-out of a fifth, at most 50,000
-    rows. With time, training lies strictly before validation. A unit is never on both sides.
+    rows. With time, training lies strictly before validation. A unit is never on both sides. Where there is but one
+    fold, a tenth of its training rows, at most 20,000, is named to stop on: whole units, along time the newest.
 
     Parameters
     ----------
@@ -139,16 +162,18 @@ def make_folds(
         )
     unit = codes.astype(np.int64)
     chosen, why = _choose(n_rows, protocol)
+    spread = strata(target, n_rows, classes=classes)
     if time is not None:
         pairs, said = forward(unit, time, gap=gap, n_blocks=1 if chosen == "holdout" else n_folds)
         name = "forward_holdout" if chosen == "holdout" else "forward"
-        return _folds(pairs, name, said, n_rows)
-    spread = strata(target, n_rows, classes=classes)
+        stop = [_newest(unit, spread, time, pairs[0][0], rng=rng)] if len(pairs) == 1 else []
+        return _folds(pairs, name, said, n_rows, stop)
     if chosen == "holdout":
         share = min(HOLDOUT, MOST_VALID / n_rows)
         n_parts = min(math.ceil(1 / share), len(distinct))
         pairs = _pairs(deal(unit, spread, n_parts, rng=rng), 1)
-        return _folds(pairs, chosen, f"{why}: {len(pairs[0][1]):,} validate", n_rows)
+        stop = [_dealt(unit, spread, pairs[0][0], rng=rng)]
+        return _folds(pairs, chosen, f"{why}: {len(pairs[0][1]):,} validate", n_rows, stop)
     asked, n_folds = n_folds, min(n_folds, len(distinct))
     repeats = N_REPEATS if chosen == "repeated" else 1
     dealt = [_pairs(deal(unit, spread, n_folds, rng=rng), n_folds) for _ in range(repeats)]
@@ -170,6 +195,33 @@ def _pairs(part: Ints, n: int) -> list[Pair]:
     return [(np.flatnonzero(part != i), np.flatnonzero(part == i)) for i in range(n)]
 
 
-def _folds(pairs: Sequence[Pair], protocol: str, why: str, n_rows: int) -> Folds:
+def _dealt(unit: Ints, spread: Ints, train: Ints, *, rng: np.random.Generator) -> Ints:
+    """Return a tenth of the training rows, whole units of them; none when they are one unit."""
+    distinct, own = np.unique(unit[train], return_inverse=True)
+    n_parts = min(math.ceil(1 / _stop_share(len(train))), len(distinct))
+    if n_parts < 2:  # noqa: PLR2004
+        return train[:0]
+    part = deal(own.astype(np.int64), spread[train], n_parts, rng=rng)
+    return train[np.flatnonzero(part == 0)]
+
+
+def _newest(unit: Ints, spread: Ints, time: NDArray[np.float64], train: Ints, *, rng: np.random.Generator) -> Ints:
+    """Return the newest tenth of the training rows, but for units that were there before.
+
+    Where that leaves less than half of it, as the same customers come back each month, a tenth of the units is dealt.
+    """
+    ordered = np.sort(time[train])
+    edge = ordered[int((1.0 - _stop_share(len(train))) * len(ordered))]
+    newest = train[time[train] >= edge]
+    fresh = newest[~np.isin(unit[newest], unit[train[time[train] < edge]])]
+    enough = 2 * len(fresh) >= len(newest) and len(newest) < len(train)
+    return fresh if enough else _dealt(unit, spread, train, rng=rng)
+
+
+def _stop_share(n_rows: int) -> float:
+    return min(STOP, MOST_STOP / n_rows)
+
+
+def _folds(pairs: Sequence[Pair], protocol: str, why: str, n_rows: int, stop: Sequence[Ints] = ()) -> Folds:
     train, valid = [t for t, _ in pairs], [v for _, v in pairs]
-    return Folds(train=train, valid=valid, protocol=protocol, why=why, n_rows=n_rows)
+    return Folds(train=train, valid=valid, protocol=protocol, why=why, n_rows=n_rows, stop=stop)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
+from typing import Any
 
 from mulle.core.errors import ProjectError, StoreError
 from mulle.core.jsonable import from_json, to_json
+from mulle.core.toml_text import bare, toml
 from mulle.splits.seal import Seal
 
 NAME = "mulle.lock"
@@ -48,7 +50,7 @@ class Lock:
     earlier
         Seals whose rows have joined training.
     scored
-        How many configurations were scored on this project's validation rows, over all runs.
+        How many different configurations were scored on this project's validation rows, over all runs.
     format
         Of the file.
     """
@@ -129,9 +131,7 @@ def write_lock(folder: Path, lock: Lock) -> None:
     >>> read_lock(folder).seal.salt
     '5eed'
     """
-    import tomlkit  # noqa: PLC0415  # slow to import, and only writing needs it
-
-    text = _HEAD + tomlkit.dumps(to_json(lock))
+    text = _HEAD + _text(to_json(lock))
     written: Path | None = None
     try:
         with NamedTemporaryFile("w", dir=folder, prefix=f".{NAME}.", delete=False, encoding="utf-8") as file:
@@ -147,6 +147,24 @@ def write_lock(folder: Path, lock: Lock) -> None:
             written.unlink(missing_ok=True)
         fix = "make the folder writable and leave some room on its disk"
         raise StoreError(f"{NAME} can't be written: {error}", where=str(folder), fix=fix) from error
+
+
+def _text(held: Mapping[str, Any]) -> str:
+    """Write plain values, then a table for each mapping.
+
+    Not by tomlkit, which takes the square of a list's length: ten seconds for the names of ten thousand columns.
+    """
+    tables = {key: value for key, value in held.items() if _is_table(value)}
+    plain = [f"{bare(key)} = {toml(value)}" for key, value in held.items() if key not in tables]
+    for key, value in tables.items():
+        head, each = (f"[{bare(key)}]", [value]) if isinstance(value, Mapping) else (f"[[{bare(key)}]]", value)
+        for table in each:
+            plain += ["", head, *(f"{bare(name)} = {toml(inner)}" for name, inner in table.items())]
+    return "\n".join(plain) + "\n"
+
+
+def _is_table(value: object) -> bool:
+    return isinstance(value, Mapping) or (isinstance(value, list) and bool(value) and isinstance(value[0], Mapping))
 
 
 def _sync(folder: Path) -> None:

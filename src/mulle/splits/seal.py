@@ -103,15 +103,37 @@ class Seal:
             return later
         return sides(self.units(frame), salt=self.salt, fraction=self.fraction)
 
-    def differs(self, wanted: Seal) -> list[str]:
+    def differs(self, wanted: Seal, *, test_from: str = "") -> list[str]:
         """Return in words how this seal differs from what the page asks for now; it is never changed silently.
 
-        Columns that are new among the inputs do not count: the seal keeps those that it was made with.
+        Columns that are new among the inputs do not count: the seal keeps those that it was made with. Nor does a moment
+        that the page does not name, because it moves as rows come in.
+
+        Parameters
+        ----------
+        wanted
+            The seal that the page would make now.
+        test_from
+            The moment that the page names, if it names one.
+
+        Returns
+        -------
+        list of str
+            Empty when nothing differs.
+
+        Examples
+        --------
+        >>> held = Seal(by="time", time="at", cut="2026-01-01")
+        >>> held.differs(Seal(by="time", time="at", cut="2026-03-01"), test_from="2026-03-01")
+        ["test_from is '2026-01-01' in mulle.lock, '2026-03-01' on the page"]
         """
         pairs = [("by", self.by, wanted.by), ("source", self.source, wanted.source)]
         pairs += [("unit", ", ".join(self.unit), ", ".join(wanted.unit)), ("time", self.time, wanted.time)]
-        if self.by == wanted.by and self.salt:
-            pairs.append(("fraction", str(self.fraction), str(wanted.fraction)))
+        if self.by == wanted.by and self.number == 1:  # later seals have moments of their own
+            share = self.salt or (self.by == "time" and not test_from)
+            pairs += [("test_fraction", str(self.fraction), str(wanted.fraction))] if share else []
+            same = not test_from or _moment(self.cut) == _moment(wanted.cut)
+            pairs += [] if same else [("test_from", self.cut, wanted.cut)]
         return [
             f"{what} is '{held}' in mulle.lock, '{asked}' on the page" for what, held, asked in pairs if held != asked
         ]
@@ -196,7 +218,7 @@ def make_seal(
 def _by_hash(frame: pl.DataFrame, seal: Seal) -> Seal:
     """Draw a salt; it may be drawn again because nothing but counts of rows is looked at."""
     units = seal.units(frame)
-    if len(np.unique(units)) < 2:  # noqa: PLR2004
+    if not (units != units[:1]).any():
         raise _one_unit(seal, frame.height)
     best, off = seal, 1.0
     for salt in _salts(seal.salt or secrets.token_hex(16)):
@@ -262,6 +284,10 @@ def _by_time(frame: pl.DataFrame, seal: Seal) -> Seal:
         fix = f"choose a moment between {first} and {last}"
         raise DataError(f"no row lies on one side of '{seal.cut}'", where="[data] test_from", fix=fix)
     return seal
+
+
+def _moment(cut: str) -> float:
+    return to_number(cut, where="[data] test_from")
 
 
 def _quantile(known: np.ndarray[tuple[int], np.dtype[np.float64]], fraction: float) -> float:

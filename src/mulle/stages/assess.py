@@ -29,8 +29,10 @@ from mulle.policies.money import money, worth
 from mulle.runtime.bundle import Bundle
 from mulle.splits.opening import Permit, open_seal
 from mulle.stages.base import Baselines, Evaluated, Framed, Packaged, Prepared, settle
-from mulle.stages.fairness import fairness_checks, judge_fairness, unmeasured
+from mulle.stages.fairness import Groupable, fairness_checks, judge_fairness, unmeasured
+from mulle.stages.gain import Compared, gain_check
 from mulle.stages.slices import Judged, SliceResult, judge_slices, slice_checks, slices_figure
+from mulle.stages.weights import weights_of
 from mulle.tasks import Target, tasks
 from mulle.training.assembly import Member, answer
 from mulle.training.fold import as_columns, features_of
@@ -39,6 +41,15 @@ from mulle.trials.paired import Gain, paired_gain
 from mulle.trials.surprise import Difference, difference
 
 QUESTION = "Does it hold on rows that nobody has seen?"
+CHECKS: tuple[str, ...] = (
+    "assess.as_promised",
+    "assess.gain",
+    "assess.rejected",
+    "assess.unknown",
+    "assess.new_class",
+    "assess.slice.",
+    "assess.fairness.",
+)
 
 Floats = NDArray[np.float64]
 
@@ -49,6 +60,7 @@ class Held:
 
     permit: Permit
     target: Floats
+    weight: Floats | None
     prediction: Floats
     baseline: Floats
     units: NDArray[np.uint64]
@@ -80,7 +92,9 @@ def run(
     permit = open_seal(
         turn.folder, bundle=packaged.bundle.hash, run=turn.run_id, now=now, reason=turn.memo.get("again", "")
     )
-    scored = turn.work("assess.score", _params(framed, prepared), **_inputs(framed, baselines, packaged))
+    scored = turn.work(
+        "assess.score", _params(turn, framed, prepared), **_inputs(framed, prepared, baselines, packaged)
+    )
     held = _held(turn, framed, evaluated, permit, scored)
     checks = settle(turn, list(_checks(turn, framed, evaluated, held)))
     return _outcome(framed, evaluated, held, checks), held
@@ -89,15 +103,20 @@ def run(
 # ------------------------------------------------------------------------------------------ scoring
 
 
-def _params(framed: Framed, prepared: Prepared) -> dict[str, Any]:
-    return {"features": list(prepared.features), "loss": to_json(framed.loss), "n_folds": prepared.n_folds}
+def _params(turn: Turn, framed: Framed, prepared: Prepared) -> dict[str, Any]:
+    return {
+        "features": list(prepared.features),
+        "loss": to_json(framed.loss),
+        "n_folds": prepared.n_folds,
+        "weight": turn.page.data.weight,
+    }
 
 
-def _inputs(framed: Framed, baselines: Baselines, packaged: Packaged) -> dict[str, Ref]:
+def _inputs(framed: Framed, prepared: Prepared, baselines: Baselines, packaged: Packaged) -> dict[str, Ref]:
     assert framed.sides.sealed is not None  # noqa: S101  # checked by the caller
     inputs = {"built": packaged.bundle, "side": framed.sides.sealed, "schema": framed.guessed}
-    inputs["development"] = framed.sides.development
     baseline = baselines.scored[0]
+    inputs["rows"] = prepared.rows
     if baseline.prepared is not None:
         inputs["prepared"] = baseline.prepared
         inputs |= {f"fold_{k}": ref for k, ref in enumerate(baseline.folds)}
@@ -125,6 +144,8 @@ def score(job: Job) -> None:
         "baseline": _baseline(job, every, values)[kept],
         "unit": units[known][kept],
     }
+    if job.params["weight"]:
+        arrays["weight"] = weights_of(raw[job.params["weight"]])[kept]
     for name, array in arrays.items():
         np.save(job.out / f"{name}.npy", array, allow_pickle=False)
     counts = {"rejected": int(found.n_rejected), "unknown": int((~known).sum()), "new_class": int((~settled).sum())}
@@ -158,9 +179,10 @@ def _baseline(job: Job, table: pl.DataFrame, values: Floats) -> Floats:
     """Return the baseline's predictions of the sealed rows: the linear model's, or the development rows' constant."""
     loss = from_json(Loss, job.params["loss"])
     if "prepared" not in job.inputs:
-        known = np.asarray(job.inputs["schema"].array("target.npy"))
-        known = known[np.isfinite(known)] if known.ndim == 1 else known[np.isfinite(known).all(axis=1)]
-        return np.repeat(as_columns(known, loss).mean(axis=0)[None, :], len(values), axis=0)
+        rows = job.inputs["rows"]
+        weight = np.asarray(rows.array("weight.npy")) if (rows.path / "weight.npy").exists() else None
+        known = as_columns(np.asarray(rows.array("target.npy")), loss)
+        return np.repeat(np.average(known, axis=0, weights=weight)[None, :], len(values), axis=0)
     member = Member(
         weight=1.0,
         prepared=job.inputs["prepared"],
@@ -178,8 +200,15 @@ def _held(turn: Turn, framed: Framed, evaluated: Evaluated, permit: Permit, scor
         np.asarray(scored.array(f"{name}.npy")) for name in ("target", "prediction", "baseline")
     )
     units = np.asarray(scored.array("unit.npy"))
+    weight = np.asarray(scored.array("weight.npy")) if turn.page.data.weight else None
     found = estimate(
-        framed.metric, target, prediction, rng=turn.rng("sealed"), units=units, confidence=permit.confidence
+        framed.metric,
+        target,
+        prediction,
+        rng=turn.rng("sealed"),
+        units=units,
+        weight=weight,
+        confidence=permit.confidence,
     )
     gain = paired_gain(
         framed.metric,
@@ -188,6 +217,7 @@ def _held(turn: Turn, framed: Framed, evaluated: Evaluated, permit: Permit, scor
         [baseline],
         rng=turn.rng("sealed gain"),
         units=units,
+        weight=weight,
         protocol="holdout",
         confidence=permit.confidence,
     )
@@ -198,11 +228,13 @@ def _held(turn: Turn, framed: Framed, evaluated: Evaluated, permit: Permit, scor
         ours=prediction,
         baseline=baseline,
         units=units,
+        weight=weight,
         confidence=permit.confidence,
     )
     return Held(
         permit=permit,
         target=target,
+        weight=weight,
         prediction=prediction,
         baseline=baseline,
         units=units,
@@ -218,23 +250,26 @@ def _held(turn: Turn, framed: Framed, evaluated: Evaluated, permit: Permit, scor
 
 def _checks(turn: Turn, framed: Framed, evaluated: Evaluated, held: Held) -> Iterator[Check]:
     yield _promise_check(framed, evaluated, held)
-    yield _itself() if evaluated.facts.get("is_baseline") else _gain_check(turn, framed, evaluated, held)
+    yield _gain_check(turn, framed, evaluated, held)
     yield from _not_judged(held.counts)
     yield from slice_checks(held.slices, framed.metric, stage="assess")
-    measured = framed.policy.decides == "class" and held.target.ndim == 1
-    yield from unmeasured(turn.page.fairness, measured=measured, stage="assess")
-    if turn.page.fairness.columns and measured:
-        decision = _decision(framed, evaluated, held)
+    if held.target.ndim == 1:
+        groups = Groupable(
+            target=held.target,
+            decision=_decision(framed, evaluated, held),
+            units=held.units,
+            weight=held.weight,
+            numbers=not framed.schema.classes,
+        )
         found = judge_fairness(
             turn.page.fairness,
             held.table,
-            held.target,
-            decision,
-            held.units,
+            groups,
             rng=turn.rng("sealed fairness"),
             confidence=held.permit.confidence,
         )
         yield from fairness_checks(found, turn.page.fairness, stage="assess")
+    yield from unmeasured(turn.page.fairness, measured=held.target.ndim == 1, stage="assess")
 
 
 def _decision(framed: Framed, evaluated: Evaluated, held: Held) -> Floats:
@@ -276,34 +311,19 @@ def _not_judged(counts: Mapping[str, int]) -> Iterator[Check]:
             )
 
 
-def _itself() -> Check:
-    return Check(
-        name="assess.gain",
-        status=Status.NOTE,
-        says="What would ship is the best baseline itself: there is no gain over it to judge.",
-    )
-
-
 def _gain_check(turn: Turn, framed: Framed, evaluated: Evaluated, held: Held) -> Check:
-    gain, bar = held.gain, turn.page.objective.min_gain or 0.0
-    ok, bad = gain.bound >= bar and gain.bound > 0, gain.interval.high < bar
     best, over = str(evaluated.facts["baseline"]), str(evaluated.facts["compared"])
-    says = (
-        f"On the sealed rows the gain over {over} is {gain.value:+.4f} ({gain.interval.low:+.4f} to "
-        f"{gain.interval.high:+.4f}) in {framed.metric.title}."
-    )
-    if over != best:
-        says += f" The best baseline, {best}, is not scored on sealed rows, so this decides nothing."
-    status = Status.PASS if ok else Status.FAIL if bad else Status.UNANSWERED
-    return Check(
-        name="assess.gain",
-        status=status if over == best else Status.UNANSWERED,
-        says=says,
-        fix="" if ok and over == best else "more rows, better inputs, or a longer search",
-        value=gain.value,
-        bar=f"≥ {bar:g}, by the one-sided bound",
-        interval=gain.interval,
-        n_rows=len(held.target),
+    return gain_check(
+        "assess",
+        held.gain,
+        Compared(
+            metric=framed.metric.title,
+            over=over,
+            min_gain=turn.page.objective.min_gain,
+            n_rows=len(held.target),
+            itself=bool(evaluated.facts.get("is_baseline")),
+            instead_of="" if over == best else best,
+        ),
     )
 
 
@@ -328,7 +348,7 @@ def _outcome(framed: Framed, evaluated: Evaluated, held: Held, checks: Sequence[
     notes = [f"Sealed test, opening {number}.{again}"]
     threshold = evaluated.parameters.get("threshold")
     if threshold is not None and framed.costs.false_positive is not None and framed.costs.false_negative is not None:
-        found = worth(held.target, held.prediction, threshold, framed.costs)
+        found = worth(held.target, held.prediction, threshold, framed.costs, weight=held.weight)
         facts["worth"] = money(found.saves_over_best, found.currency)
         notes.append(f"On the sealed rows: {found.says}")
     if held.permit.opening.reason:

@@ -31,6 +31,7 @@ from mulle.training.search import FoldRows, Problem
 from mulle.trials.estimate import Estimate
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_] | NDArray[np.int64] | np.bool_
 
 QUICK_LEARNER = "lightgbm"
 """The family that learns fast on any table: for the learning curve and the sanity checks."""
@@ -93,6 +94,16 @@ class Prepared:
     def units(self) -> NDArray[np.uint64]:
         """The unit of each development row: what is split and resampled together."""
         return np.asarray(self.rows.array("unit.npy"))
+
+    @cached_property
+    def weight(self) -> Floats | None:
+        """How much each development row counts, or None where the page names no weight."""
+        there = (self.rows.path / "weight.npy").exists()
+        return np.asarray(self.rows.array("weight.npy")) if there else None
+
+    def weight_of(self, rows: Mask) -> Floats | None:
+        """How much some of the rows count, by mask or position."""
+        return None if self.weight is None else self.weight[rows]
 
     @cached_property
     def _folds(self) -> Folds:
@@ -207,5 +218,5 @@ def problem_of(framed: Framed, prepared: Prepared) -> Problem:
         schema=framed.guessed,
         rows=prepared.rows,
         folds_ref=prepared.folds,
-        folds=FoldRows(valid=valid, target=prepared.target),
+        folds=FoldRows(valid=valid, target=prepared.target, weight=prepared.weight),
     )

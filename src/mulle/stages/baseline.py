@@ -30,6 +30,7 @@ from mulle.trials.learning import still_rises
 from mulle.trials.paired import paired_gain
 
 QUESTION = "What do cheap answers already reach?"
+CHECKS: tuple[str, ...] = ("baseline.predictable", "baseline.more_rows")
 
 LINEAR = "linear"
 SIZES = (0.25, 0.5, 1.0)
@@ -65,7 +66,7 @@ def _baseline(framed: Framed, prepared: Prepared, name: str, title: str, predict
         prepared=None,
         folds=(),
         prediction=prediction,
-        value=framed.metric(prepared.target[rows], prediction[rows]),
+        value=framed.metric(prepared.target[rows], prediction[rows], prepared.weight_of(rows)),
         seconds=0.0,
         baseline=True,
     )
@@ -74,7 +75,7 @@ def _baseline(framed: Framed, prepared: Prepared, name: str, title: str, predict
 def _constant(framed: Framed, prepared: Prepared, folds: Sequence[FoldPair]) -> Scored:
     """Give all rows one constant: with one a fold, the folds' means would rank rows backwards."""
     target = as_columns(prepared.target, framed.loss)
-    best = np.asarray(framed.task.constant(prepared.target))
+    best = np.asarray(framed.task.constant(prepared.target, prepared.weight))
     prediction = over_folds(folds, target, lambda _, valid: np.repeat(best[None, :], len(valid), axis=0))
     return _baseline(framed, prepared, "constant", "Constant", prediction)
 
@@ -163,6 +164,7 @@ def _predictable(turn: Turn, framed: Framed, prepared: Prepared, baselines: Base
         [constant_.prediction[rows]],
         rng=turn.rng("predictable"),
         units=prepared.units[rows],
+        weight=prepared.weight_of(rows),
         protocol=prepared.protocol,
     )
     ok = gain.interval.low > 0
@@ -182,7 +184,10 @@ def _predictable(turn: Turn, framed: Framed, prepared: Prepared, baselines: Base
 
 
 def _learning_curve(turn: Turn, framed: Framed, prepared: Prepared, search: Search) -> list[tuple[int, Estimate]]:
-    """Fit a quick learner on a part of the first fold's training rows, each part within the next."""
+    """Fit a quick learner on a part of the first fold's training rows, each part within the next.
+
+    All do the same few iterations: nothing is stopped, so nothing looks at the rows that they are judged on.
+    """
     family = families.get(QUICK_LEARNER)
     config = Config(name="learning curve", params={"iterations": 60})
     inputs = {
@@ -192,7 +197,9 @@ def _learning_curve(turn: Turn, framed: Framed, prepared: Prepared, search: Sear
         "prepared": search.prepared(family),
     }
     orders = [
-        fold_order(family, config, 0, loss=framed.loss, features=prepared.features, inputs=inputs, take=size)
+        fold_order(
+            family, config, 0, loss=framed.loss, features=prepared.features, inputs=inputs, take=size, stops=False
+        )
         for size in SIZES
     ]
     valid, points = prepared.valid(0), []
@@ -205,6 +212,7 @@ def _learning_curve(turn: Turn, framed: Framed, prepared: Prepared, search: Sear
                 np.asarray(done.ref.array("valid.npy")),
                 rng=turn.rng("learning curve"),
                 units=prepared.units[valid],
+                weight=prepared.weight_of(valid),
                 n_draws=CURVE_DRAWS,
             )
             points.append((int(size * len(prepared.train(0))), found))
@@ -226,6 +234,14 @@ def _enough(framed: Framed, curve: Sequence[tuple[int, Estimate]]) -> Iterator[C
         (n, found) for n, found in curve if np.isfinite([found.value, found.interval.low, found.interval.high]).all()
     ]
     if len(known) < len(SIZES):
+        if len(curve) < len(SIZES):
+            yield Check(
+                name="baseline.more_rows",
+                status=Status.NOTE,
+                says=f"Whether more rows would help was not asked to the end: {len(curve)} of {len(SIZES)} fits came "
+                f"through within {CURVE_SHARE:.0%} of the budget.",
+                fix="give more time: mulle set objective.budget=10m",
+            )
         return
     errors = [metric.error(found.value) for _, found in known]
     ends = [sorted((metric.error(f.interval.low), metric.error(f.interval.high))) for _, f in known]

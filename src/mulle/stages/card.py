@@ -38,11 +38,7 @@ def _does(page: Page, framed: Framed, prepared: Prepared) -> str:
     schema = framed.schema
     names = ", ".join(f"`{name}`" for name in prepared.features[:30])
     more = f" and {len(prepared.features) - 30} more" if len(prepared.features) > 30 else ""  # noqa: PLR2004
-    asked = {
-        "binary": f"how likely it is that `{schema.target}` is '{schema.classes[-1] if schema.classes else ''}'",
-        "multiclass": f"which of {len(schema.classes)} classes `{schema.target}` is",
-        "regression": f"the value of `{schema.target}`",
-    }.get(schema.task, f"`{schema.target}`")
+    asked = framed.task.answers(schema.target, schema.classes)
     when = "in batches" if page.project.serving == "batch" else "one by one, as they come"
     return f"For each row it says {asked}, from {names}{more}. Rows are scored {when}."
 

@@ -148,6 +148,7 @@ class _Judge:
             [theirs[rows]],
             rng=self.turn.rng("choice"),
             units=self.prepared.units[rows],
+            weight=self.prepared.weight_of(rows),
             ships=ships,
             protocol="holdout",  # the plain error: a choice compares, it promises nothing
             seconds=None if self.turn.deadline is None else 3.0,
@@ -158,9 +159,9 @@ class _Judge:
         rows = np.flatnonzero(near[0].rows)
         if len(rows) > ENSEMBLE_ROWS:
             rows = np.sort(self.turn.rng("ensemble rows").choice(rows, ENSEMBLE_ROWS, replace=False))
-        target = self.prepared.target[rows]
+        target, weight = self.prepared.target[rows], self.prepared.weight_of(rows)
 
         def error(prediction: Floats) -> float:
-            return self.metric.error(self.metric(target, prediction))
+            return self.metric.error(self.metric(target, prediction, weight))
 
         return select([s.prediction[rows] for s in near], error)

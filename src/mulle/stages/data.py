@@ -32,9 +32,11 @@ from mulle.splits.moments import moments
 from mulle.stages.base import Framed, Prepared, settle
 from mulle.stages.sealing import Sealed
 from mulle.stages.slices import evaluate_sql
+from mulle.stages.weights import weights_of
 from mulle.tasks import tasks
 
 QUESTION = "Can the rows be trusted to teach it, and which are sealed away?"
+CHECKS: tuple[str, ...] = ("data.seal",)
 
 MOST_FIGURES = 23
 MOST_GAPS = 40
@@ -57,7 +59,7 @@ def run(turn: Turn, framed: Framed) -> tuple[Outcome, Prepared]:
             where="the data stage",
             fix="bring columns that are known before the target is, or keep one: mulle set data.keep='[\"…\"]'",
         )
-    folds = turn.work("data.folds", _fold_params(turn, framed), rows=rows)
+    folds = turn.work("data.folds", fold_params(turn, framed), rows=rows)
     protocol = folds.json("protocol.json")
     prepared = Prepared(
         rows=rows,
@@ -124,15 +126,7 @@ def read_rows(job: Job) -> None:
     side, schema = job.inputs["side"], from_json(Schema, job.inputs["schema"].json("schema.json"))
     every = tuple(from_json(Feature, f) for f in job.inputs["schema"].json("columns.json"))
     raw = pl.read_parquet(side.path / "raw.parquet")
-    values = (
-        tasks.get(schema.task)
-        .read(
-            raw[schema.target],
-            positive=schema.classes[-1] if schema.task == "binary" else None,
-            classes=schema.classes,
-        )
-        .values
-    )
+    values = tasks.get(schema.task).read(raw[schema.target], classes=schema.classes).values
     known = np.isfinite(values) if values.ndim == 1 else np.isfinite(values).all(axis=1)
     if not known.any():
         raise DataError(
@@ -141,7 +135,7 @@ def read_rows(job: Job) -> None:
             fix="wait for the outcomes to come in, or seal by something else than time",
         )
     if job.params["weight"]:
-        np.save(job.out / "weight.npy", _weights(raw[job.params["weight"]])[known], allow_pickle=False)
+        np.save(job.out / "weight.npy", weights_of(raw[job.params["weight"]])[known], allow_pickle=False)
     table, faults = canonical(every, raw)
     keep = pl.Series(known)
     table.filter(keep).write_parquet(job.out / "rows.parquet", compression="lz4")
@@ -149,18 +143,6 @@ def read_rows(job: Job) -> None:
     for name in ("unit", "content", "position"):
         np.save(job.out / f"{name}.npy", np.asarray(side.array(f"{name}.npy"))[known], allow_pickle=False)
     job.write("rows.json", {"n_rows": int(known.sum()), "n_unknown": int((~known).sum()), "faults": faults})
-
-
-def _weights(column: pl.Series) -> np.ndarray[Any, Any]:
-    """Read how much each row counts in fitting."""
-    weights = np.asarray(column.cast(pl.Float64, strict=False).to_numpy(), dtype=np.float64)
-    if not np.isfinite(weights).all() or (weights < 0).any() or not weights.any():
-        raise DataError(
-            f"the weight '{column.name}' is missing or below 0 in some rows",
-            where="mulle.toml, [data] weight",
-            fix="give every row a number of 0 or more",
-        )
-    return weights
 
 
 @unit("data.inputs")
@@ -204,7 +186,8 @@ def _times(rows: Ref, column: str) -> np.ndarray[Any, Any] | None:
     return moments(values)
 
 
-def _fold_params(turn: Turn, framed: Framed) -> dict[str, Any]:
+def fold_params(turn: Turn, framed: Framed) -> dict[str, Any]:
+    """Return what the folds hang on, beside the rows."""
     delay = turn.page.data.label_delay
     return {
         "time": framed.schema.time,
@@ -356,7 +339,8 @@ def draw(job: Job) -> None:
     """Draw the target and the columns, each against the target, on a sample of rows."""
     schema = from_json(Schema, job.inputs["schema"].json("schema.json"))
     rows = job.inputs["rows"]
-    features = [f for f in schema.features if f.name in set(job.params["features"])]
+    wanted = set(job.params["features"])
+    features = [f for f in schema.features if f.name in wanted]
     n = rows.json("rows.json")["n_rows"]
     chosen = np.sort(job.rng("sample").permutation(n)[:SAMPLE_FOR_FIGURES])
     target = _target_series(schema, np.asarray(rows.array("target.npy"))[chosen])
@@ -405,7 +389,8 @@ def _target_series(schema: Schema, values: np.ndarray[Any, Any]) -> pl.Series | 
 
 def _merged(tables: Sequence[Table]) -> Table:
     """Join the summaries of all columns into one table: a row a column."""
-    words = list(dict.fromkeys(str(row[0]) for table in tables for row in table.rows))
+    every = dict.fromkeys(str(row[0]) for table in tables for row in table.rows)
+    words = [word for word in every if word != "missing, share" and not word.startswith("'")]  # single levels are drawn
     rows = []
     for table in tables:
         held = {str(row[0]): row[1] for row in table.rows}

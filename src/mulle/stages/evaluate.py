@@ -26,15 +26,18 @@ from mulle.policies import Chosen
 from mulle.policies.graph import decide, policy_graph
 from mulle.policies.money import Worth, money, money_figure, worth
 from mulle.stages.base import Baselines, Evaluated, Framed, Prepared, Scored, Searched, settle
-from mulle.stages.fairness import Fairness, fairness_checks, fairness_figure, judge_fairness, unmeasured
+from mulle.stages.fairness import Fairness, Groupable, fairness_checks, fairness_figure, judge_fairness, unmeasured
+from mulle.stages.gain import Compared, gain_check
+from mulle.stages.reserve import for_importance
 from mulle.stages.slices import Judged, SliceResult, judge_slices, slice_checks, slices_figure
+from mulle.tasks import Decided
 from mulle.trials.bbc import honest
 from mulle.trials.calibration import calibrate
 from mulle.trials.estimate import Estimate
-from mulle.trials.needed import needed_rows
 from mulle.trials.paired import Gain, paired_gain
 
 QUESTION = "How good is it honestly, for whom, and what is it worth?"
+CHECKS: tuple[str, ...] = ("evaluate.gain", "evaluate.worth", "evaluate.slice.", "evaluate.fairness.")
 
 MOST_IMPORTANT = 20
 MOST_SECONDS = 6.0
@@ -44,11 +47,31 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Importance:
+    """What is lost when a feature is shuffled, the most first; of how many; and whether time cut it short."""
+
+    lost: Mapping[str, float]
+    n_features: int
+    late: bool
+
+    @property
+    def says(self) -> str:
+        """What was left out, and why; empty when nothing was."""
+        n = len(self.lost)
+        if n >= self.n_features:
+            return ""
+        why = "the budget left no time for more" if self.late else "the others tell less"
+        most = f"the {n:,} that go most with the target" if n else "none"
+        return f"Of {self.n_features:,} columns {most} were shuffled to see what the model looks at: {why}."
+
+
+@dataclass(frozen=True, kw_only=True)
 class Numbers:
     """All that was computed, before it is put into words."""
 
     rows: NDArray[np.int64]
     target: Floats
+    weight: Floats | None
     prediction: Floats
     decision: Floats
     baseline: Scored
@@ -58,7 +81,11 @@ class Numbers:
     worth: Worth | None
     slices: Sequence[SliceResult]
     fairness: Sequence[Fairness]
-    importance: Mapping[str, float]
+    importance: Importance
+
+    def decided(self, framed: Framed) -> Decided:
+        """Return the rows with what was decided on each, for the task to put into words."""
+        return Decided(values=self.target, decision=self.decision, classes=framed.schema.classes, weight=self.weight)
 
 
 def run(
@@ -66,14 +93,16 @@ def run(
 ) -> tuple[Outcome, Evaluated]:
     """Evaluate what would ship."""
     rows = np.flatnonzero(np.isfinite(searched.prediction).all(axis=1))
+    weight = prepared.weight_of(rows)
     calibration = calibrate(
         searched.prediction[rows],
         prepared.target[rows],
         framed.loss,
         prepared.units[rows],
         rng=turn.rng("calibration"),
+        weight=weight,
     )
-    chosen = framed.policy.choose(prepared.target[rows], calibration.prediction, framed.costs)
+    chosen = framed.policy.choose(prepared.target[rows], calibration.prediction, framed.costs, weight)
     numbers = _numbers(turn, framed, prepared, baselines, searched, (rows, calibration.prediction, chosen))
     checks = settle(turn, list(_checks(turn, framed, searched, numbers)))
     facts = _facts(framed, numbers) | {"is_baseline": _is_baseline(searched, numbers)}
@@ -102,7 +131,7 @@ def _numbers(
     chosen: tuple[NDArray[np.int64], Floats, Chosen],
 ) -> Numbers:
     rows, prediction, policy = chosen
-    target, units = prepared.target[rows], prepared.units[rows]
+    target, units, weight = prepared.target[rows], prepared.units[rows], prepared.weight_of(rows)
     baseline = baselines.best(framed.metric)
     able = [i for i, s in enumerate(searched.scored) if s.folds and s.rows[rows].all()]
     every = [searched.scored[i].prediction[rows] for i in able]
@@ -116,12 +145,14 @@ def _numbers(
         ours=prediction,
         baseline=baseline.prediction[rows],
         units=units,
+        weight=weight,
         protocol=prepared.protocol,
     )
     ships = len(every) - 1 if len(searched.members) > 1 else able.index(searched.members[0][0])
     every[ships] = prediction  # what ships is calibrated, each row by rows it was not fitted on
     how: dict[str, Any] = {
         "units": units,
+        "weight": weight,
         "protocol": prepared.protocol,
         "seconds": None if turn.deadline is None else MOST_SECONDS,
         "ships": ships,
@@ -130,18 +161,24 @@ def _numbers(
     return Numbers(
         rows=rows,
         target=target,
+        weight=weight,
         prediction=prediction,
         decision=decision,
         baseline=baseline,
         estimate=honest(framed.metric, target, every, rng=turn.rng("estimate"), **how),
         gain=paired_gain(framed.metric, target, every, [baseline.prediction[rows]], rng=turn.rng("gain"), **how),
         chosen=policy,
-        worth=worth(target, prediction, policy.parameters["threshold"], framed.costs)
+        worth=worth(target, prediction, policy.parameters["threshold"], framed.costs, weight=weight)
         if known and "threshold" in policy.parameters
         else None,
         slices=judge_slices(turn.page.slices, table, judged, rng=turn.rng("slices")),
-        fairness=judge_fairness(turn.page.fairness, table, target, decision, units, rng=turn.rng("fairness"))
-        if turn.page.fairness.columns and target.ndim == 1 and framed.policy.decides == "class"
+        fairness=judge_fairness(
+            turn.page.fairness,
+            table,
+            Groupable(target=target, decision=decision, units=units, weight=weight, numbers=not framed.schema.classes),
+            rng=turn.rng("fairness"),
+        )
+        if target.ndim == 1
         else [],
         importance=_importance(turn, framed, prepared, searched),
     )
@@ -153,11 +190,11 @@ def decided(framed: Framed, parameters: Mapping[str, float], prediction: Floats)
     return np.asarray(decide(graph, parameters, prediction), dtype=np.float64)
 
 
-def _importance(turn: Turn, framed: Framed, prepared: Prepared, searched: Searched) -> Mapping[str, float]:
+def _importance(turn: Turn, framed: Framed, prepared: Prepared, searched: Searched) -> Importance:
     """Return what is lost, by feature, averaged over the first member's first folds."""
     best = searched.scored[searched.members[0][0]]
     family = families.get(best.family)
-    seconds = None if turn.deadline is None else 10.0  # with a budget in trials nothing depends on time
+    seconds = for_importance(turn)
     orders = []
     for k, fold in enumerate(best.folds[:2]):
         params = {
@@ -176,13 +213,18 @@ def _importance(turn: Turn, framed: Framed, prepared: Prepared, searched: Search
             "fold_work": fold,
         }
         orders.append(Order(unit="evaluate.importance", params=params, inputs=inputs, seconds=seconds))
-    found = [done.ref.json("importance.json")["lost"] for done in turn.workshop.work_all(orders) if done.ref]
+    ended = list(turn.workshop.work_all(orders))
+    found = [done.ref.json("importance.json") for done in ended if done.ref]
     values: dict[str, list[float]] = {}
-    for name, lost in (pair for one in found for pair in one.items()):
+    for name, lost in (pair for one in found for pair in one["lost"].items()):
         if lost is not None:  # a fold with one class alone has no ROC AUC to lose
             values.setdefault(name, []).append(lost)
     mean = {name: float(np.mean(held)) for name, held in values.items()}
-    return dict(sorted(mean.items(), key=lambda item: (-item[1], item[0])))
+    return Importance(
+        lost=dict(sorted(mean.items(), key=lambda item: (-item[1], item[0]))),
+        n_features=max((one["n_features"] for one in found), default=len(prepared.features)),
+        late=any(done.late for done in ended),
+    )
 
 
 # ------------------------------------------------------------------------------------------ checks
@@ -202,7 +244,7 @@ def _checks(turn: Turn, framed: Framed, searched: Searched, numbers: Numbers) ->
         )
     yield from slice_checks(numbers.slices, framed.metric, stage="evaluate")
     yield from fairness_checks(numbers.fairness, turn.page.fairness, stage="evaluate")
-    yield from unmeasured(turn.page.fairness, measured=bool(numbers.fairness), stage="evaluate")
+    yield from unmeasured(turn.page.fairness, measured=numbers.target.ndim == 1, stage="evaluate")
 
 
 def _is_baseline(searched: Searched, numbers: Numbers) -> bool:
@@ -210,37 +252,17 @@ def _is_baseline(searched: Searched, numbers: Numbers) -> bool:
 
 
 def _gain_check(turn: Turn, framed: Framed, searched: Searched, numbers: Numbers) -> Check:
-    gain, bar = numbers.gain, turn.page.objective.min_gain
-    needed = bar or 0.0
-    itself = _is_baseline(searched, numbers)
-    ok = gain.bound >= needed and gain.bound > 0 and not itself
-    bad = gain.interval.high < needed or itself
-    fix = "more rows, better inputs, or a longer search: mulle set objective.budget=10m"
-    says = (
-        f"Over the best baseline ({numbers.baseline.title}) the gain in {framed.metric.title} is {gain.value:+.4f} "
-        f"({gain.interval.low:+.4f} to {gain.interval.high:+.4f}); it is at least {gain.bound:+.4f} in 95 of 100 cases."
-    )
-    if itself and all(scored.baseline for scored in searched.scored):
-        says = f"No time was left to search, so what would ship is the best baseline itself ({numbers.baseline.title})."
-        fix, bad = "give more time: mulle set objective.budget=5m", False
-    elif itself:
-        says = (
-            f"What would ship is the best baseline itself ({numbers.baseline.title}): nothing clearly better was found."
-        )
-        fix = "to ship the simple model all the same, pass evaluate.gain by name: [[overrides]] check, reason"
-    source = "([objective] min_gain)" if bar is not None else "(mulle default: any clear gain)"
-    status = Status.PASS if ok else Status.FAIL if bad else Status.UNANSWERED
-    n = len(numbers.rows)
-    return Check(
-        name="evaluate.gain",
-        status=status,
-        says=says,
-        fix="" if ok else fix,
-        value=gain.value,
-        bar=f"≥ {needed:g} {source}, by the one-sided 95 % bound",
-        interval=gain.interval,
-        n_rows=n,
-        needed_rows=needed_rows(gain.value, needed, gain.interval, n) if status is Status.UNANSWERED else None,
+    return gain_check(
+        "evaluate",
+        numbers.gain,
+        Compared(
+            metric=framed.metric.title,
+            over=numbers.baseline.title,
+            min_gain=turn.page.objective.min_gain,
+            n_rows=len(numbers.rows),
+            itself=_is_baseline(searched, numbers),
+            searched=not all(scored.baseline for scored in searched.scored),
+        ),
     )
 
 
@@ -280,27 +302,11 @@ def _words(framed: Framed, numbers: Numbers) -> Iterator[str]:
     )
     if numbers.worth is not None:
         yield numbers.worth.says
-    if framed.task.name == "binary":
-        yield _of_hundred(framed, numbers)
-
-
-def _of_hundred(framed: Framed, numbers: Numbers) -> str:
-    acted, real = numbers.decision > 0, numbers.target > 0
-    name = framed.schema.classes[-1]
-    right = float((acted & real).sum() / max(1, acted.sum()))
-    found = float((acted & real).sum() / max(1, real.sum()))
-    return (
-        f"Of 100 rows that it calls '{name}', about {100 * right:.0f} are; of 100 that are, it finds about "
-        f"{100 * found:.0f}."
-    )
+    yield from framed.task.right(numbers.decided(framed))
 
 
 def _failures(framed: Framed, numbers: Numbers) -> Iterator[str]:
-    if framed.task.name == "binary":
-        acted, real = numbers.decision > 0, numbers.target > 0
-        n, name = len(numbers.target), framed.schema.classes[-1]
-        yield f"Per 1,000 rows it calls {1000 * (acted & ~real).sum() / n:.0f} '{name}' that are not."
-        yield f"Per 1,000 rows it misses {1000 * (~acted & real).sum() / n:.0f} that are '{name}'."
+    yield from framed.task.wrong(numbers.decided(framed))
     for one in numbers.slices:
         if one.gain is not None and one.gain.value < numbers.gain.value:
             yield f"On '{one.part.name}' it gains less than elsewhere: {one.gain.value:+.3f} over the baseline."
@@ -322,17 +328,19 @@ def _outcome(
     task, classes = framed.task, framed.schema.classes
     decision = numbers.decision if framed.policy.decides == "class" else None
     figures = list(task.figures(numbers.target, numbers.prediction, classes, decision))
-    if task.name == "binary":
+    if framed.policy.weighs_costs:
         threshold = numbers.chosen.parameters.get("threshold", 0.5)
-        figures.insert(0, money_figure(numbers.target, numbers.prediction, threshold, framed.costs))
+        drawn = money_figure(numbers.target, numbers.prediction, threshold, framed.costs, weight=numbers.weight)
+        figures.insert(0, drawn)
     figures += [f for f in [slices_figure(numbers.slices, framed.metric)] if f is not None]
     figures += [fairness_figure(one) for one in numbers.fairness if one.groups]
-    if numbers.importance:
+    if numbers.importance.lost:
         figures.append(_importance_figure(framed, numbers.importance))
     estimate = numbers.estimate
+    gain = f"{numbers.gain.value:+.4f} over {numbers.baseline.title}"
     answer = (
         f"{framed.metric.title} {estimate.value:.4f} ({estimate.interval.low:.4f} to {estimate.interval.high:.4f}), "
-        f"{numbers.gain.value:+.4f} over {numbers.baseline.title}."
+        f"{f'by the baseline itself, {numbers.baseline.title}' if facts[0]['is_baseline'] else gain}."
     )
     return Outcome(
         stage="evaluate",
@@ -341,20 +349,21 @@ def _outcome(
         checks=checks,
         figures=figures,
         tables=list(task.errors(numbers.target, numbers.prediction, classes, decision)),
-        notes=[numbers.chosen.why, evaluated.policy_says, facts[1]],
+        notes=[note for note in (numbers.chosen.why, evaluated.policy_says, facts[1], numbers.importance.says) if note],
         facts=facts[0],
     )
 
 
-def _importance_figure(framed: Framed, importance: Mapping[str, float]) -> Figure:
-    shown = list(importance.items())[:MOST_IMPORTANT]
+def _importance_figure(framed: Framed, importance: Importance) -> Figure:
+    shown = list(importance.lost.items())[:MOST_IMPORTANT]
     first = shown[0][0]
-    rows = [(name, round(lost, 6)) for name, lost in importance.items()][:200]
+    rows = [(name, round(lost, 6)) for name, lost in importance.lost.items()][:200]
     return Figure(
         name="importance",
         title="What the model looks at",
         says=f"When the values of one column are shuffled among the rows, {framed.metric.title} gets worse by this much; "
-        f"most for '{first}' ({shown[0][1]:.4f}). Columns that say the same share their importance.",
+        f"most for '{first}' ({shown[0][1]:.4f}). Columns that say the same share their importance. "
+        f"{importance.says}".rstrip(),
         x=Axis(label=f"{framed.metric.title} lost"),
         y=Axis(label="", scale="category"),
         marks=[Mark(kind="bars", x=[lost for _, lost in reversed(shown)], y=[name for name, _ in reversed(shown)])],

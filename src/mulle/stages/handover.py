@@ -15,7 +15,7 @@ from mulle.core.work import Ref
 from mulle.models.base import Config
 from mulle.policies import Costs
 from mulle.splits.seal import Seal
-from mulle.stages.base import Baselines, Evaluated, Framed, Packaged, Prepared, Scored
+from mulle.stages.base import Baselines, Evaluated, Framed, Packaged, Prepared, Scored, Searched
 from mulle.stages.sealing import Sealed
 from mulle.trials.estimate import Estimate
 
@@ -57,11 +57,26 @@ def write_handover(path: Path, left: Mapping[str, Any]) -> None:
             "facts": to_json(dict(evaluated.facts) | {"compared": best.title}),
             "estimate": to_json(evaluated.estimate),
         },
+        "members": _members(left["model"]),
         "package": {"bundle": left["package"].bundle.hash, "measured": to_json(left["package"].measured)},
     }
     draft = path.with_suffix(".part")  # a killed run leaves none rather than a torn one
     draft.write_text(json.dumps(held, ensure_ascii=False, indent=1), "utf-8")
     draft.replace(path)
+
+
+def _members(searched: Searched) -> list[dict[str, Any]]:
+    """Return the recipe of what ships: each member's family, parameters and share, and how long its folds were trained."""
+    return [
+        {
+            "family": searched.scored[i].family,
+            "title": searched.scored[i].title,
+            "params": dict(searched.scored[i].config.params),
+            "share": share,
+            "iterations": [int(ref.json("fold.json").get("iterations", 0)) for ref in searched.scored[i].folds],
+        }
+        for i, share in searched.members
+    ]
 
 
 def _comparable(framed: Framed, baselines: Baselines) -> Scored:
@@ -107,6 +122,7 @@ def read_handover(path: Path, find: Find) -> dict[str, Any]:
         "data": prepared,
         "baseline": Baselines(scored=[_baseline(held["baseline"], ref)]),
         "evaluate": _evaluated(held["evaluated"]),
+        "members": held.get("members", []),
         "package": Packaged(bundle=ref(held["package"]["bundle"]), measured=held["package"]["measured"]),
     }
 

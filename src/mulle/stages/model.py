@@ -7,9 +7,9 @@ over the best single configuration is clear.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +22,18 @@ from mulle.core.jsonable import to_json
 from mulle.core.project import TrialsBudget
 from mulle.stages.base import QUICK_LEARNER, Baselines, Framed, Prepared, Scored, Searched, problem_of, settle
 from mulle.stages.choice import choose
-from mulle.training.search import Result, Search, allowed, portfolio, proposals
+from mulle.stages.reserve import after_search
+from mulle.training.fold import INNER, OTHERS
+from mulle.training.search import FoldRows, Result, Search, allowed, portfolio, proposals
 
 QUESTION = "What is the best model that the budget finds?"
-
-AFTER_SHARE = 0.12
-"""Of the time that the page gives, kept for evaluation and packaging."""
+CHECKS: tuple[str, ...] = (
+    "model.same_twice",
+    "model.learns_by_heart",
+    "model.shuffled_target_is_chance",
+    "model.overfit",
+    "model.searched",
+)
 
 Floats = NDArray[np.float64]
 
@@ -109,7 +115,7 @@ def _search(turn: Turn, framed: Framed, prepared: Prepared) -> Search:
     if turn.deadline is None and isinstance(budget, TrialsBudget):
         trials = budget.trials
     elif turn.deadline is not None:  # also one that was given for this once, beside a page's budget in trials
-        deadline = turn.deadline - AFTER_SHARE * (turn.deadline - turn.memo.get("began", perf_counter()))
+        deadline = turn.deadline - after_search(turn)
     search = Search(
         problem=problem_of(framed, prepared),
         workshop=turn.workshop,
@@ -177,16 +183,14 @@ def _scored(result: Result) -> Scored:
 def _after(searched: Searched, search: Search) -> Iterator[Check]:
     best = searched.scored[searched.members[0][0]]
     record = best.folds[0].json("fold.json")
-    train, valid = record["train_curve"], record["valid_curve"]
-    if train and valid:
-        kept = int(np.argmin(valid))
-        gap = valid[kept] - train[min(kept, len(train) - 1)]
+    if record["train_curve"] and record["valid_curve"]:
+        ours, theirs = _where_kept(record["train_curve"], record), _where_kept(record["valid_curve"], record)
         yield Check(
             name="model.overfit",
             status=Status.NOTE,
-            says=f"At the iteration that was kept, {best.title} has a loss of {min(valid):.4g} on validation rows "
-            f"and {train[min(kept, len(train) - 1)]:.4g} on its own training rows.",
-            value=gap,
+            says=f"At the iteration that was kept, {best.title} has a loss of {theirs:.4g} on {_WATCHED[_by(record)]} "
+            f"and {ours:.4g} on its own training rows.",
+            value=theirs - ours,
         )
     n = len(search.results)
     yield Check(
@@ -198,9 +202,30 @@ def _after(searched: Searched, search: Search) -> Iterator[Check]:
     )
 
 
+_WATCHED = {OTHERS: "validation rows", INNER: "rows held back to stop on", "": "validation rows"}
+"""The rows of the validation curve, by what said which iteration is kept."""
+_KEPT = {
+    OTHERS: "the model was kept at iteration {n}, where the mean loss of the other folds is least: the fold's own "
+    "validation rows had no say",
+    INNER: "the model was kept at iteration {n}, where the loss is least on training rows that were held back for it: "
+    "no validation row had a say",
+    "": "nothing was stopped: all {n} iterations were kept",
+}
+
+
+def _by(record: Mapping[str, Any]) -> str:
+    """Return what said which iteration of a fold is kept."""
+    return str(record["chosen_on"])
+
+
+def _where_kept(curve: Sequence[float], record: Mapping[str, Any]) -> float:
+    """Return a curve's value at the iteration that was kept."""
+    return float(curve[min(int(record["iterations"]), len(curve)) - 1])
+
+
 def _outcome(framed: Framed, searched: Searched, search: Search, checks: Sequence[Check], note: str) -> Outcome:
     best = searched.scored[searched.members[0][0]]
-    value = framed.metric(*_pair(searched, search.problem.folds.target))
+    value = framed.metric(*_judged(searched, search.problem.folds))
     figures = [f for f in (_curves(best), _progress(framed, searched)) if f is not None]
     facts: dict[str, Any] = {
         "chosen": searched.names,
@@ -225,9 +250,10 @@ def _outcome(framed: Framed, searched: Searched, search: Search, checks: Sequenc
     )
 
 
-def _pair(searched: Searched, target: Floats) -> tuple[Floats, Floats]:
+def _judged(searched: Searched, folds: FoldRows) -> tuple[Floats, Floats, Floats | None]:
+    """Return targets, predictions and weights of the rows that were predicted."""
     rows = np.isfinite(searched.prediction).all(axis=1)
-    return target[rows], searched.prediction[rows]
+    return folds.target[rows], searched.prediction[rows], folds.weight_of(rows)
 
 
 def _counted(n: int) -> str:
@@ -248,27 +274,18 @@ def _board(framed: Framed, searched: Searched) -> Table:
 
 def _curves(best: Scored) -> Figure | None:
     record = best.folds[0].json("fold.json")
-    train, valid = record["train_curve"], record["valid_curve"]
+    valid, by, kept = record["valid_curve"], _by(record), int(record["iterations"])
     if len(valid) < 2:  # noqa: PLR2004
         return None
-    steps = np.unique(np.linspace(0, len(valid) - 1, 200).astype(int))
-    kept = int(np.argmin(valid))
-    x = [int(i) + 1 for i in steps]
     marks = [
-        Mark(
-            kind="line",
-            name="training rows",
-            x=x,
-            y=[train[min(i, len(train) - 1)] for i in steps],
-            role="other",
-        ),
-        Mark(kind="line", name="validation rows", x=x, y=[valid[i] for i in steps], role="main"),
-        Mark(kind="rule", name="kept", x=[kept + 1], role="reference"),
+        _curve("training rows", record["train_curve"], len(valid), role="other"),
+        _curve(_WATCHED[by], valid, len(valid), role="main"),
     ]
-    says = (
-        f"{best.title}, first fold: the loss on validation rows is least at iteration {kept + 1}, where the model was "
-        "kept; after that the model only learns its own rows by heart."
-    )
+    if by == OTHERS:
+        marks.append(_curve("other folds' validation rows", record["stop_curve"], len(valid), role="other"))
+    if by:
+        marks.append(Mark(kind="rule", name="kept", x=[kept], role="reference"))
+    says = f"{best.title}, first fold: {_KEPT[by].format(n=kept)}."
     return Figure(
         name="curves",
         title="How the best model learned",
@@ -277,6 +294,13 @@ def _curves(best: Scored) -> Figure | None:
         y=Axis(label="loss"),
         marks=marks,
     )
+
+
+def _curve(name: str, curve: Sequence[float], n: int, *, role: Literal["main", "other"]) -> Mark:
+    """Draw a loss over ``n`` iterations, held at its last value after its end."""
+    steps = np.unique(np.linspace(0, n - 1, 200).astype(int)).tolist()
+    values = [curve[min(i, len(curve) - 1)] for i in steps]
+    return Mark(kind="line", name=name, x=[i + 1 for i in steps], y=values, role=role)
 
 
 def _progress(framed: Framed, searched: Searched) -> Figure | None:

@@ -32,20 +32,30 @@ from mulle.policies import Policy, policies
 from mulle.policies.graph import decide, policy_graph
 from mulle.runtime.bundle import Bundle
 from mulle.runtime.layout import Layout
+from mulle.runtime.manifest import prediction_columns
 from mulle.runtime.selftest import row_to_json
 from mulle.stages.base import Evaluated, Framed, Packaged, Prepared, Searched, settle
 from mulle.stages.card import card
 from mulle.training.assembly import Member, answer, assemble
 from mulle.training.fold import features_of
 from mulle.training.golden import golden_rows
+from mulle.training.profile import profile, spread
 
 QUESTION = "Does the very artifact that ships keep its limits?"
+CHECKS: tuple[str, ...] = (
+    "package.parity",
+    "package.latency_ms_p95",
+    "package.rows_per_second",
+    "package.size_mb",
+    "package.memory_mb",
+)
 
 N_GOLDEN = 100
 N_PARITY = 2000
-LEAST_MEASURED = 200
+LEAST_ROWS = 20
 MOST_CELLS = 200_000
-"""Values in the rows that the bundle is measured on, at most: a wide table needs fewer rows."""
+"""Values in golden rows, and in those that the bundle is measured on, at most: a wide table needs fewer rows."""
+MOST_PARITY_CELLS = 2_000_000
 TOLERANCE = 1e-5
 EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 """A bundle bears no moment of its own: equal parts give equal bytes, and the run that made it is in the ledger."""
@@ -64,7 +74,7 @@ def run(
         "package.measure", {"n_rows": N_PARITY, "run": turn.run_id}, built=built, side=framed.sides.development
     )
     found = measured.json("measured.json") | built.json("parity.json")
-    checks = settle(turn, [_parity_check(found), *_limits(turn.page.limits, found)])
+    checks = settle(turn, [parity_check(found), *limit_checks(turn.page.limits, found)])
     packaged = Packaged(bundle=built, measured=found)
     return _outcome(checks, searched, found), packaged
 
@@ -86,6 +96,9 @@ def _params(turn: Turn, framed: Framed, prepared: Prepared, searched: Searched, 
         "question": question_hash(turn, framed),
         "metrics": to_json(evaluated.facts),
         "card": card(turn.page, framed, prepared, searched, evaluated),
+        "spread": spread(
+            evaluated.prediction, prediction_columns(framed.schema.classes, evaluated.prediction.shape[1])
+        ),
     }
 
 
@@ -148,9 +161,24 @@ def build(job: Job) -> None:
         question=params["question"],
         metrics=params["metrics"],
         created=EPOCH,
+        profile=_profile(job, entries, schema),
     )
     bundle = write_bundle(job.out / "bundle", parts)
     job.write("parity.json", _parity(job, bundle, trainer, graph_of_policy))
+
+
+def _profile(job: Job, entries: Sequence[Mapping[str, Any]], schema: Schema) -> dict[str, Any]:
+    """Tell what is usual in development rows; the sealed ones are never looked at."""
+    columns = [column for entry in entries for column in entry["columns"]]
+    raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet", columns=list(dict.fromkeys(columns)))
+    return profile(
+        entries,
+        raw,
+        target=np.asarray(job.inputs["rows"].array("target.npy"), np.float64),
+        classes=schema.classes,
+        prediction=job.params["spread"],
+        rng=job.rng("profile"),
+    )
 
 
 def _members(job: Job) -> list[Member]:
@@ -167,7 +195,7 @@ def _members(job: Job) -> list[Member]:
 def _golden(job: Job, features: Sequence[Feature], trainer: Any, policy: tuple[Policy, bytes, Sequence[str]]) -> Golden:
     columns = [column for feature in features for column in feature.columns]
     table = pl.read_parquet(job.inputs["rows"].path / "rows.parquet", columns=list(dict.fromkeys(columns)))
-    rows = golden_rows(features, table, n=N_GOLDEN, rng=job.rng("golden"))
+    rows = golden_rows(features, table, n=_rows_for(N_GOLDEN, len(columns), MOST_CELLS), rng=job.rng("golden"))
     prediction = trainer(pl.DataFrame(rows, infer_schema_length=None))
     decided = decide(policy[1], job.params["parameters"], prediction)
     named = [policy[2][int(d)] for d in decided] if policy[0].decides == "class" else [float(d) for d in decided]
@@ -176,7 +204,8 @@ def _golden(job: Job, features: Sequence[Feature], trainer: Any, policy: tuple[P
 
 def _parity(job: Job, bundle: Bundle, trainer: Any, graph: bytes) -> dict[str, Any]:
     raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet")
-    chosen = np.sort(job.rng("parity").permutation(len(raw))[:N_PARITY])
+    n = _rows_for(N_PARITY, raw.width, MOST_PARITY_CELLS)
+    chosen = np.sort(job.rng("parity").permutation(len(raw))[:n])
     raw = raw[chosen]
     theirs, ours = trainer(raw), bundle.predict(raw)
     kept = ~ours.rejected
@@ -192,6 +221,11 @@ def _parity(job: Job, bundle: Bundle, trainer: Any, graph: bytes) -> dict[str, A
     }
 
 
+def _rows_for(most: int, n_columns: int, cells: int) -> int:
+    """Return how many rows to look at: ``most``, or of a wide table as many as hold that many values."""
+    return max(LEAST_ROWS, min(most, cells // max(n_columns, 1)))
+
+
 # ------------------------------------------------------------------------------------------ measuring
 
 
@@ -200,7 +234,7 @@ def measure(job: Job) -> None:
     """Measure the bundle in a fresh process that imports nothing but the runtime."""
     folder = job.inputs["built"].path / "bundle"
     columns = list(Bundle.load(folder).columns)
-    n = max(LEAST_MEASURED, min(int(job.params["n_rows"]), MOST_CELLS // len(columns)))
+    n = _rows_for(int(job.params["n_rows"]), len(columns), MOST_CELLS)
     raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet", columns=columns).head(n)
     sample = job.out / "rows.json"
     sample.write_text(json.dumps([row_to_json(row) for row in raw.to_dicts()]), "utf-8")
@@ -220,7 +254,8 @@ def measure(job: Job) -> None:
 # ------------------------------------------------------------------------------------------ checks
 
 
-def _parity_check(found: Mapping[str, Any]) -> Check:
+def parity_check(found: Mapping[str, Any]) -> Check:
+    """Answer whether the bundle and its trainer agree."""
     ok = found["worst"] <= TOLERANCE and not found["n_decisions_differ"]
     return Check(
         name="package.parity",
@@ -242,7 +277,8 @@ LIMITS: tuple[tuple[str, str, str, str], ...] = (
 )
 
 
-def _limits(limits: LimitsPart, found: Mapping[str, Any]) -> Iterator[Check]:
+def limit_checks(limits: LimitsPart, found: Mapping[str, Any]) -> Iterator[Check]:
+    """Hold what was measured against the limits of the page."""
     for key, measured, says, bar in LIMITS:
         limit, value = getattr(limits, key), float(found[measured])
         words = says.format(value=value)

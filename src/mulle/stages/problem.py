@@ -14,7 +14,7 @@ import polars as pl
 
 from mulle.compute.turn import Turn
 from mulle.core.check import Check, Outcome, Status
-from mulle.core.errors import UnknownName
+from mulle.core.errors import MulleError, ProjectError, UnknownName
 from mulle.core.figure import Table
 from mulle.core.project import Page
 from mulle.core.schema import Feature, LeftOut, Schema
@@ -26,12 +26,14 @@ from mulle.metrics import metrics
 from mulle.policies import policies
 from mulle.stages.answerable import need_answer
 from mulle.stages.base import Framed, costs_of, settle
+from mulle.stages.fairness import measures
 from mulle.stages.sealing import Sealed, input_columns, keep_seal, listed, seal, snapshot
 from mulle.tasks import Task, tasks
 from mulle.tasks.base import Target
 from mulle.tasks.recognise import recognise
 
 QUESTION = "Is the question well put, and can the page be read one way only?"
+CHECKS: tuple[str, ...] = ("problem.goal", "problem.costs", "problem.min_gain", "problem.groups")
 
 PAGE_KEYS = (
     "target",
@@ -58,6 +60,7 @@ def run(turn: Turn) -> tuple[Outcome, Framed]:
     guessed = turn.work("problem.schema", schema_params(page), source=sealed.development)
     target = _target(guessed)
     task = tasks.get(guessed.json("schema.json")["task"])
+    _every_key_is_read(page, task, target)
     framed = _framed(page, (source, sealed), guessed, task, target)
     keep_seal(turn, sealed)
     checks = settle(turn, [*_page_checks(page, framed), *task.framing(target)])
@@ -177,6 +180,32 @@ def _target(guessed: Ref) -> Target:
     return Target(values=values, classes=tuple(schema["classes"]), notes=tuple(guessed.json("target.json")["notes"]))
 
 
+def _every_key_is_read(page: Page, task: Task, target: Target) -> None:
+    """Refuse keys that mean nothing for this task: nobody shall believe that they were heard; all faults at once."""
+    costs, measure = page.objective.costs, page.fairness.measure
+    policy = policies.get(page.objective.policy or task.policy, where="mulle.toml, [objective] policy")
+    faults: list[MulleError] = []
+    if page.data.positive is not None and not task.looks_for_one:
+        faults.append(_unread_key("positive", "[data] positive", task, "data.positive"))
+    if not isinstance(costs, str) and not policy.weighs_costs:
+        told = [key for key in ("false_positive", "false_negative") if getattr(costs, key) is not None]
+        faults += [_unread_key(key, "[objective] costs", task, "objective.costs") for key in told[:1]]
+    able = measures(numbers=not target.classes, n_classes=len(target.classes))
+    if measure is not None and measure not in able:
+        where = "mulle.toml, [fairness] measure"
+        faults.append(UnknownName.among(measure, able, noun=f"measure for a {task.name} task", where=where))
+    if faults:
+        raise ProjectError.together(faults)
+
+
+def _unread_key(key: str, where: str, task: Task, path: str) -> ProjectError:
+    return ProjectError(
+        f"{key} means nothing for a {task.name} task: nothing would read it",
+        where=f"mulle.toml, {where}",
+        fix=f"remove the key ({path}), or name another [data] task",
+    )
+
+
 def _framed(page: Page, sides: tuple[Ref, Sealed], guessed: Ref, task: Task, target: Target) -> Framed:
     known = task.default_metric(target)
     name, why = known.name, known.why
@@ -215,7 +244,7 @@ def _page_checks(page: Page, framed: Framed) -> Iterator[Check]:
         "The page does not say what it is for.",
         'mulle set project.goal="…"',
     )
-    if framed.task.name == "binary":
+    if framed.policy.weighs_costs:
         known = framed.costs.false_positive is not None and framed.costs.false_negative is not None
         yield _open_question(
             "problem.costs",

@@ -5,7 +5,7 @@ It is the only place, but for *assess*, that touches sealed rows. It compares in
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,11 +15,12 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mulle.compute.serial import settled
 from mulle.compute.turn import Turn
 from mulle.core.errors import DataError
 from mulle.core.jsonable import from_json, to_json
 from mulle.core.project import Page
-from mulle.core.work import Job, Ref, unit
+from mulle.core.work import Job, Order, Ref, unit
 from mulle.kinds.preparation import canonical
 from mulle.kinds.recognise import guess
 from mulle.splits.content import content
@@ -28,7 +29,7 @@ from mulle.splits.seal import Seal, make_seal
 from mulle.splits.sides import across
 from mulle.store.source import fingerprint, read_source
 
-Side = Literal["development", "sealed"]
+Side = Literal["development", "sealed", "everything"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,8 @@ class Sealed:
     sealed: Ref | None
     new: bool
     changed: Sequence[str] = ()
+    side_of: Callable[[Side], Ref] | None = None
+    """Gives the raw rows of a side; *everything* is for what is refitted once it has been assessed."""
 
 
 def snapshot(turn: Turn, source: str) -> Ref:
@@ -73,7 +76,7 @@ def seal(turn: Turn, source: Ref) -> Sealed:
         now = (turn.now or datetime.now(UTC)).isoformat(timespec="seconds")
         rule, new, changed = replace(wanted, made=now), True, []
     else:
-        rule, new, changed = lock.seal, False, lock.seal.differs(wanted)
+        rule, new, changed = lock.seal, False, lock.seal.differs(wanted, test_from=turn.page.data.test_from or "")
         if replace(rule, made="") != wanted:
             asked = {"rule": to_json(rule) | {"made": ""}}
             decided = turn.work("problem.sides", asked, **_sources(turn, source, in_force))
@@ -81,8 +84,23 @@ def seal(turn: Turn, source: Ref) -> Sealed:
     def side_of(name: Side) -> Ref:
         return turn.work("problem.side", {"side": name}, decided=decided, **_sources(turn, source, in_force))
 
-    sealed = None if rule.by == "none" else side_of("sealed")
-    return Sealed(seal=rule, development=side_of("development"), sealed=sealed, new=new, changed=changed)
+    wanted_sides: tuple[Side, ...] = ("development",) if rule.by == "none" else ("sealed", "development")
+    held = _sides(turn, wanted_sides, {"decided": decided, **_sources(turn, source, in_force)})
+    return Sealed(
+        seal=rule,
+        development=held["development"],
+        sealed=held.get("sealed"),
+        new=new,
+        changed=changed,
+        side_of=side_of,
+    )
+
+
+def _sides(turn: Turn, names: Sequence[Side], inputs: Mapping[str, Ref]) -> dict[str, Ref]:
+    """Write the rows of both sides at the same time."""
+    orders = [Order(unit="problem.side", params={"side": name}, inputs=inputs) for name in names]
+    done = {str(each.order.params["side"]): each for each in turn.workshop.work_all(orders)}
+    return {name: settled(done[name]) for name in names}
 
 
 def keep_seal(turn: Turn, sealed: Sealed) -> None:
@@ -122,7 +140,8 @@ def decide(job: Job) -> None:
         rule = from_json(Seal, job.params["rule"])
     else:
         rule = make_seal(raw, now="", salt=job.rng("salt").bytes(16).hex(), **job.params["want"])
-    same = content(raw, [column for column in rule.inputs if column in raw.columns])
+    known = set(raw.columns)
+    same = content(raw, [column for column in rule.inputs if column in known])
     test = test_source if test_source is not None else rule.test(raw)
     twins = across(same, test)
     arrays = {
@@ -130,6 +149,7 @@ def decide(job: Job) -> None:
         "unit": rule.units(raw),
         "sealed": test,
         "development": ~test & ~twins,
+        "everything": np.ones(len(test), dtype=bool),
     }
     for name, values in arrays.items():
         np.save(job.out / f"{name}.npy", values, allow_pickle=False)

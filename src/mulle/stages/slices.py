@@ -70,6 +70,8 @@ class Judged:
     ours: Floats
     baseline: Floats
     units: NDArray[np.uint64]
+    weight: Floats | None = None
+    """How much each row counts; None: all alike."""
     protocol: str = "holdout"
     """Of the folds: where folds train on each other's rows, intervals are wider."""
     confidence: float = 0.95
@@ -120,11 +122,19 @@ def _one(part: SlicePart, table: pl.DataFrame, judged: Judged, rng: np.random.Ge
     if n < 2:  # noqa: PLR2004
         return SliceResult(part=part, n_rows=n, ours=np.nan, baseline=np.nan, gain=None)
     target, ours, theirs = judged.target[rows], judged.ours[rows], judged.baseline[rows]
-    value, before = judged.metric(target, ours), judged.metric(target, theirs)
+    weight = None if judged.weight is None else judged.weight[rows]
+    value, before = judged.metric(target, ours, weight), judged.metric(target, theirs, weight)
     gain = None
     if n >= LEAST_ROWS and np.isfinite(value):
         gain = paired_gain(
-            judged.metric, target, [ours], [theirs], rng=rng, units=judged.units[rows], protocol=judged.protocol
+            judged.metric,
+            target,
+            [ours],
+            [theirs],
+            rng=rng,
+            units=judged.units[rows],
+            weight=weight,
+            protocol=judged.protocol,
         )
     return SliceResult(part=part, n_rows=n, ours=value, baseline=before, gain=gain)
 

@@ -518,10 +518,20 @@ def settle(table: pl.DataFrame) -> pl.DataFrame:
     texts = [name for name, dtype in table.schema.items() if dtype == pl.String]
     likely = _which(table.head(_FIRST), {name: _fits(name, pl.Float64) for name in texts})
     plain = _which(table, {name: _plain(name) for name in likely})
-    whole = set(_which(table, {name: _fits(name, pl.Int64) for name in plain}))
-    rest = [name for name in plain if name not in whole]
-    real = _which(table, {name: _fits(name, pl.Float64) & _kept(name) for name in rest})
-    return table.with_columns(pl.col(sorted(whole)).cast(pl.Int64), pl.col(real).cast(pl.Float64))
+    settled = [held for name in plain if (held := _number(table[name])) is not None]
+    return table.with_columns(settled)
+
+
+def _number(column: pl.Series) -> pl.Series | None:
+    """Cast a column of text to whole numbers or else to doubles; None when something would be lost by it."""
+    if bool(column.head(_FIRST).str.contains(r"^[+-]?\d+$").all()):
+        whole = column.cast(pl.Int64, strict=False)
+        if whole.null_count() == column.null_count():
+            return whole
+    real = column.cast(pl.Float64, strict=False)
+    if real.null_count() > column.null_count() or not real.is_finite().all():
+        return None
+    return None if column.str.contains(r"^[+-]?\d{17,}$").any() else real
 
 
 def _which(table: pl.DataFrame, asked: Mapping[str, pl.Expr]) -> list[str]:
@@ -542,9 +552,3 @@ def _fits(name: str, dtype: type[pl.DataType]) -> pl.Expr:
 def _plain(name: str) -> pl.Expr:
     """Say that something is there, and nothing with leading zeros or a plus: those are names."""
     return pl.col(name).is_not_null().any() & ~pl.col(name).str.contains(r"^[+-]?0\d|^\+").any()
-
-
-def _kept(name: str) -> pl.Expr:
-    """Say that all are finite, and that none has more digits than a double keeps."""
-    finite = pl.col(name).cast(pl.Float64, strict=False).is_finite().all()
-    return finite & ~pl.col(name).str.contains(r"^[+-]?\d{17,}$").any()

@@ -30,8 +30,6 @@ class EventKind(StrEnum):
 
     OUTCOME = "outcome"
     """A stage ended: the body is its `mulle.core.check.Outcome`."""
-    OPENING = "opening"
-    """The sealed test is about to be read."""
     SCORED = "scored"
     """A configuration was scored; what ships has to carry the honest estimate over all of them."""
     OVERRIDE = "override"

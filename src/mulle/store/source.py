@@ -420,12 +420,23 @@ def _frame(frame: Any) -> pl.DataFrame | pl.LazyFrame:
         table = pl.from_arrow(frame)
         return table if isinstance(table, pl.DataFrame) else table.to_frame()
     if isinstance(frame, Mapping):
-        return pl.DataFrame(frame, strict=False)
+        return _from_columns(frame)
     raise DataError(
         f"a source can't be a {type(frame).__name__}",
         where="the call",
         fix="pass a path, or a frame of Polars, pandas or PyArrow",
     )
+
+
+def _from_columns(columns: Mapping[Any, Any]) -> pl.DataFrame:
+    try:
+        return pl.DataFrame({str(name): values for name, values in columns.items()}, strict=False)
+    except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+        raise DataError(
+            f"the dictionary is no table: {str(error).strip().splitlines()[0]}",
+            where="the call",
+            fix='pass columns of equal length: {"age": [41, 27], "churned": ["no", "yes"]}',
+        ) from error
 
 
 def _from_pandas(frame: Any) -> pl.DataFrame:

@@ -1,5 +1,5 @@
 """What is asked, one task a file."""
 
-from mulle.tasks.base import DefaultMetric, Target, Task, task, tasks
+from mulle.tasks.base import Decided, DefaultMetric, Target, Task, task, tasks
 
-__all__ = ["DefaultMetric", "Target", "Task", "task", "tasks"]
+__all__ = ["Decided", "DefaultMetric", "Target", "Task", "task", "tasks"]

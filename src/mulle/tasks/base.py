@@ -40,6 +40,33 @@ class DefaultMetric:
     why: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """Rows with known targets and what was decided on each, ``[rows]``: class codes, or numbers.
+
+    ``weight`` says how much each row counts; None: all alike.
+    """
+
+    values: NDArray[np.float64]
+    decision: NDArray[np.float64]
+    classes: Sequence[str] = ()
+    weight: NDArray[np.float64] | None = None
+
+    def share(self, which: NDArray[np.bool_], of: NDArray[np.bool_] | None = None) -> float:
+        """Return the share of some rows, by weight, of all or of others; 0 where there are none of those.
+
+        Examples
+        --------
+        >>> rows = Decided(values=np.array([0.0, 1.0]), decision=np.ones(2), weight=np.array([1.0, 3.0]))
+        >>> rows.share(rows.values == rows.decision)
+        0.75
+        """
+        weight = np.ones(len(self.values)) if self.weight is None else self.weight
+        among = np.ones(len(weight), dtype=bool) if of is None else of
+        total = weight[among].sum()
+        return float(weight[which & among].sum() / total) if total > 0 else 0.0
+
+
 class Task(ABC):
     """What is asked of a model. A new task is one new file in this folder; it edits no family."""
 
@@ -47,6 +74,11 @@ class Task(ABC):
     title: ClassVar[str]
     policy: ClassVar[str]
     """The policy that turns its predictions into a decision when the page names none."""
+    asks: ClassVar[tuple[str, ...]] = ()
+    """Names of the checks that `framing` may answer, so that they can be overridden by name."""
+
+    looks_for_one: ClassVar[bool] = False
+    """Whether it looks for one of its classes, so that the page may name it (``[data] positive``)."""
 
     @abstractmethod
     def recognise(self, facts: Facts) -> Guess | None:
@@ -106,6 +138,18 @@ class Task(ABC):
         decision: NDArray[np.float64] | None = None,
     ) -> Sequence[Table]:
         """Return the task's error tables: per class n, precision, recall, F1; or errors by range of the target."""
+
+    def answers(self, target: str, classes: Sequence[str]) -> str:  # noqa: ARG002
+        """Say what is answered for one row, to follow the words *for each row it says*."""
+        return f"`{target}`"
+
+    def right(self, rows: Decided) -> Sequence[str]:  # noqa: ARG002
+        """Say how often decisions are right, a sentence each, for a reader who does no machine learning."""
+        return ()
+
+    def wrong(self, rows: Decided) -> Sequence[str]:  # noqa: ARG002
+        """Say how decisions fail, a sentence each, for the same reader."""
+        return ()
 
 
 tasks: Registry[Task] = Registry(noun="task", package="mulle.tasks")

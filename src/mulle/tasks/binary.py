@@ -14,7 +14,7 @@ from mulle.core.errors import DataError
 from mulle.core.figure import Figure, Table
 from mulle.core.loss import Loss, logistic
 from mulle.kinds.base import Facts, Guess
-from mulle.tasks.base import DefaultMetric, Target, Task, task
+from mulle.tasks.base import Decided, DefaultMetric, Target, Task, task
 from mulle.tasks.confusion import class_table, confusion_figure
 from mulle.tasks.curves import calibration_figure, precision_recall_figure, roc_figure, scores_figure
 from mulle.tasks.framing import class_rows
@@ -43,6 +43,8 @@ class Binary(Task):
     name: ClassVar[str] = "binary"
     title: ClassVar[str] = "Two classes"
     policy: ClassVar[str] = "threshold"
+    looks_for_one: ClassVar[bool] = True
+    asks: ClassVar[tuple[str, ...]] = ("problem.class_rows", "problem.positives")
 
     def recognise(self, facts: Facts) -> Guess | None:
         """Claim a column of two values, once spellings of one value are folded."""
@@ -91,6 +93,26 @@ class Binary(Task):
         """Return the share of positives, ``[1]``."""
         kept = np.isfinite(values)
         return np.array([np.average(values[kept], weights=None if weight is None else weight[kept])])
+
+    def answers(self, target: str, classes: Sequence[str]) -> str:
+        """Say what is answered for one row."""
+        return f"how likely it is that `{target}` is '{classes[-1]}'"
+
+    def right(self, rows: Decided) -> Sequence[str]:
+        """Say how many of those called positive are, and how many of those that are it finds."""
+        acted, real = rows.decision > 0, rows.values > 0
+        return (
+            f"Of 100 rows that it calls '{rows.classes[-1]}', about {100 * rows.share(real, acted):.0f} are; of 100 that "
+            f"are, it finds about {100 * rows.share(acted, real):.0f}.",
+        )
+
+    def wrong(self, rows: Decided) -> Sequence[str]:
+        """Say how many it calls positive that are not, and how many it misses."""
+        acted, real, name = rows.decision > 0, rows.values > 0, rows.classes[-1]
+        return (
+            f"Per 1,000 rows it calls {1000 * rows.share(acted & ~real):.0f} '{name}' that are not.",
+            f"Per 1,000 rows it misses {1000 * rows.share(~acted & real):.0f} that are '{name}'.",
+        )
 
     def framing(self, target: Target) -> Sequence[Check]:
         """Check that both classes have enough rows, and say how rare positives are."""

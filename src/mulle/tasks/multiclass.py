@@ -14,7 +14,7 @@ from mulle.core.errors import DataError
 from mulle.core.figure import Figure, Table
 from mulle.core.loss import Loss, softmax
 from mulle.kinds.base import Facts, Guess
-from mulle.tasks.base import DefaultMetric, Target, Task, task
+from mulle.tasks.base import Decided, DefaultMetric, Target, Task, task
 from mulle.tasks.confusion import class_table, confusion_figure, pairs_table, recall_figure
 from mulle.tasks.curves import calibration_figure
 from mulle.tasks.framing import class_count, class_rows
@@ -42,6 +42,7 @@ class Multiclass(Task):
     name: ClassVar[str] = "multiclass"
     title: ClassVar[str] = "Several classes"
     policy: ClassVar[str] = "argmax"
+    asks: ClassVar[tuple[str, ...]] = ("problem.classes", "problem.class_rows")
 
     def recognise(self, facts: Facts) -> Guess | None:
         """Claim text of few values, and whole numbers of ten values or fewer."""
@@ -89,6 +90,21 @@ class Multiclass(Task):
         mass = np.ones(int(kept.sum())) if weight is None else weight[kept]
         counts = np.bincount(values[kept].astype(np.int64), weights=mass).astype(np.float64)
         return np.asarray(counts / counts.sum(), np.float64)
+
+    def answers(self, target: str, classes: Sequence[str]) -> str:
+        """Say what is answered for one row."""
+        return f"which of {len(classes)} classes `{target}` is"
+
+    def right(self, rows: Decided) -> Sequence[str]:
+        """Say how many rows are given their class."""
+        right = rows.decision == rows.values
+        return (f"Of 100 rows about {100 * rows.share(right):.0f} are given the class that they are of.",)
+
+    def wrong(self, rows: Decided) -> Sequence[str]:
+        """Name the class that is missed most."""
+        missed = {c: rows.share(rows.decision != i, rows.values == i) for i, c in enumerate(rows.classes)}
+        worst = max(missed, key=lambda name: missed[name])
+        return (f"It misses '{worst}' most: {100 * missed[worst]:.0f} of 100 such rows are given another class.",)
 
     def framing(self, target: Target) -> Sequence[Check]:
         """Check the number of classes and the rows of each."""

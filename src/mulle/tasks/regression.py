@@ -14,7 +14,7 @@ from mulle.core.errors import DataError
 from mulle.core.figure import Figure, Table
 from mulle.core.loss import Loss, squared
 from mulle.kinds.base import Facts, Guess
-from mulle.tasks.base import DefaultMetric, Target, Task, task
+from mulle.tasks.base import Decided, DefaultMetric, Target, Task, task
 from mulle.tasks.known import known_rows
 from mulle.tasks.labels import rows as n_rows_words
 from mulle.tasks.numbers import read_numbers
@@ -44,6 +44,7 @@ class Regression(Task):
     name: ClassVar[str] = "regression"
     title: ClassVar[str] = "A number"
     policy: ClassVar[str] = "value"
+    asks: ClassVar[tuple[str, ...]] = ("problem.number_or_classes", "problem.target_rows")
 
     def recognise(self, facts: Facts) -> Guess | None:
         """Claim numbers, written as text or not; whole numbers of few values only weakly."""
@@ -86,6 +87,16 @@ class Regression(Task):
         """Return the mean, ``[1]``."""
         kept = np.isfinite(values)
         return np.array([np.average(values[kept], weights=None if weight is None else weight[kept])])
+
+    def answers(self, target: str, classes: Sequence[str]) -> str:  # noqa: ARG002
+        """Say what is answered for one row."""
+        return f"the value of `{target}`"
+
+    def wrong(self, rows: Decided) -> Sequence[str]:
+        """Say how far off it is for half of the rows, and for the worst tenth."""
+        off = np.abs(rows.decision - rows.values)
+        half, most = np.quantile(off, [0.5, 0.9], method="inverted_cdf", weights=rows.weight)
+        return (f"Half of its numbers are off by more than {half:.4g}, one in ten by more than {most:.4g}.",)
 
     def framing(self, target: Target) -> Sequence[Check]:
         """Check that it is a number to estimate and not classes written as numbers, and that rows suffice."""

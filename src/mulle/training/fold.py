@@ -1,8 +1,9 @@
 """The units that every fit goes through: prepare the views once, then fit and score one fold.
 
 `model.prepare` fits the views that don't look at the target on all development rows, once for each set of views.
-`model.fold` fits the views that do (within the fold), trains one configuration and predicts the fold's validation rows
-through the very graph that would ship. Both leave plain files.
+`model.fold` fits the views that do (within the fold) and trains one configuration until it has long stopped getting
+better. Which of its iterations is kept is not for the fold's own validation rows to say: `mulle.training.stop` asks the
+other folds, and where there are none an inner part of the training rows says it here. All leave plain files.
 """
 
 from __future__ import annotations
@@ -26,9 +27,11 @@ from mulle.kinds.base import MatrixColumn, seen_as
 from mulle.kinds.preparation import Preparation
 from mulle.models.base import Column, Config, Family, Fitted, Rows, Training, families
 from mulle.models.fit import fit_loss
+from mulle.models.limits import best_iteration
 from mulle.runtime.session import Session
 
 Floats = NDArray[np.float64]
+Matrix = NDArray[np.float32]
 TARGET_VIEWS = frozenset({"target"})
 SCORE_CHUNK = 8192
 
@@ -114,13 +117,30 @@ def emit_prediction(g: Graph, scorer: Scorer, loss: Loss, matrix: str) -> str:
     return emit_link(g, value, loss) if scorer.space == "raw" else value
 
 
+def _target_views(job: Job) -> dict[str, list[str]]:
+    return {kind: [v for v in views if v in TARGET_VIEWS] for kind, views in seen_as(job.params["views"]).items()}
+
+
+def target_features(job: Job) -> list[Feature]:
+    """Return the features of which a family wants a view that looks at the target."""
+    wanted = _target_views(job)
+    return [f for f in features_of(job.inputs["schema"], job.params["features"]) if wanted.get(f.kind)]
+
+
 class FoldData:
-    """The rows of one fold, with the columns that depend on the target fitted on its training rows only."""
+    """The rows of one fold, with the columns that depend on the target fitted on its training rows only.
+
+    ``stop`` are training rows that are held back to stop on, None where the other folds say when.
+    """
 
     def __init__(self, job: Job, loss: Loss, targets: Floats) -> None:
         folds = np.load(job.inputs["folds"].path / "folds.npz", allow_pickle=False)
         k = int(job.params["fold"])
         self.train, self.valid = folds[f"train_{k}"], folds[f"valid_{k}"]
+        self.stop: NDArray[np.int64] | None = None
+        if f"stop_{k}" in folds and job.params.get("stops", True):
+            self.stop = folds[f"stop_{k}"]
+            self.train = np.setdiff1d(self.train, self.stop)
         if "take" in job.params:  # a part of the training rows, each smaller part within the next
             order = job.rng("take").permutation(len(self.train))
             self.train = self.train[np.sort(order[: int(job.params["take"] * len(order))])]
@@ -130,31 +150,38 @@ class FoldData:
         self._extra(job, loss, targets)
 
     def _extra(self, job: Job, loss: Loss, targets: Floats) -> None:
-        views = seen_as(job.params["views"])
-        wanted = {k: [v for v in vs if v in TARGET_VIEWS] for k, vs in views.items()}
-        kinds = {kind for kind, views in wanted.items() if views}
-        features = features_of(job.inputs["schema"], job.params["features"])
-        features = [feature for feature in features if feature.kind in kinds]
-        self.extra: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+        features = target_features(job)
+        self.extra: dict[str, Matrix] = {}
         if not features:
             return
         wires = read_wires(job.inputs["rows"], features)
-        of_train = {name: values[self.train] for name, values in wires.items()}
+        of_train = _some(wires, self.train)
         target = as_columns(targets[self.train], loss)
-        fitted = Preparation.fit(features, of_train, wanted, target=target, rng=job.rng("target views"))
+        fitted = Preparation.fit(features, of_train, _target_views(job), target=target, rng=job.rng("target views"))
         if not fitted.columns:
             return
-        train = fitted.out_of_fold(of_train, target, rng=job.rng("out of fold"))
-        valid = fitted.run({name: values[self.valid] for name, values in wires.items()})
-        self.extra, self.preparation = (train, valid), fitted
+        self.extra["train"] = fitted.out_of_fold(of_train, target, rng=job.rng("out of fold"))
+        self.extra["valid"] = fitted.run(_some(wires, self.valid))
+        if self.stop is not None:
+            self.extra["stop"] = fitted.run(_some(wires, self.stop))
+        self.preparation = fitted
         self.columns += columns_of(fitted.columns)
 
-    def matrices(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def matrices(self) -> tuple[Matrix, Matrix]:
         """Return the matrices of the training and of the validation rows."""
-        train, valid = np.asarray(self.shared[self.train]), np.asarray(self.shared[self.valid])
-        if self.extra is None:
-            return train, valid
-        return np.hstack([train, self.extra[0]]), np.hstack([valid, self.extra[1]])
+        return self._matrix("train", self.train), self._matrix("valid", self.valid)
+
+    def stop_matrix(self) -> Matrix:
+        """Return the matrix of the rows that are held back to stop on."""
+        return self._matrix("stop", self.train[:0] if self.stop is None else self.stop)
+
+    def _matrix(self, part: str, rows: NDArray[np.int64]) -> Matrix:
+        shared = np.asarray(self.shared[rows])
+        return np.hstack([shared, self.extra[part]]) if part in self.extra else shared
+
+
+def _some(wires: Mapping[str, NDArray[Any]], rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    return {name: values[rows] for name, values in wires.items()}
 
 
 def _columns(prepared: Ref) -> tuple[Column, ...]:
@@ -163,40 +190,70 @@ def _columns(prepared: Ref) -> tuple[Column, ...]:
 
 @unit("model.fold")
 def fold(job: Job) -> None:
-    """Train one configuration on one fold and predict the fold's validation rows."""
+    """Train one configuration on one fold.
+
+    It leaves the whole path of the fit; ``valid.npy`` holds the predictions of the fold's validation rows at the
+    iteration that was best on them, which flatter: they are for dropping configurations early, not for judging any.
+    Where the fold has training rows to stop on instead, the path is cut there, and they don't flatter.
+    """
     loss = from_json(Loss, job.params["loss"])
     targets = job.inputs["rows"].array("target.npy")
     data = FoldData(job, loss, targets)
     train, valid = data.matrices()
-    weight = _weight(job.inputs["rows"])
+    weight = weight_of(job.inputs["rows"])
+    watched, chosen_on = _watched(job, data, valid)
     fitted = _fit(
         job,
         data,
         loss,
-        (_rows(train, targets, data.train, weight), _rows(valid, targets, data.valid, weight)),
+        _rows(train, targets, data.train, weight),
+        None if watched is None else _rows(watched[0], targets, watched[1], weight),
     )
-    prediction = predict(fitted.scorer, loss, valid)
-    fitted.scorer.save(job.out / "scorer.npz")
-    np.save(job.out / "valid.npy", prediction, allow_pickle=False)
-    if data.preparation is not None:
-        job.write("preparation.json", data.preparation.to_json())
-    job.write("fold.json", _record(fitted, data.columns))
+    n = best_iteration([fitted.valid_curve], cuts=fitted.scorer.cuts, reached=len(fitted.valid_curve))
+    cut = fitted.scorer.first(n) if n else fitted.scorer
+    left = cut if chosen_on == INNER else fitted.scorer
+    leave(job, left, predict(cut, loss, valid), data.preparation)
+    record = _record(fitted, data.columns)
+    record |= {"chosen_on": chosen_on if n else "", "iterations": n or fitted.iterations}
+    job.write("fold.json", record | {"form": left.form, "n_parameters": cut.n_parameters()})
     if fitted.stopped == "time":
         job.cut_short()
+
+
+OWN, INNER, OTHERS = "own rows", "inner rows", "other folds"
+"""What said which iteration is kept: as ``chosen_on`` stands in ``fold.json``, empty where nothing was chosen."""
+
+
+def _watched(job: Job, data: FoldData, valid: Matrix) -> tuple[tuple[Matrix, NDArray[np.int64]] | None, str]:
+    """Return the rows that the fit watches, and what they are called."""
+    if not job.params.get("stops", True) or (data.stop is not None and not len(data.stop)):
+        return None, ""
+    if data.stop is not None:
+        return (data.stop_matrix(), data.stop), INNER
+    return (valid, data.valid), OWN
+
+
+def leave(job: Job, scorer: Scorer, prediction: Floats, preparation: Preparation | None) -> None:
+    """Write what every fold leaves, beside its record: the scorer, predictions, and the views of its own."""
+    scorer.save(job.out / "scorer.npz")
+    np.save(job.out / "valid.npy", prediction, allow_pickle=False)
+    if preparation is not None:
+        job.write("preparation.json", preparation.to_json())
 
 
 def _rows(matrix: NDArray[np.float32], targets: Floats, index: NDArray[np.int64], weight: Floats | None) -> Rows:
     return Rows(matrix=matrix, target=targets[index], weight=None if weight is None else weight[index])
 
 
-def _weight(rows: Ref) -> Floats | None:
+def weight_of(rows: Ref) -> Floats | None:
+    """Return how much each row counts, or None where the page names no weight."""
     return rows.array("weight.npy") if (rows.path / "weight.npy").exists() else None
 
 
-def _fit(job: Job, data: FoldData, loss: Loss, rows: tuple[Rows, Rows]) -> Fitted:
+def _fit(job: Job, data: FoldData, loss: Loss, rows: Rows, watched: Rows | None) -> Fitted:
     training = Training(
-        rows=rows[0],
-        valid=rows[1],
+        rows=rows,
+        valid=watched,
         columns=data.columns,
         loss=loss,
         rng=job.rng("fit"),
@@ -207,11 +264,8 @@ def _fit(job: Job, data: FoldData, loss: Loss, rows: tuple[Rows, Rows]) -> Fitte
 
 def _record(fitted: Fitted, columns: Sequence[Column]) -> dict[str, Any]:
     return {
-        "form": fitted.scorer.form,
-        "n_parameters": fitted.scorer.n_parameters(),
         "train_curve": fitted.train_curve,
         "valid_curve": fitted.valid_curve,
-        "iterations": fitted.iterations,
         "stopped": fitted.stopped,
         "columns": [to_json(column) for column in columns],
     }
@@ -234,10 +288,12 @@ def fold_order(  # every keyword is an input of the unit
     inputs: Mapping[str, Ref],
     seconds: float | None = None,
     take: float = 1.0,
+    stops: bool = True,
 ) -> Order:
     """Return the order that fits one configuration on fold ``k``, or on a share ``take`` of its training rows.
 
-    ``inputs`` are the artifacts *schema*, *rows*, *folds* and *prepared*.
+    ``inputs`` are the artifacts *schema*, *rows*, *folds* and *prepared*. Without ``stops`` the fit does the iterations
+    of the configuration, whatever the validation rows would say.
     """
     params: dict[str, Any] = {
         "family": family.name,
@@ -249,4 +305,6 @@ def fold_order(  # every keyword is an input of the unit
     }
     if take < 1.0:
         params["take"] = take
+    if not stops:
+        params["stops"] = False
     return Order(unit="model.fold", params=params, inputs=cast("dict[str, Ref]", dict(inputs)), seconds=seconds)

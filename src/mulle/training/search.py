@@ -3,6 +3,9 @@
 Configurations are scored out of fold, all on the same folds, in waves that keep the workers busy. A proposal whose
 first fold is clearly worse than the best configuration's is dropped there (racing). With a budget in trials nothing
 depends on time, so the same page gives the same result.
+
+When all folds of a configuration are fitted, each is cut where the other folds say (`mulle.training.stop`); what a race
+looks at before is the fold's own best, for all that run in it.
 """
 
 from __future__ import annotations
@@ -22,13 +25,16 @@ from mulle.core.loss import Loss
 from mulle.core.work import Order, Ref
 from mulle.metrics import Metric
 from mulle.models.base import Config, Family, Params, families
+from mulle.splits.folds import Folds
 from mulle.training.fold import fold_order, prepare_order
 from mulle.training.grid import Grid
+from mulle.training.stop import stop_orders
 
 if TYPE_CHECKING:
     import optuna
 
 Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_] | NDArray[np.int64] | np.bool_
 
 WAVE = 2
 PROPOSED = 1000
@@ -46,10 +52,15 @@ PATIENCE = 20
 
 @dataclass(frozen=True, kw_only=True)
 class FoldRows:
-    """Where the folds' validation rows are, and the target of all rows."""
+    """Where the folds' validation rows are, the target of all rows, and how much each counts."""
 
     valid: Sequence[NDArray[np.int64]]
     target: Floats
+    weight: Floats | None = None
+
+    def weight_of(self, rows: Mask) -> Floats | None:
+        """How much some rows count, by mask or position; None: all alike."""
+        return None if self.weight is None else self.weight[rows]
 
     def __len__(self) -> int:
         return len(self.valid)
@@ -86,6 +97,8 @@ class Result:
     prediction: Floats
     value: float
     seconds: float
+    fits: Sequence[Ref] = ()
+    """The folds' fits before they were cut."""
 
 
 @dataclass(kw_only=True)
@@ -178,10 +191,12 @@ class Search:
         if not refs or not self.results:
             return bool(refs)
         best = min(self.results, key=self.error)
+        theirs = np.asarray(best.fits[0].array("valid.npy"))
         valid = self.problem.folds.valid[0]
         target, metric = self.problem.folds.target[valid], self.problem.metric
-        ours = metric.error(metric(target, np.asarray(refs[0].array("valid.npy"))))
-        return ours <= RACE_FACTOR * metric.error(metric(target, best.prediction[valid]))
+        weight = self.problem.folds.weight_of(valid)
+        ours = metric.error(metric(target, np.asarray(refs[0].array("valid.npy")), weight))
+        return ours <= RACE_FACTOR * metric.error(metric(target, theirs, weight))
 
     def error(self, result: Result) -> float:
         """Return a result's error by the metric; NaN counts as the worst."""
@@ -248,17 +263,35 @@ class Search:
         kept = []
         for candidate in wave:
             mine = done.get(_id(candidate), [])
-            if len(mine) == len(self.problem.folds) and all(d.ref is not None for d in mine):
-                kept.append(self._result(candidate, mine))
-            else:
+            whole = len(mine) == len(self.problem.folds) and all(d.ref is not None for d in mine)
+            cut = self._stop(mine) if whole else None
+            if cut is None:
                 self.dropped.append(candidate.config.name)
+            else:
+                kept.append(self._result(candidate, mine, cut))
         for result in kept:
             self.results.append(result)
             self.watch(result)
         return kept
 
-    def _result(self, candidate: Candidate, done: Sequence[Done]) -> Result:
-        refs = [d.ref for d in done if d.ref is not None]
+    def _stop(self, done: Sequence[Done]) -> list[Ref] | None:
+        """Cut each fold where the others say. It is quick, so it has no deadline; None when it failed."""
+        fits = [d.ref for d in done if d.ref is not None]
+        if len(fits) == 1:  # it has stopped on rows of its own
+            return fits
+        peers = Folds.load(self.problem.folds_ref.path / "folds.npz").peers
+        orders = stop_orders([d.order for d in done], fits, [peers(k) for k in range(len(fits))])
+        cut = dict(enumerate(fits))
+        for found in self.workshop.work_all([order for order in orders if order is not None]):
+            if isinstance(found.error, StoreError):
+                raise found.error
+            if found.ref is None:
+                self.faults += [found.error] if found.error is not None else []
+                return None
+            cut[int(found.order.params["fold"])] = found.ref  # type: ignore[arg-type]
+        return [cut[k] for k in range(len(fits))]
+
+    def _result(self, candidate: Candidate, done: Sequence[Done], refs: Sequence[Ref]) -> Result:
         target = self.problem.folds.target
         total = np.zeros((len(target), self.problem.loss.n_outputs))
         count = np.zeros((len(target), 1))
@@ -273,8 +306,9 @@ class Search:
             prepared=self.prepared(candidate.family),
             folds=refs,
             prediction=prediction,
-            value=self.problem.metric(target[seen], prediction[seen]),
+            value=self.problem.metric(target[seen], prediction[seen], self.problem.folds.weight_of(seen)),
             seconds=sum(d.seconds for d in done),
+            fits=[d.ref for d in done if d.ref is not None],
         )
 
 

@@ -21,6 +21,8 @@ from mulle.trials.bootstrap import numbered
 
 Floats = NDArray[np.float64]
 Steps = Mapping[str, Any]
+Fit = Callable[[Floats, Floats, Floats], Steps]
+"""From predictions, targets and how much each row counts to a calibration."""
 
 EDGE = 1e-12
 N_PARTS = 5
@@ -41,7 +43,13 @@ class Calibration:
 
 
 def calibrate(
-    prediction: Floats, target: Floats, loss: Loss, units: NDArray[Any] | None, *, rng: np.random.Generator
+    prediction: Floats,
+    target: Floats,
+    loss: Loss,
+    units: NDArray[Any] | None,
+    *,
+    rng: np.random.Generator,
+    weight: Floats | None = None,
 ) -> Calibration:
     """Fit a calibration on out-of-fold predictions, if one clearly helps.
 
@@ -57,6 +65,8 @@ def calibrate(
         ``[rows]``: rows of one unit are calibrated by the same part.
     rng
         Deals units to parts.
+    weight
+        ``[rows]``: how much each row counts; None: all alike.
 
     Returns
     -------
@@ -77,30 +87,38 @@ def calibrate(
         return Calibration(steps=None, prediction=prediction, says="Only the probability of two classes is calibrated.")
     part = rng.integers(0, N_PARTS, int(numbered(units, len(target)).max()) + 1)[numbered(units, len(target))]
     rare = min(target.sum(), len(target) - target.sum())
-    ways: dict[str, Callable[[Floats, Floats], Steps]] = {"platt": _platt}
+    counts = np.ones(len(target)) if weight is None else weight / weight.mean()
+    ways: dict[str, Fit] = {"platt": _platt}
     if rare >= LEAST_POSITIVES:
         ways["isotonic"] = _isotonic
     before = _log_loss(prediction, target)
     best, kept = None, prediction
     gain_of_best = 0.0
     for name, fit in ways.items():
-        found = _crossed(prediction, target, part, fit)
-        gain = before - _log_loss(found, target)
-        clear = gain.mean() > CLEAR * gain.std(ddof=1) / np.sqrt(len(gain))
-        if clear and gain.mean() > gain_of_best:
-            best, kept, gain_of_best = name, found, float(gain.mean())
+        found = _crossed((prediction, target, counts), part, fit)
+        gain, error = _mean(before - _log_loss(found, target), counts)
+        if gain > CLEAR * error and gain > gain_of_best:
+            best, kept, gain_of_best = name, found, gain
     if best is None:
         return Calibration(steps=None, prediction=prediction, says="Probabilities were well calibrated as they came.")
     says = f"Probabilities were calibrated ({best}): the log loss fell by {gain_of_best:.4f}, on rows it was not fitted on."
-    return Calibration(steps=ways[best](prediction, target), prediction=kept, says=says)
+    return Calibration(steps=ways[best](prediction, target, counts), prediction=kept, says=says)
 
 
-def _crossed(prediction: Floats, target: Floats, part: NDArray[Any], fit: Callable[[Floats, Floats], Steps]) -> Floats:
+def _mean(gain: Floats, counts: Floats) -> tuple[float, float]:
+    """Return the weighted mean and its standard error."""
+    mean = float(np.average(gain, weights=counts))
+    n = len(gain)
+    return mean, float(np.sqrt(np.square(counts * (gain - mean)).sum() * n / (n - 1)) / counts.sum())
+
+
+def _crossed(rows: tuple[Floats, Floats, Floats], part: NDArray[Any], fit: Fit) -> Floats:
+    prediction, target, counts = rows
     found = prediction.copy()
     for k in range(N_PARTS):
         held = part == k
-        if held.any() and len(np.unique(target[~held])) > 1:
-            found[held] = calibrated(prediction[held], fit(prediction[~held], target[~held]))
+        if held.any() and len(np.unique(target[~held & (counts > 0)])) > 1:
+            found[held] = calibrated(prediction[held], fit(prediction[~held], target[~held], counts[~held]))
     return found
 
 
@@ -109,33 +127,35 @@ def _log_loss(prediction: Floats, target: Floats) -> Floats:
     return np.asarray(-np.where(target > 0, np.log(p), np.log(1 - p)))
 
 
-def _platt(prediction: Floats, target: Floats) -> Steps:
+def _platt(prediction: Floats, target: Floats, counts: Floats) -> Steps:
     """Fit the line on the logit by Newton's method; targets are smoothed as Platt does."""
     p = np.clip(prediction[:, 0], EDGE, 1 - EDGE)
     x = np.column_stack([np.log(p / (1 - p)), np.ones(len(p))])
-    n1, n0 = target.sum(), len(target) - target.sum()
+    n1, n0 = (counts * target).sum(), (counts * (1 - target)).sum()
     wanted = np.where(target > 0, (n1 + 1) / (n1 + 2), 1 / (n0 + 2))
     line = np.array([1.0, 0.0])
     for _ in range(50):
         at = 1 / (1 + np.exp(-np.clip(x @ line, -35, 35)))
-        weight = np.maximum(at * (1 - at), 1e-9)
-        step = np.linalg.solve((x.T * weight) @ x + 1e-9 * np.eye(2), x.T @ (wanted - at))
+        weight = counts * np.maximum(at * (1 - at), 1e-9)
+        step = np.linalg.solve((x.T * weight) @ x + 1e-9 * np.eye(2), x.T @ (counts * (wanted - at)))
         line = line + np.clip(step, -1.0, 1.0)
         if np.abs(step).max() < 1e-10:  # noqa: PLR2004
             break
     return {"kind": "platt", "a": float(max(line[0], 1e-3)), "b": float(line[1])}
 
 
-def _isotonic(prediction: Floats, target: Floats) -> Steps:
+def _isotonic(prediction: Floats, target: Floats, counts: Floats) -> Steps:
     """Fit isotonic steps, then join their middles by lines, so that different probabilities stay different."""
     from sklearn.isotonic import IsotonicRegression  # 1 s to import
 
-    p = prediction[:, 0]
-    steps = IsotonicRegression(y_min=0.0, y_max=1.0).fit_transform(p, target)
+    held = counts > 0
+    p, w = prediction[held, 0], counts[held]
+    steps = IsotonicRegression(y_min=0.0, y_max=1.0).fit_transform(p, target[held], sample_weight=w)
     levels, level_of = np.unique(steps, return_inverse=True)
-    count = np.bincount(level_of)
-    x = np.bincount(level_of, weights=p) / count
-    chosen = np.unique(np.searchsorted(np.cumsum(count), np.linspace(0, len(p) - 1, MOST_KNOTS), side="right"))
+    count = np.bincount(level_of, weights=w)
+    x = np.bincount(level_of, weights=w * p) / count
+    before = np.cumsum(count)[:-1]  # where rows pass on to the next level; the last has no next
+    chosen = np.unique(np.searchsorted(before, np.linspace(0, w.sum() - 1, MOST_KNOTS), side="right"))
     chosen = chosen[np.concatenate([[True], np.diff(x[chosen]) > 1e-9])]  # noqa: PLR2004
     knots_x = np.concatenate([[0.0], x[chosen], [1.0]])
     knots_y = np.concatenate([[min(levels[chosen[0]], x[chosen[0]])], levels[chosen], [max(levels[chosen[-1]], 0.999)]])

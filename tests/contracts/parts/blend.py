@@ -20,7 +20,9 @@ class Blend(Policy):
     tasks: ClassVar[frozenset[str]] = frozenset({"ranking"})
     decides: ClassVar[Literal["class", "value"]] = "value"
 
-    def choose(self, target: np.ndarray, prediction: np.ndarray, costs: Costs) -> Chosen:
+    def choose(
+        self, target: np.ndarray, prediction: np.ndarray, costs: Costs, weight: np.ndarray | None = None
+    ) -> Chosen:
         return Chosen(parameters={"quality": 0.5, "clicks": 0.5}, why="Both count the same until somebody says more.")
 
     def emit(self, g: Graph, scores: Mapping[str, str], parameters: Mapping[str, str]) -> str:

@@ -82,7 +82,9 @@ class EachHalf(Policy):
     tasks: ClassVar[frozenset[str]] = frozenset({"toy_multilabel"})
     decides: ClassVar[Literal["class", "value"]] = "value"
 
-    def choose(self, target: np.ndarray, prediction: np.ndarray, costs: Costs) -> Chosen:
+    def choose(
+        self, target: np.ndarray, prediction: np.ndarray, costs: Costs, weight: np.ndarray | None = None
+    ) -> Chosen:
         return Chosen(parameters={"half": 0.5, "n_labels": float(prediction.shape[1])}, why="a toy")
 
     def emit(self, g: Graph, scores: Mapping[str, str], parameters: Mapping[str, str]) -> str:

@@ -1,0 +1,58 @@
+"""What a turn leaves in the ledger: what each stage found, what a person passed by name, what was scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mulle.compute.source import digest
+from mulle.core.check import Outcome, Status
+from mulle.core.jsonable import to_json
+from mulle.stages.base import Framed, Prepared, Scored
+from mulle.store.ledger import EventKind
+from mulle.store.workspace import Workspace
+
+
+def record_outcomes(space: Workspace, outcomes: Sequence[Outcome]) -> None:
+    """Record what stages found, and each check that a person passed by name with the reason."""
+    for outcome in outcomes:
+        space.record(EventKind.OUTCOME, outcome)
+        for check in outcome.checks:
+            if check.override and check.status in {Status.FAIL, Status.UNANSWERED}:
+                held = {"check": check.name, "status": check.status, "says": check.says, "reason": check.override}
+                space.record(EventKind.OVERRIDE, held)
+
+
+def record_scored(space: Workspace, left: Mapping[str, Any]) -> int:
+    """Record each configuration that was scored for the first time on these rows and folds.
+
+    A run that finds finished work again scores nothing anew, and so does not count.
+
+    Parameters
+    ----------
+    space
+        With the ledger.
+    left
+        What the stages left.
+
+    Returns
+    -------
+    int
+        How many were new.
+    """
+    known = {event.body["configuration"] for event in space.ledger.events(kind=EventKind.SCORED)}
+    fresh: dict[str, Scored] = {}
+    for scored in left["model"].scored:
+        fresh.setdefault(_key(left["problem"], left["data"], scored), scored)
+    for key, scored in fresh.items():
+        if key not in known:
+            body = {"configuration": key, "name": scored.name, "metric": left["problem"].metric_name}
+            space.record(EventKind.SCORED, body | {"value": to_json(scored.value)})
+    return len(set(fresh) - known)
+
+
+def _key(framed: Framed, prepared: Prepared, scored: Scored) -> str:
+    """Return what tells one scored configuration from another: what was fitted on which rows and folds."""
+    config = to_json(scored.config.params)
+    rows = [prepared.rows.hash, prepared.folds.hash, sorted(prepared.features), framed.sides.seal.number]
+    return digest([scored.family, scored.name if not config else "", config, to_json(framed.loss), rows])
