@@ -5,7 +5,7 @@ import pytest
 from mulle.core.loss import logistic, softmax
 from mulle.export.calibration import emit_calibration
 from mulle.export.graph import Graph
-from mulle.trials.calibration import calibrate, calibrated
+from mulle.trials.calibration import _isotonic, calibrate, calibrated
 
 
 def rng(seed=0):
@@ -64,3 +64,32 @@ def test_the_graph_gives_the_calibrations_own_values(kind):
     at = np.concatenate([[0.0, 1.0, 0.3, 0.31], rng().random(500)])[:, None]
     session = ort.InferenceSession(g.to_bytes(), providers=["CPUExecutionProvider"])
     assert session.run(None, {"p": at})[0] == pytest.approx(calibrated(at, steps), abs=1e-12)
+
+
+def weighted_twice(kind_of_rows: int = 3000):
+    """Return squeezed probabilities with whole weights, and the same rows written out as often as they weigh."""
+    held = np.random.default_rng(5)
+    truth = held.random(kind_of_rows)
+    y = (held.random(kind_of_rows) < truth).astype(float)
+    weight = held.integers(0, 4, kind_of_rows).astype(float)
+    return (0.25 + truth / 2)[:, None], y, weight
+
+
+def test_a_weight_of_three_is_a_row_that_stands_three_times():
+    p, y, weight = weighted_twice()
+    often = np.repeat(np.arange(len(y)), weight.astype(int))
+    ours = calibrate(p, y, logistic(), np.arange(len(y)), rng=rng(), weight=weight).steps
+    theirs = calibrate(p[often], y[often], logistic(), often, rng=rng()).steps
+    grid = np.linspace(0.26, 0.74, 40)[:, None]
+    assert ours["kind"] == theirs["kind"]
+    assert np.abs(calibrated(grid, ours) - calibrated(grid, theirs)).max() < 0.02
+
+
+def test_isotonic_steps_are_sklearns_with_sample_weights():
+    from sklearn.isotonic import IsotonicRegression
+
+    p, y, weight = weighted_twice(8000)
+    steps = _isotonic(p, y, weight / weight.mean())
+    oracle = IsotonicRegression(y_min=0, y_max=1).fit(p[:, 0], y, sample_weight=weight)
+    grid = np.linspace(0.3, 0.7, 50)
+    assert np.abs(calibrated(grid[:, None], steps)[:, 0] - oracle.predict(grid)).mean() < 0.02
