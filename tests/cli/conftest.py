@@ -21,6 +21,7 @@ from mulle.core.jsonable import to_json
 from mulle.core.page_file import Guessed, load_page, write_page
 from mulle.core.project import Page
 from mulle.core.schema import LeftOut
+from mulle.operate.predict import Summary
 
 PASSED = Check(name="data.rows", status=Status.PASS, says="48,842 rows are enough.")
 TWINS = Check(
@@ -150,9 +151,9 @@ class Api:
         self.told = {"name": name, "folder": folder}
         return watched(self.ends, watch)
 
-    def predict(self, bundle: Path, src: str, out: Path, progress: Callable[[int], None]) -> dict[str, Any]:
+    def predict(self, bundle: Path, src: str, out: Path, progress: Callable[[int], None]) -> Summary:
         progress(1000)
-        return {"rows": 1000, "rejected": 2, "out": str(out)}
+        return Summary(rows=1000, predicted=998, rejected=2, out=str(out), unseen={"job": 3})
 
     def history(self, folder: Path) -> list[dict[str, Any]]:
         return [

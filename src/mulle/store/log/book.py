@@ -1,0 +1,65 @@
+"""What a database has to do for the log. The writer's thread alone calls it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from mulle.core.errors import StoreError
+from mulle.store.log.entry import Group
+
+
+class BadEntry(StoreError):
+    """An entry that no database takes, such as text with half a letter. Others of its commit are written."""
+
+
+class Book(Protocol):
+    """An open database with the log's tables."""
+
+    def write(self, groups: Sequence[Group], *, synced: bool) -> None:
+        """Write all groups in one transaction.
+
+        Parameters
+        ----------
+        groups
+            At least one.
+        synced
+            Whether it has to be on the disk when this returns; else handed to the operating system.
+
+        Raises
+        ------
+        BadEntry
+            When an entry is at fault. Nothing was written.
+        StoreError
+            When the database or the disk is. Nothing was written.
+        """
+
+    def tidy(self, *, idle: bool) -> bool:
+        """Do what is due between two commits, a short piece at a time.
+
+        Returns
+        -------
+        bool
+            Whether more is due.
+
+        Raises
+        ------
+        StoreError
+            When the database or the disk refuses.
+        """
+
+    def prune(self, before: float) -> None:
+        """Remove answers from before a moment, seconds since 1970 UTC.
+
+        Raises
+        ------
+        StoreError
+            When the database or the disk refuses.
+        """
+
+    def close(self) -> None:
+        """Let it go, whatever state it is in."""
+
+
+Opened = Callable[[], Book]
+"""Opens the database: at the start, and again after a fault."""

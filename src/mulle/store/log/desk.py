@@ -1,0 +1,113 @@
+"""The writer's place at a SQLite log: the lock, and a file that is looked at before it is written."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from time import monotonic, sleep
+
+from mulle.core.errors import StoreError
+from mulle.store.log.place import Place, sync_folder
+from mulle.store.log.sqlite import DAMAGED, SQLiteBook, number
+
+CHECKED_BYTES = 64 << 20
+"""A file of up to so much is read whole when it is opened; of a larger one only the ends of its tables."""
+
+LINGER_S = 1.0
+"""So long a lock may outlive its process."""
+
+
+class Desk:
+    """Opens the file for the one who writes, and again after a fault. All in the writer's thread.
+
+    Parameters
+    ----------
+    place
+        Where the log lies.
+    command
+        What the person typed, for the message that a second writer gets.
+    busy_s
+        How long a commit waits for another process.
+    """
+
+    def __init__(self, place: Place, *, command: str, busy_s: float) -> None:
+        self.place = place
+        self.aside: Path | None = None
+        """Where a damaged file was moved to, when one was found."""
+        self._busy_s = busy_s
+        from mulle.store.lock import Lock  # noqa: PLC0415  # imports NumPy, which a reader need not wait for
+
+        self._lock = Lock(place.folder, command=command)
+        self._held = False
+
+    def open(self) -> SQLiteBook:
+        """Take the lock and open the file; a damaged one is moved aside and a new one begun.
+
+        Returns
+        -------
+        SQLiteBook
+            Ready to write.
+
+        Raises
+        ------
+        StoreError
+            When another process writes there, or the disk refuses.
+        """
+        self.place.make()
+        if not self._held:
+            self._take()
+            self._held = True
+        try:
+            return self._opened()
+        except StoreError as error:
+            if not _is_damage(error):
+                raise
+            self._set_aside(str(error.__cause__))
+            return self._opened()
+
+    def _take(self) -> None:
+        # A server that was killed while it started another process leaves its lock for a moment to that one
+        end = monotonic() + LINGER_S
+        while True:
+            try:
+                return self._lock.acquire()
+            except StoreError:
+                if monotonic() > end:
+                    raise
+                sleep(LINGER_S / 20)
+
+    def leave(self) -> None:
+        """Let the lock go."""
+        if self._held:
+            self._lock.release()
+            self._held = False
+
+    def _opened(self) -> SQLiteBook:
+        book = SQLiteBook(self.place.file, busy_s=self._busy_s)
+        try:
+            book.check(whole=self.place.file.stat().st_size <= CHECKED_BYTES)
+            if book.empty and any(self.place.rotated.glob("rows-*.parquet")):
+                self._adopt(book)
+            sync_folder(self.place.folder)  # the names of the file and of its write-ahead log are on the disk as well
+        except BaseException:
+            book.close()
+            raise
+        return book
+
+    def _adopt(self, book: SQLiteBook) -> None:
+        from mulle.store.log.rotation import adopted  # noqa: PLC0415  # seldom needed
+
+        files = adopted(self.place)
+        if files:
+            book.begin_after(files[-1].last)
+            book.record(files)
+
+    def _set_aside(self, why: str) -> None:
+        try:
+            self.aside = self.place.set_aside(why)
+        except OSError as error:
+            raise StoreError.of(error, where=self.place.folder) from error
+
+
+def _is_damage(error: StoreError) -> bool:
+    return isinstance(error.__cause__, sqlite3.Error) and number(error.__cause__) in DAMAGED

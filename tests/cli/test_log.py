@@ -1,0 +1,114 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+from click.testing import CliRunner
+
+from mulle.cli.main import cli
+from mulle.store.lock import Lock
+from mulle.store.log import Feedback, Group, Log, Promise, Row
+
+PAGE = '[data]\nsource = "people.csv"\ntarget = "y"\nkey = "person"\ngroup = "household"\n'
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A project that has served three predictions, and holds two cached tables."""
+    (tmp_path / "mulle.toml").write_text(PAGE)
+    rows = [
+        Row(f"p{n}", 1_795_000_000.0 + n, "b6", 1, arm, 1.0, "", unit, b'{"age": 41}', b'{"score": 0.3}')
+        for n, (unit, arm) in enumerate([("7", "old"), ("8", "new"), ("7", "new")])
+    ]
+    with Log.open(tmp_path / ".mulle" / "log", tend=False) as log:
+        log.append(
+            Group(rows=rows, feedback=[Feedback("f", "p0", "outcome", b"1", "crm", 0.0)], promise=Promise.SYNCED)
+        )
+    for name, column in {"aaa": "person", "bbb": "household"}.items():
+        folder = tmp_path / ".mulle" / "artifacts" / name
+        folder.mkdir(parents=True)
+        pl.DataFrame({column: [7, 9] if name == "aaa" else [1, 2], "x": [0.1, 0.2]}).write_parquet(folder / "t.parquet")
+        folder.with_name(f"{name}.files").touch()
+    return tmp_path
+
+
+def run(project, *words):
+    return CliRunner().invoke(cli, [*words, "-p", str(project / "mulle.toml")])
+
+
+def test_the_log_is_exported_with_its_feedback(project):
+    out = project / "served.csv"
+    done = run(project, "log", "export", str(out), "--json")
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout) == {"path": str(out), "rows": 3}
+    assert list(pl.read_csv(out)["outcome"]) == [1, None, None]
+
+
+def test_the_export_takes_dates_and_an_arm(project):
+    out = str(project / "served.parquet")
+    assert "2 rows" in run(project, "log", "export", out, "--arm", "new").stderr
+    assert "0 rows" in run(project, "log", "export", out, "--until", "2026-01-01").stderr
+    assert "3 rows" in run(project, "log", "export", out, "--since", "2026-01-01T08:30+01:00").stderr
+    wrong = run(project, "log", "export", out, "--since", "yesterday")
+    assert wrong.exit_code == 2
+    assert "write 2026-11-22" in wrong.stderr
+
+
+def test_a_unit_is_forgotten_in_log_and_cache_and_what_stays_is_said(project):
+    done = run(project, "forget", "7", "--json")
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert (told["rows"], told["feedback"], told["artifacts"]) == (2, 1, ["aaa"])
+    assert any("backups" in line for line in told["left"])
+    assert sorted(path.name for path in (project / ".mulle" / "artifacts").iterdir()) == ["bbb", "bbb.files"]
+    with Log.open(project / ".mulle" / "log", tend=False) as log:
+        assert [row.unit for chunk in log.read() for row in chunk] == ["8"]
+    assert json.loads(run(project, "forget", "7", "--json").stdout)["rows"] == 0
+
+
+def test_without_a_column_that_names_people_the_cache_is_said_to_be_unsearched(project):
+    (project / "mulle.toml").write_text('[data]\nsource = "people.csv"\ntarget = "y"\n')
+    done = run(project, "forget", "7")
+    assert done.exit_code == 0, done.output
+    assert "--column NAME" in done.stderr
+    assert json.loads(run(project, "forget", "7", "--column", "person", "--json").stdout)["artifacts"] == ["aaa"]
+
+
+SERVE = """
+import sys, time
+from mulle.store.log import Log
+log = Log.open(sys.argv[1], command="mulle serve", tend=False)
+print("serving", flush=True)
+time.sleep(60)
+"""
+
+
+def test_while_a_server_runs_forgetting_is_refused_and_exporting_is_not(project):
+    log = project / ".mulle" / "log"
+    with subprocess.Popen([sys.executable, "-c", SERVE, str(log)], stdout=subprocess.PIPE) as server:
+        assert server.stdout.readline() == b"serving\n"
+        refused = run(project, "forget", "7")
+        exported = run(project, "log", "export", str(project / "served.jsonl"))
+        os.kill(server.pid, signal.SIGTERM)
+    assert (refused.exit_code, exported.exit_code) == (2, 0), refused.output
+    assert "mulle serve" in refused.stderr
+    assert (project / ".mulle" / "artifacts" / "aaa").exists(), "nothing is half forgotten"
+
+
+def test_while_a_run_goes_on_forgetting_is_refused_before_anything_goes(project):
+    with Lock(project / ".mulle", command="mulle run"):
+        refused = run(project, "forget", "7")
+    assert refused.exit_code == 2
+    with Log.open(project / ".mulle" / "log", tend=False) as log:
+        assert len([row for chunk in log.read() for row in chunk]) == 3
+
+
+def test_without_a_log_there_is_nothing_to_export(tmp_path):
+    (tmp_path / "mulle.toml").write_text(PAGE)
+    refused = run(tmp_path, "log", "export", str(tmp_path / "out.csv"))
+    assert refused.exit_code == 2
+    assert "nothing has been logged here" in refused.stderr
+    assert run(tmp_path, "forget", "7").exit_code == 0
