@@ -48,7 +48,7 @@ def test_the_second_run_finds_all_finished_units_again(
     after = {p.name for p in (tmp_path / ".mulle" / "artifacts").iterdir()}
     assert before <= after
     assert len(after - before) <= 2  # the bundle is measured anew, as a machine's load changes
-    assert second.headline == first.headline
+    assert second.headline[:2] == first.headline[:2]  # the rest is measured anew
 
 
 def test_assess_opens_the_seal_once_for_a_bundle_and_counts_the_next(

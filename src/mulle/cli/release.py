@@ -1,0 +1,218 @@
+"""The words that release: ``release start``, ``shadow``, ``canary``, ``trial``, ``judge``, ``promote``, ``rollback`` …"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from time import sleep
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mulle.cli import option, voice
+from mulle.cli.lines import mark
+from mulle.core.check import Status, Verdict
+
+if TYPE_CHECKING:
+    from mulle.operate.release.state import State, Version
+    from mulle.operate.release.walk import Stood, Walk
+
+HOME = ".mulle"
+
+_log = click.option("--log", "url", metavar="URL", help="Where servers keep predictions.  [default: .mulle/log]")
+_override = click.option(
+    "--override", "overrides", multiple=True, metavar="CHECK=REASON", help="Pass a check by name; the reason is kept."
+)
+_why = click.option("--why", default="", metavar="REASON", help="Kept in the ledger.")
+_share = click.option(
+    "--share", type=click.FloatRange(0, 1, min_open=True), help="Of the units; the page's when absent."
+)
+_each = option.each(_override, _log, option.project, option.json)
+
+
+@click.group(invoke_without_command=True)
+@_each
+@click.pass_context
+def release(ctx: click.Context, *, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
+    """Bring a new bundle in beside the old, safely: shadow, canary, trial, promotion; each step reversible.
+
+    Alone it says where the release stands and what the evidence is; nothing is changed, no look is counted.
+    """
+    if ctx.invoked_subcommand is not None:
+        return 0  # not told: click runs the other word next
+    return _tell(_walk(page, url, overrides).stands(), json_=json_)
+
+
+@release.command()
+@click.argument("bundle", type=click.Path(path_type=Path), required=False)
+@_each
+def start(*, bundle: Path | None, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
+    """Let a bundle in as a candidate: BUNDLE, else that of the last run. It must have been assessed."""
+    from mulle.api.turns import last_run  # noqa: PLC0415
+
+    path = bundle or last_run(page.absolute().parent, with_bundle=True) / "bundle"
+    return _tell(_walk(page, url, overrides).start(path), json_=json_)
+
+
+@release.command()
+@_share
+@_each
+def shadow(*, share: float | None, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
+    """Let the candidate answer a share of the requests once more; nobody hears it, the log keeps it."""
+    return _tell(_walk(page, url, overrides).shadow(share), json_=json_)
+
+
+@release.command()
+@_share
+@_each
+def canary(*, share: float | None, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
+    """Let the challenger answer 1 % of the units; again, 5 %; again, 25 %. Leaves with 1 when a gate is shut."""
+    return _tell(_walk(page, url, overrides).canary(share), json_=json_)
+
+
+@release.command()
+@_each
+def trial(*, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
+    """Begin the trial; its size is fixed by the page's smallest effect and the log's traffic before anybody looks."""
+    return _tell(_walk(page, url, overrides).trial(), json_=json_)
+
+
+@release.command()
+@_each
+def judge(*, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
+    """Look at the trial when a look is due. The look counts; leaves with 1 unless it says promote."""
+    return _tell(_walk(page, url, overrides).judge(), json_=json_)
+
+
+@release.command()
+@_each
+def promote(*, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
+    """Make the challenger the champion, when its trial says so. The first release ever needs no trial."""
+    return _tell(_walk(page, url, overrides).promote(), json_=json_)
+
+
+@release.command()
+@_why
+@_each
+def withdraw(*, why: str, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
+    """Take the challenger back; the champion goes on."""
+    return _tell(_walk(page, url, overrides).withdraw(why), json_=json_)
+
+
+@release.command()
+@_why
+@_each
+def rollback(*, why: str, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
+    """Undo the last step that people met: withdraw a challenger, else bring the former champion back."""
+    return _tell(_walk(page, url, overrides).rollback(why), json_=json_)
+
+
+@release.command()
+@click.option("--every", default=30.0, show_default=True, type=click.FloatRange(min=1), metavar="SECONDS")
+@click.option("--once", is_flag=True, help="Look once; for a scheduler.")
+@_each
+def watch(*, every: float, once: bool, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
+    """Take a challenger back as soon as it breaks a guardrail; ends when no release is under way."""
+    walk = _walk(page, url, overrides)
+    while True:
+        stood = walk.watch()
+        if once or stood.moved or stood.state.challenger is None:
+            return _tell(stood, json_=json_)
+        sleep(every)
+
+
+# ---------------------------------------------------------------- told
+
+
+def _walk(page: Path, url: str | None, overrides: Sequence[str]) -> Walk:
+    from mulle import api  # noqa: PLC0415
+    from mulle.operate.release.walk import Walk, reasons  # noqa: PLC0415
+
+    project = api.open_project(page, ())
+    home = project.folder / HOME
+    return Walk(home=home, page=project.page.release, log=url or home / "log", overrides=reasons(overrides))
+
+
+def _tell(stood: Stood, *, json_: bool) -> int:
+    shut = stood.evidence is not None and not stood.moved and stood.verdict is not Verdict.OPEN
+    ruled = stood.evidence.ruling if stood.evidence else None
+    code = int(shut or (ruled is not None and ruled.decision != "promote"))
+    if json_:
+        voice.as_json(_as_json(stood))
+        return code
+    for line in [*_state_lines(stood.state), *_evidence_lines(stood)]:
+        voice.result(line)
+    return code
+
+
+def _as_json(stood: Stood) -> dict[str, Any]:
+    state, found = stood.state, stood.evidence
+    return {
+        "champion": state.champion,
+        "former": list(state.former),
+        "challenger": state.challenger,
+        "moved": stood.moved,
+        "says": found.says if found else "",
+        "checks": list(found.checks) if found else [],
+        "decision": found.ruling.decision if found and found.ruling else None,
+        "next": _next(stood),
+    }
+
+
+def _state_lines(state: State) -> list[str]:
+    lines = [f"{_dim('champion  ')}  {_version(state.champion) if state.champion else 'nobody yet'}"]
+    held = state.challenger
+    if held is not None:
+        share = f", {held.share:.0%} of the units" if held.share else ""
+        step = click.style(f"{held.step}{share}", fg="yellow", bold=True)
+        lines.append(f"{_dim('challenger')}  {_version(held.version)}  {step}")
+    if state.former:
+        lines.append(f"{_dim('before    ')}  {', '.join(v.bundle[:16] for v in state.former)}")
+    return lines
+
+
+def _version(version: Version) -> str:
+    override = click.style(f"  let in although a draft: {version.override}", fg="yellow") if version.override else ""
+    run = f" (run {version.run})" if version.run else ""
+    return f"{click.style(version.bundle[:16], bold=True)}{run}{override}"
+
+
+def _evidence_lines(stood: Stood) -> list[str]:
+    lines, found = [], stood.evidence
+    if found is not None:
+        lines = ["", found.says]
+        for check in found.checks:
+            passed = Status.PASS if check.override else Status(check.status)
+            reason = f"  [passed by name: {check.override}]" if check.override else ""
+            lines.append(f"  {mark(passed)} {check.says}{reason}")
+            if check.fix and passed in (Status.FAIL, Status.UNANSWERED):
+                lines.append(f"    {_dim(check.fix)}")
+        lines += [f"  {_dim(note)}" for note in found.notes]
+    told = _next(stood)
+    return [*lines, "", f"{_dim('next')}  {click.style(told, fg='cyan', bold=True)}"] if told else lines
+
+
+def _next(stood: Stood) -> str:
+    state, found = stood.state, stood.evidence
+    if state.challenger is None:
+        return "mulle serve" if stood.moved and state.champion else "mulle release start"
+    if state.champion is None:
+        return "mulle release promote"
+    if found is not None and (found.ruling or not stood.moved):
+        return found.next if stood.verdict is Verdict.OPEN or found.ruling else "mulle release"
+    if state.challenger.step == "canary" and state.challenger.share >= _FULL:
+        return "mulle release trial"
+    return _AFTER[str(state.challenger.step)]
+
+
+_FULL = 0.25
+_AFTER = {
+    "candidate": "mulle release shadow",
+    "shadow": "mulle release canary",
+    "canary": "mulle release canary",
+    "trial": "mulle release judge",
+}
+
+
+def _dim(words: str) -> str:
+    return click.style(words, dim=True)

@@ -1,0 +1,263 @@
+"""Who is champion and who challenges: a state machine whose only memory is the ledger's events.
+
+::
+
+    start ──► candidate ──► shadow ──► canary 1 % ► 5 % ► 25 % ──► trial ──► champion
+                  └───────────┴───────────┴───────────────┴──────────┴──► withdrawn
+
+Each step is one event, written in one transaction, so there is no moment between two halves of a step. Servers follow
+the events; so does every command. Standard library only: a server reads this.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from mulle.core.errors import StoreError
+
+KIND = "release"
+"""Of the ledger's events."""
+RAMP = (0.01, 0.05, 0.25)
+"""Shares of the units that meet a canary, in order."""
+KEPT = 3
+"""Former champions that can be rolled back to."""
+
+
+class Step(StrEnum):
+    """How far a challenger has come."""
+
+    CANDIDATE = "candidate"
+    SHADOW = "shadow"
+    CANARY = "canary"
+    TRIAL = "trial"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Version:
+    """A bundle that was let in: its hash, where its copy lies within ``.mulle``, and why it may be there."""
+
+    bundle: str
+    folder: str
+    run: str = ""
+    override: str = ""
+    """Why a bundle that is a draft, or was never assessed, was let in nevertheless."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Challenger:
+    """A version on its way, and what it is let do."""
+
+    number: int
+    """Of this release, from 1."""
+    version: Version
+    step: Step = Step.CANDIDATE
+    share: float = 0.0
+    """Of the units: mirrored by a shadow, met by a canary or by the challenger of a trial."""
+    salt: str = ""
+    since: float = 0.0
+    """When this step began, seconds since 1970 UTC."""
+    design: Mapping[str, Any] | None = None
+    """Of the trial: metric, smallest effect, units, looks."""
+    looks: tuple[Mapping[str, Any], ...] = ()
+    """What each look at the trial found."""
+
+    @property
+    def trial(self) -> str:
+        """The name under which units are assigned and exposures kept."""
+        return f"release-{self.number}-{self.step}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """Where releases stand after all events so far.
+
+    Examples
+    --------
+    >>> first = {"do": "start", "bundle": "aa", "folder": "releases/aa"}
+    >>> state = stand([(1, first), (2, {"do": "promote"})])
+    >>> state.champion.bundle, state.challenger
+    ('aa', None)
+    """
+
+    champion: Version | None = None
+    former: tuple[Version, ...] = ()
+    """Newest first."""
+    challenger: Challenger | None = None
+    number: int = 0
+    last: int = 0
+    """The newest event that is counted in."""
+
+    @property
+    def kept(self) -> frozenset[str]:
+        """The folders that are in use, or may be again."""
+        challenger = [self.challenger.version] if self.challenger else []
+        champion = [self.champion] if self.champion else []
+        return frozenset(v.folder for v in (*champion, *challenger, *self.former))
+
+
+class Refused(StoreError):
+    """A step that isn't possible from where the release stands. Nothing was changed."""
+
+
+def stand(events: Iterable[tuple[int, Mapping[str, Any]]], state: State | None = None) -> State:
+    """Return the state after some events.
+
+    Parameters
+    ----------
+    events
+        Number and body of each, oldest first.
+    state
+        Where to begin; from nothing when absent.
+
+    Returns
+    -------
+    State
+        Events that don't fit where they stand were refused when they were written, and are passed over here.
+    """
+    state = state or State()
+    for number, body in events:
+        with suppress(Refused):  # two commands at once: the second was told so
+            state = after(state, body)
+        state = replace(state, last=number)
+    return state
+
+
+def after(state: State, body: Mapping[str, Any]) -> State:
+    """Return the state after one event.
+
+    Parameters
+    ----------
+    state
+        Before it.
+    body
+        ``do`` names the step; the rest is what it needs.
+
+    Returns
+    -------
+    State
+        After it.
+
+    Raises
+    ------
+    Refused
+        When the step isn't possible; the message says what is.
+    """
+    step = _STEPS.get(str(body.get("do")))
+    if step is None:
+        known = ", ".join(_STEPS)
+        raise Refused(f"'{body.get('do')}' is no step of a release", where="mulle release", fix=f"known: {known}")
+    return step(state, body)
+
+
+# ---------------------------------------------------------------- the steps
+
+
+def _start(state: State, body: Mapping[str, Any]) -> State:
+    if state.challenger is not None:
+        what = f"release {state.challenger.number} is at its step '{state.challenger.step}'"
+        raise Refused(what, where="mulle release", fix="finish it, or: mulle release withdraw")
+    if state.champion is not None and state.champion.bundle == body["bundle"]:
+        what = "this bundle is the champion already"
+        raise Refused(what, where="mulle release", fix="nothing is to be done; mulle release shows where it stands")
+    version = Version(
+        bundle=str(body["bundle"]),
+        folder=str(body["folder"]),
+        run=str(body.get("run", "")),
+        override=str(body.get("override", "")),
+    )
+    number = state.number + 1
+    since = float(body.get("at", 0.0))
+    return replace(state, number=number, challenger=Challenger(number=number, version=version, since=since))
+
+
+def _shadow(state: State, body: Mapping[str, Any]) -> State:
+    held = _challenger(state, body, {Step.CANDIDATE, Step.SHADOW})
+    _needs_champion(state, "a shadow")
+    return _moved(state, held, body, Step.SHADOW)
+
+
+def _canary(state: State, body: Mapping[str, Any]) -> State:
+    held = _challenger(state, body, {Step.CANDIDATE, Step.SHADOW, Step.CANARY})
+    _needs_champion(state, "a canary")
+    if held.step is Step.CANARY and float(body["share"]) < held.share:
+        what = f"a canary grows; it has {held.share:.0%} now"
+        raise Refused(what, where="mulle release", fix="to take it back: mulle release withdraw")
+    return _moved(state, held, body, Step.CANARY)
+
+
+def _trial(state: State, body: Mapping[str, Any]) -> State:
+    held = _challenger(state, body, {Step.CANARY, Step.SHADOW, Step.CANDIDATE})
+    _needs_champion(state, "a trial")
+    return _moved(state, replace(held, design=dict(body.get("design") or {})), body, Step.TRIAL)
+
+
+def _look(state: State, body: Mapping[str, Any]) -> State:
+    held = _challenger(state, body, {Step.TRIAL})
+    return replace(state, challenger=replace(held, looks=(*held.looks, dict(body["found"]))))
+
+
+def _promote(state: State, body: Mapping[str, Any]) -> State:
+    steps = set(Step) if state.champion is None or body.get("override") else {Step.TRIAL}
+    held = _challenger(state, body, steps)
+    former = () if state.champion is None else (state.champion, *state.former)
+    former = tuple(version for version in former if version.bundle != held.version.bundle)
+    return replace(state, champion=held.version, former=former[:KEPT], challenger=None)
+
+
+def _withdraw(state: State, body: Mapping[str, Any]) -> State:
+    _challenger(state, body, set(Step))
+    return replace(state, challenger=None)
+
+
+def _rollback(state: State, body: Mapping[str, Any]) -> State:
+    if state.challenger is not None:
+        return _withdraw(state, body)
+    if not state.former:
+        raise Refused("there is no former champion", where="mulle release", fix="mulle release start BUNDLE")
+    return replace(state, champion=state.former[0], former=state.former[1:])
+
+
+_STEPS = {
+    "start": _start,
+    "shadow": _shadow,
+    "canary": _canary,
+    "trial": _trial,
+    "look": _look,
+    "promote": _promote,
+    "withdraw": _withdraw,
+    "rollback": _rollback,
+}
+
+
+def _challenger(state: State, body: Mapping[str, Any], steps: set[Step]) -> Challenger:
+    held = state.challenger
+    if held is None:
+        raise Refused("no release is under way", where="mulle release", fix="mulle release start")
+    told = body.get("release")
+    if told is not None and told != held.number:
+        what = f"release {told} is over; {held.number} is under way"
+        raise Refused(what, where="mulle release", fix="look again: mulle release")
+    if held.step not in steps:
+        what = f"'{body['do']}' isn't possible while the challenger is at the step '{held.step}'"
+        wanted = ", ".join(step for step in Step if step in steps)
+        raise Refused(what, where="mulle release", fix=f"it is possible from: {wanted}")
+    return held
+
+
+def _needs_champion(state: State, what: str) -> None:
+    if state.champion is None:
+        fix = "the first one has nobody to be compared with: mulle release promote"
+        raise Refused(f"{what} needs a champion beside it", where="mulle release", fix=fix)
+
+
+def _moved(state: State, held: Challenger, body: Mapping[str, Any], step: Step) -> State:
+    share = float(body["share"])
+    if not 0 < share <= 1:
+        raise Refused(f"a share of {share:g}", where="mulle release", fix="give a number above 0, at most 1")
+    salt = str(body.get("salt") or held.salt) if step is held.step else str(body["salt"])
+    since = float(body.get("at", 0.0)) if step is not held.step else held.since
+    return replace(state, challenger=replace(held, step=step, share=share, salt=salt, since=since))

@@ -1,0 +1,186 @@
+"""Doing a step of a release: what it needs is on the disk first, then one event makes it so."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from mulle.core.clock import now
+from mulle.core.errors import StoreError
+from mulle.operate.release.state import KIND, Refused, State, Version, after, stand
+from mulle.runtime.bundle import Bundle
+from mulle.store.ledger import Ledger
+from mulle.store.tail import Tail
+
+FOLDER = "releases"
+WAIT_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """The releases of one project.
+
+    Parameters
+    ----------
+    home
+        The folder ``.mulle``.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as home:
+    ...     Releases(Path(home)).state()
+    State(champion=None, former=(), challenger=None, number=0, last=0)
+    """
+
+    home: Path
+
+    def state(self) -> State:
+        """Return where releases stand."""
+        return stand(Tail(self.home / "ledger.db", kind=KIND).since(0))
+
+    def start(self, path: Path, *, override: str = "") -> State:
+        """Let a bundle in as a candidate: copy it, and record that it is there.
+
+        Parameters
+        ----------
+        path
+            The bundle that would ship.
+        override
+            Why one that is a draft may be released nevertheless.
+
+        Returns
+        -------
+        State
+            With the candidate.
+
+        Raises
+        ------
+        BundleError
+            When it can't be opened, or doesn't answer its golden rows.
+        Refused
+            When it is a draft and nobody said why that is right, or another release is under way.
+        """
+        bundle = _proven(path)
+        if bundle.manifest.stamp != "ready" and not override:
+            what = "the bundle is a draft: it was not assessed, or a gate was shut when it was"
+            fix = 'mulle assess says why; or, by name: --override "release.assessed=REASON"'
+            raise Refused(what, where=str(path), fix=fix)
+        folder = f"{FOLDER}/{bundle.hash[:16]}"
+        body = {
+            "do": "start",
+            "bundle": bundle.hash,
+            "folder": folder,
+            "run": bundle.manifest.run,
+            "override": override,
+        }
+        with self._held():
+            after(self.state(), body)  # refuses before anything is copied
+            copy(path, self.home / folder)
+            return self._append(body)
+
+    def do(self, step: str, **body: Any) -> State:
+        """Take a step.
+
+        Parameters
+        ----------
+        step
+            ``shadow``, ``canary``, ``trial``, ``look``, ``promote``, ``withdraw`` or ``rollback``.
+        **body
+            What it needs; see `mulle.operate.release.state`.
+
+        Returns
+        -------
+        State
+            After it.
+
+        Raises
+        ------
+        Refused
+            When it isn't possible from here.
+        """
+        with self._held():
+            state = self._append({"do": step, **body})
+            self._tidy(state)
+            return state
+
+    def version_folder(self, version: Version) -> Path:
+        """Return where a version's bundle lies."""
+        return self.home / version.folder
+
+    def _append(self, body: Mapping[str, Any]) -> State:
+        """Write one event, when the step is possible; the event is on the disk when this returns."""
+        after(self.state(), body)
+        with Ledger.open(self.home / "ledger.db", write=True) as ledger:
+            ledger.append(KIND, {**body, "at": now()})
+        return self.state()
+
+    def _tidy(self, state: State) -> None:
+        """Remove the copies of bundles that nobody is served by and nobody can roll back to."""
+        for folder in (self.home / FOLDER).glob("*"):
+            if f"{FOLDER}/{folder.name}" not in state.kept:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def _held(self) -> Iterator[None]:
+        """Hold releases to one command at a time. A run that is under way doesn't hold them up."""
+        if not self.home.is_dir():
+            raise StoreError("nothing has been run here yet", where=str(self.home), fix="mulle run, then mulle assess")
+        try:
+            with FileLock(self.home / "release.lock", timeout=WAIT_S):
+                yield
+        except Timeout as error:
+            what = "another release command holds the lock"
+            raise StoreError(what, where=str(self.home / "release.lock"), fix="wait for it, then try again") from error
+
+
+def new_salt() -> str:
+    """Return a salt of its own for an assignment."""
+    return secrets.token_hex(16)
+
+
+def _proven(path: Path) -> Bundle:
+    bundle = Bundle.load(path)
+    agreed = bundle.selftest()
+    if not agreed.ok:
+        what = f"the bundle doesn't answer its {agreed.n_rows} golden rows as it did when it was made"
+        raise Refused(what, where=str(path), fix="package it again: mulle run")
+    return bundle
+
+
+def copy(source: Path, target: Path) -> None:
+    """Copy a bundle so that it is whole or not there, and outlives a loss of power."""
+    if target.is_dir():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = target.parent / f"tmp-{secrets.token_hex(4)}"
+    try:
+        if source.is_dir():
+            shutil.copytree(source, draft)
+        else:
+            draft.mkdir()
+            shutil.unpack_archive(source, draft, "zip")
+        for path in [*draft.rglob("*"), draft]:
+            _sync(path)
+        draft.replace(target)
+        _sync(target.parent)
+    except OSError as error:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise StoreError(f"the bundle can't be copied: {error}", where=str(target), fix="free some space") from error
+
+
+def _sync(path: Path) -> None:
+    with suppress(PermissionError):  # folders can't be opened on Windows
+        held = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(held)
+        finally:
+            os.close(held)

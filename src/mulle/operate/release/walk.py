@@ -1,0 +1,233 @@
+"""The walk of a release: each step asks the evidence first, and is taken only when its gate is open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mulle.core.check import Check, Status, Verdict, verdict
+from mulle.core.clock import now
+from mulle.core.errors import StoreError, UnknownName
+from mulle.core.project import ReleasePart
+from mulle.operate.release import evidence as judged
+from mulle.operate.release.evidence import Evidence
+from mulle.operate.release.online import OnlineLog
+from mulle.operate.release.state import RAMP, Challenger, Refused, State, Step
+from mulle.operate.release.steps import Releases, new_salt
+
+ASSESSED = "release.assessed"
+STEPS = "release.steps"
+"""By this name a step may be left out: straight from the shadow to a trial, say."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stood:
+    """What a command found: where the release stands, the evidence, and whether a step was taken."""
+
+    state: State
+    evidence: Evidence | None = None
+    moved: bool = False
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return the verdict of the gate; open when nothing was asked."""
+        return Verdict.OPEN if self.evidence is None else verdict(self.evidence.checks)
+
+
+@dataclass(kw_only=True)
+class Walk:
+    """The releases of one project, step by step.
+
+    Parameters
+    ----------
+    home
+        The folder ``.mulle``.
+    page
+        ``[release]`` of the project file.
+    log
+        Where servers keep predictions and feedback.
+    overrides
+        Reasons by the name of a check.
+    """
+
+    home: Path
+    page: ReleasePart
+    log: str | Path
+    overrides: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def _releases(self) -> Releases:
+        return Releases(self.home)
+
+    def stands(self) -> Stood:
+        """Say where the release stands; nothing is changed, and no look is counted."""
+        state = self._releases.state()
+        if state.challenger is None or state.champion is None:
+            return Stood(state=state)
+        return Stood(state=state, evidence=self._evidence(state.challenger))
+
+    def start(self, bundle: Path) -> Stood:
+        """Let a bundle in as a candidate. The first one ever has nobody to be compared with: promote it."""
+        self._known({ASSESSED})
+        return Stood(state=self._releases.start(bundle, override=self.overrides.get(ASSESSED, "")), moved=True)
+
+    def shadow(self, share: float | None = None) -> Stood:
+        """Let the candidate answer a share of the requests once more; nobody hears it."""
+        self._known(set())
+        state = self._releases.do("shadow", share=share or self.page.mirror, salt=new_salt())
+        return Stood(state=state, moved=True)
+
+    def canary(self, share: float | None = None) -> Stood:
+        """Let the challenger answer a few units, and then more: 1, 5, 25 %."""
+        held = self._challenger()
+        self._in_order(held, {Step.SHADOW, Step.CANARY}, "a shadow comes before a canary")
+        found = self._evidence(held)
+        if verdict(found.checks) is not Verdict.OPEN:
+            return Stood(state=self._releases.state(), evidence=found)
+        grown = share or next_share(held)
+        salt = held.salt if held.step is Step.CANARY else new_salt()
+        state = self._releases.do("canary", share=grown, salt=salt, overrides=dict(self.overrides))
+        return Stood(state=state, evidence=found, moved=True)
+
+    def trial(self) -> Stood:
+        """Begin the trial, its size fixed before anybody looks."""
+        held = self._challenger()
+        self._in_order(held, {Step.CANARY}, "a canary comes before a trial")
+        if held.step is Step.CANARY and held.share < RAMP[-1]:
+            self._need(
+                STEPS, f"the canary has {held.share:.0%} of the units; it grows to {RAMP[-1]:.0%} before a trial"
+            )
+        found = self._evidence(held)
+        if verdict(found.checks) is not Verdict.OPEN:
+            return Stood(state=self._releases.state(), evidence=found)
+        design = judged.planned(OnlineLog(self.log), self.page, at=now())
+        state = self._releases.do(
+            "trial", share=self.page.share, salt=new_salt(), design=design, overrides=dict(self.overrides)
+        )
+        return Stood(state=state, moved=True)
+
+    def judge(self) -> Stood:
+        """Look at the trial, when a look is due; the look counts, and is recorded."""
+        held = self._challenger()
+        if held.step is not Step.TRIAL:
+            return self.stands()
+        found, told = judged.look(held, OnlineLog(self.log), self.page, at=now(), overrides=self.overrides)
+        state = self._releases.do("look", found=found, says=told.says, overrides=dict(self.overrides))
+        return Stood(state=state, evidence=told, moved=True)
+
+    def promote(self) -> Stood:
+        """Make the challenger the champion: after a trial that says so, or when there is no champion yet."""
+        state, held = self._releases.state(), self._challenger()
+        if state.champion is None:
+            return Stood(state=self._releases.do("promote"), moved=True)
+        if held.step is not Step.TRIAL:
+            self._need(STEPS, f"the challenger is at the step '{held.step}'; a trial comes before its promotion")
+            return Stood(state=self._promoted(), moved=True)
+        if not held.looks:
+            self._need(STEPS, "nobody has looked at the trial yet: mulle release judge")
+            return Stood(state=self._promoted(), moved=True)
+        ruling = judged.again(held, OnlineLog(self.log), self.page, at=now(), overrides=self.overrides)
+        told = Evidence(checks=ruling.checks, says=ruling.says, next="", ruling=ruling)
+        if ruling.decision != "promote":
+            return Stood(state=state, evidence=told)
+        return Stood(state=self._promoted(says=ruling.says), evidence=told, moved=True)
+
+    def _promoted(self, **body: object) -> State:
+        return self._releases.do("promote", override=dict(self.overrides), **body)
+
+    def withdraw(self, why: str) -> Stood:
+        """Take the challenger back; the champion goes on."""
+        return Stood(state=self._releases.do("withdraw", why=why), moved=True)
+
+    def rollback(self, why: str) -> Stood:
+        """Undo the last step that people met: a challenger is withdrawn, else the champion before this one returns."""
+        return Stood(state=self._releases.do("rollback", why=why), moved=True)
+
+    def watch(self) -> Stood:
+        """Look once, and take a challenger back that breaks a guardrail or whose units get lost; else change nothing."""
+        stood = self.stands()
+        broken = [check for check in stood.evidence.checks if _breaks(check)] if stood.evidence else []
+        if not broken or stood.state.challenger is None or stood.state.challenger.step is Step.SHADOW:
+            return stood
+        why = "; ".join(check.says for check in broken)
+        state = self._releases.do("withdraw", why=why, release=stood.state.challenger.number)
+        return Stood(state=state, evidence=stood.evidence, moved=True)
+
+    # ---------------------------------------------------------------- inside
+
+    def _challenger(self) -> Challenger:
+        held = self._releases.state().challenger
+        if held is None:
+            raise Refused("no release is under way", where="mulle release", fix="mulle release start")
+        return held
+
+    def _evidence(self, held: Challenger) -> Evidence:
+        found = judged.evidence(held, OnlineLog(self.log), self.page, at=now())
+        self._known({check.name for check in found.checks} | {STEPS})
+        checks = tuple(self._overridden(check) for check in found.checks)
+        return Evidence(checks=checks, says=found.says, next=found.next, notes=found.notes, ruling=found.ruling)
+
+    def _overridden(self, check: Check) -> Check:
+        reason = self.overrides.get(check.name)
+        return check.overridden(reason) if reason and check.status != Status.PASS else check
+
+    def _in_order(self, held: Challenger, steps: set[Step], why: str) -> None:
+        if held.step not in steps:
+            self._need(STEPS, why)
+
+    def _need(self, name: str, what: str) -> None:
+        if name not in self.overrides:
+            raise Refused(what, where="mulle release", fix=f'or, by name: --override "{name}=REASON"')
+
+    def _known(self, names: set[str]) -> None:
+        for name in self.overrides:
+            if name not in names | {ASSESSED, STEPS}:
+                raise UnknownName.among(name, sorted(names | {STEPS}), noun="check", where="--override")
+
+
+def _breaks(check: Check) -> bool:
+    guarding = check.name.startswith("release.guardrail.") or check.name == "release.ratio"
+    return guarding and check.status == Status.FAIL and not check.override
+
+
+def next_share(held: Challenger) -> float:
+    """Return the share of the units that a canary grows to.
+
+    Raises
+    ------
+    Refused
+        When it has grown as far as a canary does.
+    """
+    if held.step is not Step.CANARY:
+        return RAMP[0]
+    larger = [share for share in RAMP if share > held.share]
+    if not larger:
+        raise Refused(f"the canary has {held.share:.0%} already", where="mulle release", fix="mulle release trial")
+    return larger[0]
+
+
+def reasons(texts: Sequence[str]) -> dict[str, str]:
+    """Read overrides from the command line.
+
+    Raises
+    ------
+    StoreError
+        When one has no reason, or a short one.
+
+    Examples
+    --------
+    >>> reasons(["release.agreement=it should decide otherwise: new policy"])
+    {'release.agreement': 'it should decide otherwise: new policy'}
+    """
+    found = {}
+    for text in texts:
+        name, _, reason = text.partition("=")
+        if len(reason.strip()) < _LEAST_REASON:
+            what = f"an override needs a reason of at least {_LEAST_REASON} letters"
+            raise StoreError(what, where=f"--override {name}", fix='--override "release.agreement=REASON"')
+        found[name.strip()] = reason.strip()
+    return found
+
+
+_LEAST_REASON = 10
