@@ -138,23 +138,39 @@ def _word(word: str) -> Iterator[str]:
     context = click.Context(cli, info_name="mulle")
     command = cli.get_command(context, word)
     assert command is not None  # noqa: S101
-    inner = click.Context(command, info_name=word, parent=context)
-    yield f"### `mulle {word}`"
+    yield from _command(command, click.Context(command, info_name=word, parent=context), later=word in LATER)
+
+
+def _command(command: click.Command, context: click.Context, *, later: bool = False) -> Iterator[str]:
+    """Tell of a command, and of those below it."""
+    path = context.command_path
+    yield f"{'####' if path.count(' ') > 1 else '###'} `{path}`"
     yield ""
     yield inspect.cleandoc(command.help or "")
-    if word in LATER:
+    if later:
         return
     yield ""
     yield "```text"
-    yield f"mulle {word} {' '.join(command.collect_usage_pieces(inner))}"
+    yield f"{path} {' '.join(command.collect_usage_pieces(context))}"
     yield "```"
     yield ""
-    yield "| option | meaning |"
-    yield "|---|---|"
-    for parameter in command.get_params(inner):
-        record = parameter.get_help_record(inner) if isinstance(parameter, click.Option) else None
-        if record is not None and "--help" not in record[0]:
-            yield f"| `{record[0]}` | {' '.join(record[1].split())} |"
+    yield from _options(command, context)
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            inner = command.get_command(context, name)
+            assert inner is not None  # noqa: S101
+            yield ""
+            yield from _command(inner, click.Context(inner, info_name=name, parent=context))
+
+
+def _options(command: click.Command, context: click.Context) -> Iterator[str]:
+    records = [p.get_help_record(context) for p in command.get_params(context) if isinstance(p, click.Option)]
+    told = [record for record in records if record is not None and "--help" not in record[0]]
+    if told:
+        yield "| option | meaning |"
+        yield "|---|---|"
+    for record in told:
+        yield f"| `{record[0]}` | {' '.join(record[1].split())} |"
 
 
 PAGES = {"project-file.md": project_file, "cli.md": command_line}

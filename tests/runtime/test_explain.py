@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from itertools import permutations
 
@@ -150,6 +151,56 @@ def test_more_columns_are_sampled_still_add_up_and_tell_their_errors(toy_parts, 
     found = {held.feature: held.effect for held in why.effects if held.feature != "x0"}
     assert found == pytest.approx(own, abs=1e-9)
     assert why == bundle.explain(row, against=typical)
+
+
+def number(name):
+    return {"name": name, "kind": "number", "wire": "number", "columns": [name], "options": {}, "step": None}
+
+
+def test_a_formula_is_worked_out_again_for_every_mixed_row(toy_parts, tmp_path):
+    options = {
+        "version": 1,
+        "tree": ["div", ["column", "spend"], ["column", "months"]],
+        "reads": [number("spend"), number("months")],
+    }
+    rate = {**number("rate"), "kind": "formula", "columns": ["spend", "months"], "options": options}
+    g = Graph()
+    numbers = g.input("numbers", "double", [None, 3])
+    g.output(g.node("MatMul", numbers, g.const(np.array([[0.0], [0.0], [1.0]]))), "prediction", "double", [None, 1])
+    row, typical = {"spend": 90.0, "months": 3.0}, {"spend": 20.0, "months": 10.0}
+    parts = toy_parts(
+        request=[number("spend"), number("months"), rate],
+        graphs=[GraphPart(content=g.to_bytes())],
+        golden=Golden(rows=[row]),
+        key=(),
+    )
+    why = write_bundle(tmp_path / "f", parts).explain(row, against=typical)
+    # rate: 2 typically, 9 with the spend alone, 6.67 with the months alone, 30 with both
+    found = {held.feature: held.effect for held in why.effects}
+    assert found == pytest.approx({"spend": (7 + 30 - 20 / 3) / 2, "months": (20 / 3 - 2 + 30 - 9) / 2}, abs=1e-9)
+
+
+def test_a_picture_takes_no_part(toy_parts, tmp_path):
+    from PIL import Image
+
+    def png(shade):
+        out = io.BytesIO()
+        Image.new("L", (4, 4), shade).save(out, "PNG")
+        return out.getvalue()
+
+    decode = {"op": "decode", "version": 1, "size": [2, 2], "channels": 1, "width": 4}
+    entry = {"name": "image", "kind": "image", "wire": "bytes", "columns": ["image"], "options": {}, "step": decode}
+    g = Graph()
+    mean = g.node("ReduceMean", g.input("tensor_0", "float", [None, 4]), g.const([1], "int64"), keepdims=1)
+    both = g.node("Add", g.cast(mean, "double"), g.input("numbers", "double", [None, 1]))
+    g.output(both, "prediction", "double", [None, 1])
+    rows = [{"image": png(255), "age": 3.0}, {"image": png(0), "age": 1.0}]
+    parts = toy_parts(
+        request=[entry, number("age")], graphs=[GraphPart(content=g.to_bytes())], golden=Golden(rows=rows), key=()
+    )
+    why = write_bundle(tmp_path / "i", parts).explain(rows[0])
+    assert [(held.feature, held.effect) for held in why.effects] == [("age", pytest.approx(2.0, abs=1e-9))]
+    assert why.base + 2.0 == pytest.approx(why.score, abs=1e-9)
 
 
 def test_a_formula_s_columns_stand_for_themselves_and_many_stand_together():

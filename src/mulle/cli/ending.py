@@ -14,6 +14,10 @@ from mulle.cli.lines import VERDICTS, mark
 from mulle.core.check import Check, Outcome, Status, Verdict
 
 SHUT = 1
+UNANSWERED = (
+    "Nothing failed. What is open has no answer yet, because nobody said what is good enough or the rows can't tell; "
+    "an open question is never a pass."
+)
 
 
 class Ended(Protocol):
@@ -145,6 +149,8 @@ def _done(outcomes: Sequence[Outcome], width: int) -> Iterator[str]:
 def _ship(run: Ended, width: int) -> Iterator[str]:
     standing = _standing(run.outcomes)
     yield f"  {click.style('ship?', bold=True)} {ship(run)}"
+    if standing and all(check.status is Status.UNANSWERED for check in standing):
+        yield from _hung("    ", UNANSWERED, width)
     for check in standing:
         head = f"    {mark(check.status)} {click.style(check.name, bold=True)}  "
         yield from _hung(head, check.says, width, at=6)
@@ -177,10 +183,13 @@ def ship(run: Ended) -> str:
 
 
 def _ways(run: Ended) -> Iterator[str]:
-    ways = {"run": run.id, "report": _near(run.report), "bundle": _near(run.bundle_path)}
-    for name, way in {**ways, "next": run.next}.items():
+    bundle = _near(run.bundle_path)
+    ways = {"run": run.id, "report": _near(run.report), "bundle": bundle, "next": run.next}
+    if bundle and run.stamp == "ready" and run.verdict is Verdict.OPEN:
+        ways["serve"] = f"mulle serve {bundle}"
+    for name, way in ways.items():
         if way:
-            words = click.style(way, fg="cyan", bold=True) if name == "next" else way
+            words = click.style(way, fg="cyan", bold=True) if name in ("next", "serve") else way
             yield f"  {click.style(name.ljust(6), dim=True)}  {words}"
 
 

@@ -10,10 +10,7 @@ from mulle.cli.words import LATER
 from mulle.core.errors import MulleError
 
 INSTEAD = {
-    "explain": "mulle report shows which columns matter, for all rows together",
     "judge": "bring the labels as a column of the data",
-    "serve": "mulle predict BUNDLE IN OUT scores files; Bundle.load(path).predict_one(row) from Python",
-    "release": "mulle assess says whether it may ship; the bundle is one folder to copy",
     "monitor": "mulle check on newer data says what has changed",
     "retrain": "mulle run on newer data, then mulle assess",
 }
@@ -29,7 +26,5 @@ def _later(name: str) -> click.Command:
     return command
 
 
-explain, judge, serve, release, monitor, retrain = map(
-    _later, ("explain", "judge", "serve", "release", "monitor", "retrain")
-)
+judge, monitor, retrain = map(_later, ("judge", "monitor", "retrain"))
 assert set(INSTEAD) == LATER  # each word of that section has its line here  # noqa: S101  # each word of that section has its line here

@@ -85,15 +85,29 @@ def check(*, page: Path, overrides: Sequence[str], strict: bool, json_: bool) ->
 
 @click.command()
 @click.option("--until", metavar="STAGE", help="Stop after this stage: problem, data, baseline, model, evaluate.")
+@click.option("--final", is_flag=True, help="Refit what was assessed on every row, the sealed ones too, and nothing else.")
 @option.each(option.project, option.overrides, option.budget, option.strict, option.json)
 def run(
-    *, page: Path, overrides: Sequence[str], until: str | None, budget: str | None, strict: bool, json_: bool
+    *,
+    page: Path,
+    overrides: Sequence[str],
+    until: str | None,
+    budget: str | None,
+    final: bool,
+    strict: bool,
+    json_: bool,
 ) -> int:
     """Turn the wheel once: problem, data, baseline, model, evaluation, bundle.
 
     A run goes as far as it can; gates stop shipping, not looking. What was finished before is found
     again, so the same command after an interrupt goes on from there.
+
+    With --final, once every gate is open: the same recipe on all rows, into a bundle whose figures are the recipe's.
     """
+    if final and (until or budget):
+        raise click.UsageError("--final searches for nothing: it takes neither --until nor --budget")
+    if final:
+        return _final(page, overrides, strict=strict, json_=json_)
     return _turn(page, overrides, until=until, budget=budget, strict=strict, json_=json_)
 
 
@@ -115,6 +129,15 @@ def assess(*, page: Path, overrides: Sequence[str], again: str | None, json_: bo
     return code or int(assessed.stamp != "ready")
 
 
+def _final(page: Path, overrides: Sequence[str], *, strict: bool, json_: bool) -> int:
+    from mulle import api  # noqa: PLC0415
+
+    project = api.open_project(page, overrides)
+    with watching() as watch:
+        made = api.final(project, watch=watch)
+    return _end(made, json_=json_, strict=strict)
+
+
 def _turn(
     page: Path, overrides: Sequence[str], *, until: str | None, budget: str | None, strict: bool, json_: bool
 ) -> int:
@@ -122,7 +145,7 @@ def _turn(
 
     project = api.open_project(page, overrides)
     with watching() as watch:
-        turned = api.run(project, watch=watch, until=until, budget=budget, strict=strict)
+        turned = api.run(project, watch=watch, until=until, budget=budget)
     return _end(turned, json_=json_, strict=strict)
 
 

@@ -32,7 +32,10 @@ def predict(*, bundle: Path, source: str, out: Path, json_: bool) -> None:
     from mulle.cli.grid import pairs  # noqa: PLC0415
     from mulle.core.jsonable import to_json  # noqa: PLC0415
 
-    seen = {name: value for name, value in to_json(summary).items() if value not in (None, "")}
+    for column, n in summary.unseen.items():
+        what = f"{n:,} values of '{column}' were never seen in training"
+        voice.say(f"{click.style('note', fg='yellow', bold=True)}   {what}, so there is less to go by")
+    seen = {name: value for name, value in to_json(summary).items() if value not in (None, "", {}, [])}
     voice.result(pairs({**seen, "seconds": round(perf_counter() - began, 1)}, width=voice.width()))
 
 

@@ -43,6 +43,7 @@ MOST_PAIRS = 64
 BUDGET_ROWS = 6_000
 SEED = 20_140_801
 """Fixed, so that the same row is always explained by the same numbers."""
+_REPEATING = 32
 _JOINT = 4
 """Columns that one formula reads stand for themselves up to this number; beyond it they stand together."""
 _BLOCK_ROWS = 128
@@ -289,6 +290,7 @@ class Asked:
     def __init__(self, *, bundle: Answering, row: Row, typical: Row, at: int) -> None:
         self.bundle, self.row, self.typical, self.at = bundle, row, typical, at
         self.n_rows = 0
+        self._singles: dict[str, tuple[NDArray[np.int64], Any, Any]] = {}
         request = bundle.manifest.request
         every = groups(request)
         place = {name: i for i, group in enumerate(every) for name in group.columns}
@@ -332,10 +334,24 @@ class Asked:
         return feeds
 
     def _columns(self, part: str, places: Sequence[tuple[str, int]], taken: Bools) -> NDArray[Any]:
-        moves = [tuple(self._moved[name]) for name, _ in places]
-        codes = {moved: _codes(taken, moved) for moved in set(moves)}
-        held = [self._tables[moved][part][codes[moved], n] for moved, (_, n) in zip(moves, places, strict=True)]
-        return np.stack(held, axis=1)
+        """Take each column from the row or the typical row; of a formula, from what its groups together give."""
+        mover, mine, theirs = self._single(part, places)
+        mixed: NDArray[Any] = np.where(taken[:, mover] if len(self.groups) else False, mine, theirs)
+        for name, at in places:
+            moved = tuple(self._moved[name])
+            if len(moved) > 1:
+                mixed[:, at] = self._tables[moved][part][_codes(taken, moved), at]
+        return mixed
+
+    def _single(self, part: str, places: Sequence[tuple[str, int]]) -> tuple[NDArray[np.int64], Any, Any]:
+        if part not in self._singles:
+            moves = [tuple(self._moved[name]) for name, _ in places]
+            tables = [(self._tables[moved][part], at) for moved, (_, at) in zip(moves, places, strict=True)]
+            mover = np.array([moved[0] if len(moved) == 1 else 0 for moved in moves], np.int64)
+            mine, theirs = ([held[end, at] for held, at in tables] for end in (-1, 0))
+            dtype = tables[0][0].dtype
+            self._singles[part] = mover, np.array(mine, dtype), np.array(theirs, dtype)
+        return self._singles[part]
 
     def _score(self, feeds: Feeds) -> Floats:
         scored = self.bundle.decide(feeds)[0][:, self.at]
@@ -478,13 +494,22 @@ def sampled(worth: Any, orders: NDArray[np.int64], *, base: float, score: float)
     rank = np.argsort(orders, axis=1)
     # the coalition before step s of an order holds those whose rank is less than s
     taken = rank[:, None, :] < np.arange(1, n)[None, :, None]
-    distinct, where = np.unique(taken.reshape(-1, n), axis=0, return_inverse=True)
+    distinct, where = _distinct(taken.reshape(-1, n))
     along = np.empty((m, n + 1))
     along[:, 0], along[:, n] = base, score
-    along[:, 1:n] = worth(distinct)[where.reshape(-1)].reshape(m, n - 1)
+    along[:, 1:n] = worth(distinct)[where].reshape(m, n - 1)
     steps = np.take_along_axis(np.diff(along, axis=1), rank, axis=1)
     pairs = steps.reshape(m // 2, 2, n).mean(axis=1)
     return pairs.mean(axis=0), pairs.std(axis=0, ddof=1) / math.sqrt(len(pairs))
+
+
+def _distinct(taken: Bools) -> tuple[Bools, Any]:
+    """Return each coalition once, and where each stands; among many players hardly any comes twice."""
+    if taken.shape[1] > _REPEATING:
+        return taken, slice(None)
+    packed = np.packbits(taken, axis=1)
+    _, first, where = np.unique(packed, axis=0, return_index=True, return_inverse=True)
+    return taken[first], where.reshape(-1)
 
 
 # ------------------------------------------------------------------------------------------------ what would change it

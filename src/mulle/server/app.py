@@ -1,0 +1,342 @@
+"""The ASGI application: from a request to a route, and from what went wrong to an answer that says so."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from mulle.server import feedback, wire
+from mulle.server.guard import Guard
+from mulle.server.problem import JSON as PROBLEM
+from mulle.server.problem import Problem
+from mulle.server.replay import key_of
+from mulle.server.service import BUSY, Service
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+log = logging.getLogger("mulle.server")
+
+JSON = b"application/json"
+REFUSALS_PER_S = 1_000
+TEXT = b"text/plain; version=0.0.4; charset=utf-8"
+
+
+class Bodies:
+    """Bodies that are half-way here, all together: many who send slowly must not fill the memory.
+
+    Parameters
+    ----------
+    limit
+        Bytes.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self.n_bytes = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[Held]:
+        """Count one body while it comes."""
+        held = Held(self)
+        try:
+            yield held
+        finally:
+            held.now(0)
+
+
+@dataclass(slots=True, eq=False)
+class Held:
+    """What has come of one body."""
+
+    bodies: Bodies
+    n_bytes: int = 0
+
+    def now(self, n_bytes: int) -> None:
+        """Say how much has come; refuse when all together are too much."""
+        self.bodies.n_bytes += n_bytes - self.n_bytes
+        self.n_bytes = n_bytes
+        if n_bytes and self.bodies.n_bytes > self.bodies.limit:
+            raise Problem(503, "too many large bodies come at once", fix="ask again later", retry_after_s=1)
+
+
+_UNBOUNDED = Bodies(float("inf"))
+
+
+@dataclass(slots=True)
+class Request:
+    """One request, its headers read once."""
+
+    method: str
+    path: str
+    query: bytes
+    receive: Receive
+    content_type: bytes = b""
+    content_encoding: bytes = b""
+    content_length: int = -1
+    authorization: bytes = b""
+    key: bytes = b""
+    etag: bytes = b""
+    host: bytes = b""
+    origin: bytes = b""
+    bodies: Bodies = _UNBOUNDED
+
+    @classmethod
+    def of(cls, scope: Scope, receive: Receive) -> Request:
+        """Read the headers once."""
+        request = cls(scope["method"], scope["path"], scope["query_string"], receive)
+        for name, value in scope["headers"]:
+            field = _HEADERS.get(name)
+            if field is None:
+                continue
+            if field == "content_length":
+                request.content_length = int(value) if value.isdigit() else -1
+            elif field == "host":
+                request.host = b", " if request.host else value  # two of them are none
+            else:
+                setattr(request, field, value)
+        return request
+
+    async def json(self, limit: int) -> bytes:
+        """Read the body of a JSON request, of at most ``limit`` bytes."""
+        self._plain_json(limit)
+        message = await self.receive()
+        body: bytes = message.get("body", b"")
+        if message.get("more_body"):
+            message, body = await self._rest(body, limit)
+        if message["type"] == "http.disconnect":
+            raise Gone
+        if len(body) > limit:
+            raise _too_large(limit)
+        return body
+
+    def _plain_json(self, limit: int) -> None:
+        """Refuse by its headers what isn't plain JSON of that size."""
+        if self.content_encoding not in (b"", b"identity"):
+            raise Problem(415, "compressed bodies aren't taken", where="Content-Encoding", fix="send plain JSON")
+        kind = self.content_type.partition(b";")[0].strip().lower()
+        if kind != JSON:
+            raise Problem(415, "the body must be JSON", where="Content-Type", fix="send Content-Type: application/json")
+        if self.content_length > limit:
+            raise _too_large(limit)
+
+    async def _rest(self, body: bytes, limit: int) -> tuple[MutableMapping[str, Any], bytes]:
+        """Read on, while there is room for bodies that are half-way here."""
+        with self.bodies.reading() as held:
+            while True:
+                if len(body) > limit:
+                    raise _too_large(limit)
+                held.now(len(body))
+                message = await self.receive()
+                body += message.get("body", b"")
+                if not message.get("more_body"):
+                    return message, body
+
+
+_HEADERS = {
+    b"content-type": "content_type",
+    b"content-length": "content_length",
+    b"content-encoding": "content_encoding",
+    b"authorization": "authorization",
+    b"idempotency-key": "key",
+    b"if-none-match": "etag",
+    b"host": "host",
+    b"origin": "origin",
+}
+
+
+class Gone(Exception):  # nobody is there to hear of an error
+    """The client went away half-way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What is sent back."""
+
+    body: bytes
+    kind: bytes = JSON
+    status: int = 200
+    headers: tuple[tuple[bytes, bytes], ...] = ()
+
+
+Route = Callable[[Request], Awaitable[Reply]]
+Finder = Callable[[str], Mapping[str, Route]]
+"""From a path to its routes by method."""
+
+
+class App:
+    """Answers HTTP.
+
+    Parameters
+    ----------
+    service
+        What is asked.
+    routes
+        More routes, by path and then by method, as `mulle.server.routes` gives them.
+    under
+        Who finds the routes of a path that begins so; asked only when no path is the very one.
+    guard
+        Who may ask. By default anybody, by any name.
+    """
+
+    def __init__(
+        self,
+        service: Service,
+        routes: Mapping[str, Mapping[str, Route]] | None = None,
+        *,
+        under: Mapping[str, Finder] | None = None,
+        guard: Guard | None = None,
+    ) -> None:
+        self.service = service
+        self.guard = guard or Guard()
+        self.turned_away = 0
+        self.bodies = Bodies(service.limits.bodies_bytes)
+        self.routes: dict[str, dict[str, Route]] = {
+            "/v1/predict": {"POST": self._predict},
+            "/v1/feedback": {"POST": self._feedback},
+            "/livez": {"GET": self._live},
+            "/readyz": {"GET": self._ready},
+            "/metrics": {"GET": self._metrics},
+        }
+        for path, methods in (routes or {}).items():
+            self.routes[path] = dict(methods)
+        self.under = dict(under or {})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        began = time.perf_counter()
+        metrics = self.service.metrics
+        metrics.active += 1
+        path = scope["path"]
+        try:
+            reply = await self._reply(scope, receive)
+        except Gone:
+            return
+        except Problem as problem:
+            reply = await self._refused(problem)
+        except Exception:
+            log.exception("a request failed")
+            reply = refused(
+                Problem(500, "something went wrong here", fix="ask again; tell the operator", reason="failed")
+            )
+        finally:
+            metrics.active -= 1
+        if self.guard.origins:
+            reply = replace(reply, headers=(*reply.headers, *self.guard.shared(scope)))
+        await send_reply(reply, send, head=scope["method"] == "HEAD")
+        route = path if path in self.routes else self._prefix(path) or "other"
+        metrics.request(_method(scope["method"]), route, reply.status, time.perf_counter() - began)
+
+    async def _reply(self, scope: Scope, receive: Receive) -> Reply:
+        request = Request.of(scope, receive)
+        request.bodies = self.bodies
+        self.guard.admit(scope, request.host, request.origin, request.authorization)
+        methods = self.routes.get(scope["path"]) or self._found(scope["path"])
+        if methods is None:
+            raise Problem(404, "there is nothing here", where="path", fix="see /openapi.json for what there is")
+        method = request.method
+        route = methods.get("GET" if method == "HEAD" else method)
+        if route is None:
+            if method == "OPTIONS" and self.guard.shares_with(request.origin):
+                return Reply(b"", TEXT)
+            raise Problem(405, "this path doesn't take that method", where="method", fix=f"use {', '.join(methods)}")
+        return await route(request)
+
+    def _found(self, path: str) -> Mapping[str, Route] | None:
+        prefix = self._prefix(path)
+        return self.under[prefix](path) if prefix else None
+
+    def _prefix(self, path: str) -> str:
+        return next((prefix for prefix in self.under if path.startswith(prefix)), "")
+
+    async def _refused(self, problem: Problem) -> Reply:
+        self.service.metrics.count("mulle_rejected_total", problem.reason)
+        if problem is BUSY:
+            self.turned_away += 1
+            try:  # the more there are, the longer each waits, so that refusing never takes the time that answers need
+                await asyncio.sleep(max(self.service.limits.refusal_s, self.turned_away / REFUSALS_PER_S))
+            finally:
+                self.turned_away -= 1
+        return refused(problem)
+
+    async def _predict(self, request: Request) -> Reply:
+        service = self.service
+        if service.waiting >= service.limits.waiting:
+            raise BUSY
+        body = await request.json(service.limits.body_bytes)
+        if service.waiting >= service.limits.waiting:  # counted from here on: who sends slowly takes nobody's place
+            raise BUSY
+        service.waiting += 1
+        try:
+            if not request.key:
+                return Reply(await service.predict(wire.predict_request(body)))
+            return Reply(await self._once(request, body))
+        finally:
+            service.waiting -= 1
+
+    async def _once(self, request: Request, body: bytes) -> bytes:
+        key, asked = key_of(request.key, ""), wire.predict_request(body)
+        service = self.service
+        return await service.replays.once(key, body, lambda digest: service.predict(asked, key=key, digest=digest))
+
+    async def _feedback(self, request: Request) -> Reply:
+        body = await request.json(self.service.limits.body_bytes)
+        return Reply(await feedback.keep(self.service, wire.feedback_request(body)))
+
+    async def _live(self, _: Request) -> Reply:
+        if self.service.engine.stall.lost:
+            return Reply(b'{"status":"stalled"}', status=503)
+        return Reply(b'{"status":"alive"}')
+
+    async def _ready(self, _: Request) -> Reply:
+        if self.service.ready:
+            return Reply(b'{"status":"ready"}')
+        return Reply(b'{"status":"not ready"}', status=503)
+
+    async def _metrics(self, _: Request) -> Reply:
+        counted = self.service.counted
+        return Reply(self.service.metrics.text() if counted is None else await counted(), TEXT)
+
+
+async def send_reply(reply: Reply, send: Send, *, head: bool) -> None:
+    """Send what was decided; of a HEAD request only the headers."""
+    headers = [
+        (b"content-type", reply.kind),
+        (b"content-length", b"%d" % len(reply.body)),
+        *reply.headers,
+    ]
+    await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else reply.body})
+
+
+def refused(problem: Problem) -> Reply:
+    """Return what a client hears of a problem."""
+    headers: list[tuple[bytes, bytes]] = []
+    if problem.retry_after_s:
+        headers.append((b"retry-after", b"%d" % problem.retry_after_s))
+    if problem.status == 401:  # noqa: PLR2004
+        headers.append((b"www-authenticate", b"Bearer"))
+    if problem.status == 405:  # noqa: PLR2004
+        headers.append((b"allow", problem.fix.removeprefix("use ").encode()))
+    if problem.ends_connection:
+        headers.append((b"connection", b"close"))
+    return Reply(problem.body(), PROBLEM, problem.status, tuple(headers))
+
+
+def _too_large(limit: int) -> Problem:
+    what = f"the body is larger than {limit:,} bytes"
+    return Problem(413, what, where="body", fix="send fewer rows at a time, or use: mulle predict")
+
+
+def _method(method: str) -> str:
+    return method if method in _METHODS else "_OTHER"
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})

@@ -1,0 +1,330 @@
+"""Answers rows in batches, without making anybody wait for a batch.
+
+What came in while the engine was busy runs together. A batch that is expected to take longer than a few milliseconds
+runs on a thread of its own, so that probes are answered meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from mulle.core.clock import now
+from mulle.core.errors import BundleError, StoreError
+from mulle.runtime.answer import Prediction
+from mulle.server.ask import Ask
+from mulle.server.limits import Limits
+from mulle.server.metrics import Metrics
+from mulle.server.problem import Problem
+from mulle.server.remote import RemoteLog
+from mulle.server.stall import Stall
+from mulle.server.wire import encode
+from mulle.store.log import Answer, Group, Log, LogFull, Promise
+from mulle.store.log import Row as LogRow
+
+log = logging.getLogger("mulle.server")
+
+INLINE_S = 0.01
+"""A batch that is expected to take longer than this leaves the event loop."""
+SMOOTH = 0.2
+BEYOND = 1e30
+"""Graphs may count in single precision, which ends at 3.4e38."""
+
+
+class Engine:
+    """Runs what waits.
+
+    Parameters
+    ----------
+    log
+        Where predictions are kept before they are told.
+    metrics
+        Counts batches and rows.
+    limits
+        How many rows run together.
+    promise
+        What the log has to have done before an answer is told.
+    again
+        Takes a request that a bundle failed, and says whether another answers it.
+    mirror
+        Takes a request that was answered and is to be asked of the shadow.
+    """
+
+    def __init__(
+        self,
+        log: Log | RemoteLog | None,
+        *,
+        metrics: Metrics,
+        limits: Limits,
+        promise: Promise = Promise.WRITTEN,
+        again: Callable[[Ask], bool] = lambda _: False,
+        mirror: Callable[[Ask], None] = lambda _: None,
+    ) -> None:
+        self._log = log
+        self._metrics = metrics
+        self._limits = limits
+        self.promise = promise
+        self._again = again
+        self._mirror = mirror
+        self._queue: deque[Ask] = deque()
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mulle-engine")
+        self._scheduled = False
+        self._row_s = 0.0
+        self._under_way: Sequence[Ask] = ()
+        self.stall = Stall(limits.answer_s)
+        self.unlogged: Callable[[int], None] = lambda n: metrics.count("mulle_log_dropped_total", by=n)
+
+    def ask(self, ask: Ask) -> None:
+        """Take a request; its future is done when the answer may be told."""
+        if self.stall.long:
+            raise _stalled()
+        self._queue.append(ask)
+        self._schedule()
+
+    async def aside(self, do: Callable[[Ask], None], ask: Ask) -> None:
+        """Do something long for a request off the event loop, in turn with long batches."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, do, ask)
+
+    def _schedule(self) -> None:
+        if not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._run)
+
+    def _run(self) -> None:
+        batch = self._next()
+        if not batch:
+            self._scheduled = False
+            return
+        n_rows = sum(len(ask.rows) for ask in batch)
+        if self._row_s * n_rows <= INLINE_S and n_rows <= self._limits.batch_rows:
+            self.stall.began = time.monotonic()
+            self._finish(batch, self._timed(batch, n_rows))
+            self.stall.began = 0.0
+            self._scheduled = False
+            if self._queue:
+                self._schedule()
+            return
+        loop = asyncio.get_running_loop()
+        self._under_way, self.stall.began = batch, time.monotonic()
+        work = loop.run_in_executor(self._thread, self._timed, batch, n_rows)
+        work.add_done_callback(lambda done: self._came_back(batch, done))
+
+    def _came_back(self, batch: list[Ask], done: asyncio.Future[list[bytes | Problem]]) -> None:
+        error = done.exception()
+        self._under_way, self.stall.began = (), 0.0
+        self._finish(batch, [_failed()] * len(batch) if error is not None else done.result())
+        self._scheduled = False
+        if self._queue:
+            self._schedule()
+
+    def give_up(self) -> None:
+        """Tell all who wait that no answer will come: the batch under way takes too long. On the event loop."""
+        if not self.stall.long:
+            return
+        self._metrics.count("mulle_stalled_total")
+        for ask in self._under_way:
+            _raise(ask.future, _too_long())
+        for ask in self._queue:
+            _raise(ask.future, _stalled())
+        self._queue.clear()
+
+    def _next(self) -> list[Ask]:
+        """Take what waits for one bundle, in order, up to the cap; a large request runs alone."""
+        batch: list[Ask] = []
+        n_rows = 0
+        while self._queue and (
+            not batch
+            or (
+                self._queue[0].served is batch[0].served
+                and n_rows + len(self._queue[0].rows) <= self._limits.batch_rows
+            )
+        ):
+            ask = self._queue.popleft()
+            if ask.future.done():  # who asked is gone, or was told that it took too long
+                continue
+            batch.append(ask)
+            n_rows += len(ask.rows)
+        return batch
+
+    def _timed(self, batch: list[Ask], n_rows: int) -> list[bytes | Problem]:
+        began = time.perf_counter()
+        try:
+            answers = answered(batch)
+        except Exception as error:  # one request's fault, or ours, must not end the others  # noqa: BLE001
+            return self._one_by_one(batch, error)
+        took = (time.perf_counter() - began) / n_rows
+        self._row_s += SMOOTH * (took - self._row_s) if self._row_s else took
+        return answers
+
+    def _one_by_one(self, batch: list[Ask], error: Exception) -> list[bytes | Problem]:
+        """Answer a batch that failed: the requests that the model can answer don't fail with the others."""
+        for ask in batch:
+            ask.log_rows.clear()
+        if len(batch) == 1:
+            log.error("a model failed: %s", error, exc_info=not isinstance(error, BundleError))
+            return [_failed()]
+        return [answer for ask in batch for answer in self._timed([ask], len(ask.rows))]
+
+    def _finish(self, batch: list[Ask], answers: list[bytes | Problem]) -> None:
+        """Hand the batch's log entries over in one group; answers are told when the log has kept its promise."""
+        told = []
+        for ask, answer in zip(batch, answers, strict=True):
+            if not isinstance(answer, Problem):
+                ask.body = answer
+                told.append(ask)
+            elif not self._again(ask):
+                _raise(ask.future, answer)
+        if not told:
+            return
+        n_rows = sum(len(ask.rows) for ask in told)
+        self._metrics.batches.add(n_rows)
+        self._metrics.count("mulle_predictions_total", told[0].served.arm, told[0].served.name, by=n_rows)
+        self._keep(told)
+        for ask in told:
+            if ask.mirrored:
+                self._mirror(ask)
+
+    def _keep(self, asks: list[Ask]) -> None:
+        if self._log is None:
+            _tell(asks)
+            return
+        exposures = [ask.exposure for ask in asks if ask.exposure is not None]
+        promise = Promise.SYNCED if exposures else self.promise
+        kept = Kept(asks, self, required=promise is Promise.SYNCED)
+        group = Group(
+            rows=[row for ask in asks for row in ask.log_rows],
+            exposures=exposures,
+            answers=[Answer(ask.key, ask.digest, ask.body, 200, now()) for ask in asks if ask.key],
+            promise=promise,
+            done=None if promise is Promise.MEMORY else kept,
+        )
+        try:
+            self._log.append(group)
+        except LogFull as error:
+            kept(error)
+            return
+        if promise is Promise.MEMORY:
+            _tell(asks)
+
+    def close(self) -> None:
+        """Stop the thread."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass(slots=True, eq=False)
+class Kept:
+    """Tells a batch's answers when the log has kept its promise, or could not."""
+
+    asks: list[Ask]
+    engine: Engine
+    required: bool
+
+    def __call__(self, error: StoreError | None) -> None:
+        """Run on the event loop."""
+        if error is not None:
+            self.engine.unlogged(sum(len(ask.log_rows) for ask in self.asks))
+            if self.required:
+                for ask in self.asks:
+                    _raise(ask.future, _not_kept())
+                return
+        _tell(self.asks)
+
+
+def answered(batch: Sequence[Ask]) -> list[bytes | Problem]:
+    """Run a batch that one bundle answers; leave each request's log entries with it.
+
+    Parameters
+    ----------
+    batch
+        Requests for one `Served`.
+
+    Returns
+    -------
+    list
+        The body for each request, or why there is none.
+
+    Raises
+    ------
+    BundleError
+        When a graph fails.
+    """
+    served = batch[0].served
+    feeds = [one for ask in batch for one in ask.feeds]
+    predictions = served.bundle.answer(feeds)
+    at, start = now(), 0
+    bodies: list[bytes | Problem] = []
+    for ask in batch:
+        mine = predictions[start : start + len(ask.rows)]
+        start += len(ask.rows)
+        bodies.append(_unanswered(ask) if None in mine else _body(ask, mine, at))  # type: ignore[arg-type]
+    return bodies
+
+
+def _body(ask: Ask, predictions: Sequence[Prediction], at: float) -> bytes:
+    served, names, recorder = ask.served, ask.served.bundle.score_columns, ask.recorder
+    ask.log_rows.clear()
+    parts = []
+    for i, (row, told) in enumerate(zip(ask.rows, predictions, strict=True)):
+        id_ = ask.id if ask.single else f"{ask.id}-{i}"
+        output = encode({"prediction": dict(zip(names, told.prediction, strict=True)), "decision": told.decision})
+        parts.append(b'{"prediction_id":"%s",%s' % (id_.encode(), output[1:]))
+        if recorder is not None:
+            kept = (ask.propensity, ask.trial, ask.unit, recorder.inputs(row), output)
+            ask.log_rows.append(LogRow(id_, at, served.name, served.version, served.arm, *kept))
+    by = b'"bundle":"%s","version":%d,"arm":"%s"}' % (served.name.encode(), served.version, served.arm.encode())
+    if ask.single:
+        return b"%s,%s" % (parts[0][:-1], by)
+    return b'{"predictions":[%s],%s' % (b",".join(parts), by)
+
+
+def _tell(asks: Sequence[Ask]) -> None:
+    for ask in asks:
+        if not ask.future.done():
+            ask.future.set_result(ask.body)
+
+
+def _raise(future: asyncio.Future[bytes], problem: Problem) -> None:
+    if not future.done():
+        future.set_exception(problem)
+
+
+def _stalled() -> Problem:
+    return Problem(503, "the model is stuck", fix="ask again later", reason="stalled", retry_after_s=5)
+
+
+def _too_long() -> Problem:
+    fix = "ask for fewer rows at a time; the operator finds more in the server's log"
+    return Problem(504, "the model did not answer in time", fix=fix, reason="stalled")
+
+
+def _unanswered(ask: Ask) -> Problem:
+    """Say why a model gave no number: of numbers far beyond all that it was trained on it can't; else it is at fault."""
+    for i, row in enumerate(ask.rows):
+        for name, value in row.items():
+            if isinstance(value, int | float) and abs(value) > BEYOND:
+                where = f"row {i}, column '{name[:80]}'"
+                return Problem(422, "the model has no answer for so large a number", where=where, fix=_FIX_LARGE)
+    return _failed()
+
+
+_FIX_LARGE = "send the number in the unit that the model was trained on, or null where it isn't known"
+
+
+def _failed() -> Problem:
+    fix = "nothing is wrong with the request; the operator finds more in the server's log"
+    return Problem(500, "the model could not answer", fix=fix, reason="failed")
+
+
+def _not_kept() -> Problem:
+    return Problem(
+        503,
+        "the answer could not be kept on the disk, which this server promises before it answers",
+        fix="ask again later",
+        reason="log",
+        retry_after_s=1,
+    )

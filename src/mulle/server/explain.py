@@ -1,0 +1,101 @@
+"""``POST /v1/explain``: why one row is answered as it is. It is worked out on a thread of its own, and kept nowhere."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+from mulle.core.errors import BundleError, UnknownName
+from mulle.runtime.explain import Explanation
+from mulle.server import wire
+from mulle.server.app import Reply, Request, Route
+from mulle.server.problem import Problem
+from mulle.server.served import Served
+from mulle.server.service import BUSY, Service
+from mulle.server.wire import UNSET, ExplainRequest, PredictRequest, Row
+
+log = logging.getLogger("mulle.server")
+TURN_S = 0.001
+"""How long a thread may keep the interpreter while another waits for it. Python's own 5 ms would be a prediction's whole
+time."""
+
+MOST_WAITING = 32
+"""Questions that wait at most: they are slow, and must not take all the places that predictions have."""
+
+
+@dataclass(kw_only=True, eq=False)
+class Explainer:
+    """Answers why.
+
+    One thread, because it shares the machine with predictions, which go first; what waits for it counts as waiting
+    requests like all others.
+    """
+
+    service: Service
+    _waiting: int = 0
+    _thread: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="mulle-explain")
+    )
+
+    def routes(self) -> Mapping[str, Mapping[str, Route]]:
+        """Return its routes."""
+        sys.setswitchinterval(TURN_S)
+        return {"/v1/explain": {"POST": self.explain}}
+
+    async def explain(self, request: Request) -> Reply:
+        """Answer a request."""
+        service = self.service
+        self._check_room()
+        body = await request.json(service.limits.body_bytes)
+        self._check_room()
+        service.waiting += 1
+        self._waiting += 1
+        try:
+            return Reply(wire.encode(await self._answered(wire.explain_request(body))))
+        finally:
+            service.waiting -= 1
+            self._waiting -= 1
+
+    def _check_room(self) -> None:
+        if self.service.waiting >= self.service.limits.waiting or self._waiting >= MOST_WAITING:
+            raise BUSY
+
+    async def _answered(self, asked: ExplainRequest) -> dict[str, Any]:
+        served = self._served(asked)
+        self.service.read_for(served, asked.row)
+        if asked.against is not UNSET:
+            self.service.read_for(served, {**served.bundle.profile.typical(served.bundle.columns), **asked.against})
+        against = None if asked.against is UNSET else asked.against
+        output = "" if asked.output is UNSET else asked.output
+        loop = asyncio.get_running_loop()
+        try:
+            told = await loop.run_in_executor(self._thread, _explained, served, asked.row, against, output)
+        except UnknownName as error:
+            raise Problem(422, "the model gives no such output", where="body, output", fix=error.fix) from None
+        except BundleError:
+            log.exception("an explanation failed")
+            raise Problem(500, "the model could not explain", fix="tell the operator", reason="failed") from None
+        return told | {"bundle": served.name, "version": served.version, "arm": served.arm}
+
+    def _served(self, asked: ExplainRequest) -> Served:
+        """Return who would answer this row."""
+        line = self.service.line()
+        if line.trial is None:
+            return line.champion
+        as_asked = PredictRequest(row=asked.row, unit=asked.unit)
+        unit = self.service.unit_of(as_asked, [asked.row], line.champion.bundle.manifest.key)
+        return line.pick(unit)[0] if unit else line.champion
+
+
+def _explained(served: Served, row: Row, against: Row | None, output: str) -> dict[str, Any]:
+    return told(served.bundle.explain(row, against=against, output=output), served.bundle.parameters)
+
+
+def told(why: Explanation, parameters: Mapping[str, float]) -> dict[str, Any]:
+    """Return an explanation as the server tells it, with the policy's parameters that are in force."""
+    return why.as_dict() | {"parameters": dict(parameters)}

@@ -1,0 +1,88 @@
+"""What became of a prediction: kept before it is acknowledged, whether or not the prediction is known here."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from hashlib import blake2b
+
+from mulle.core.clock import now
+from mulle.core.errors import StoreError
+from mulle.server.problem import Problem
+from mulle.server.service import Service
+from mulle.server.wire import UNSET, FeedbackRequest, encode
+from mulle.store.log import Feedback, Group, LogFull, Promise
+
+LONGEST_ID = 64
+
+
+async def keep(service: Service, told: FeedbackRequest) -> bytes:
+    """Keep feedback.
+
+    Parameters
+    ----------
+    service
+        Whose log keeps it.
+    told
+        What the client said.
+
+    Returns
+    -------
+    bytes
+        What was kept, as JSON. The same feedback again is kept once and answered the same.
+
+    Raises
+    ------
+    Problem
+        422 when it says nothing, 503 when it could not be kept.
+    """
+    entries = list(_entries(told))
+    if not entries:
+        raise Problem(422, "the feedback says nothing", where="body", fix='give "outcome", "correction" or "values"')
+    if not 0 < len(told.prediction_id) <= LONGEST_ID:
+        raise Problem(422, "this is no prediction's id", where="body, prediction_id", fix="send it as it was answered")
+    if service.log is None:
+        raise Problem(503, "this server keeps no log", fix="start it with one: mulle serve --log FILE", reason="log")
+    await _kept(service, entries)
+    for entry in entries:
+        service.metrics.count("mulle_feedback_total", entry.kind.partition(":")[0])
+    return encode({"prediction_id": told.prediction_id, "kept": [entry.kind for entry in entries]})
+
+
+async def _kept(service: Service, entries: list[Feedback]) -> None:
+    if service.log is None:
+        return
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def told(error: StoreError | None) -> None:
+        if not done.done():
+            done.set_result(None) if error is None else done.set_exception(error)
+
+    promise = service.feedback_promise
+    try:
+        group = Group(feedback=entries, promise=promise, done=None if promise is Promise.MEMORY else told)
+        service.log.append(group)
+        if promise is not Promise.MEMORY:
+            await done
+    except LogFull:
+        raise Problem(503, "more feedback comes than can be kept", fix="ask later", retry_after_s=1) from None
+    except StoreError:
+        service.metrics.count("mulle_log_dropped_total", by=len(entries))
+        what = "the feedback could not be kept"
+        raise Problem(503, what, fix="send it again later", reason="log", retry_after_s=5) from None
+
+
+def _entries(told: FeedbackRequest) -> Iterator[Feedback]:
+    if told.outcome is not UNSET:
+        yield _entry(told, "outcome", told.outcome)
+    if told.correction is not UNSET:
+        yield _entry(told, "correction", told.correction)
+    if told.values is not UNSET:
+        for name, value in told.values.items():
+            yield _entry(told, f"value:{name}", value)
+
+
+def _entry(told: FeedbackRequest, kind: str, value: object) -> Feedback:
+    said = encode(value)
+    named = b"\x1f".join([told.prediction_id.encode(), kind.encode(), said, told.source.encode()])
+    return Feedback(blake2b(named, digest_size=16).hexdigest(), told.prediction_id, kind, said, told.source, now())

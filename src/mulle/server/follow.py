@@ -1,0 +1,159 @@
+"""A server follows its project's releases: what the ledger says is what it serves, within half a second.
+
+Nothing is asked of the server when something is released, so any number of servers on one project agree, one that was
+down catches up, and there is no moment at which half of a step was done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from mulle.core.errors import BundleError, MulleError, StoreError
+from mulle.operate.release.state import KIND, Challenger, State, Step, Version, stand
+from mulle.runtime.bundle import Bundle
+from mulle.server.served import CHALLENGER, CHAMPION, SHADOW, Lineup, Served, Trial
+from mulle.server.swap import opened
+from mulle.store.tail import Tail
+from mulle.trials.assign import Arms, Assignment
+
+EVERY_S = 0.25
+AGAIN_S = 5.0
+"""How long a bundle that could not be opened is left alone before it is tried again."""
+log = logging.getLogger("mulle.server")
+
+
+class Follower:
+    """Turns the ledger's releases into line-ups.
+
+    Parameters
+    ----------
+    home
+        The project's folder ``.mulle``.
+    tuned
+        Returns the parameters in force for a bundle, and their version.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        tuned: Callable[[Bundle], tuple[Bundle, int]] = lambda bundle: (bundle, 0),
+    ) -> None:
+        self._home = home
+        self._tail = Tail(home / "ledger.db", kind=KIND)
+        self._tuned = tuned
+        self._open: dict[str, Bundle] = {}
+        self._not_before: dict[str, float] = {}
+        self.state = State()
+        self.faults: dict[str, str] = {}
+        """Why a bundle that should be served isn't, by its hash."""
+
+    def first(self) -> Lineup:
+        """Return what is to be served at the start.
+
+        Raises
+        ------
+        StoreError
+            When nothing was released yet.
+        BundleError
+            When the champion can't be opened.
+        """
+        self.state = stand(self._tail.since(0))
+        if self.state.champion is None:
+            what = "nothing was released in this project yet"
+            fix = "mulle release start, then mulle release promote; or serve a bundle as it is: mulle serve BUNDLE"
+            raise StoreError(what, where=str(self._home), fix=fix)
+        lineup = self._lineup()
+        if lineup is None:
+            what = f"the champion can't be served: {self.faults[self.state.champion.bundle]}"
+            raise BundleError(what, where=str(self._home / self.state.champion.folder), fix="mulle release rollback")
+        return lineup
+
+    async def run(self, change: Callable[[Lineup], None]) -> None:
+        """Follow, for ever.
+
+        Parameters
+        ----------
+        change
+            Takes a new line-up into service.
+        """
+        while True:
+            await asyncio.sleep(EVERY_S)
+            try:
+                lineup = await asyncio.to_thread(self.catch_up)
+            except MulleError as error:
+                log.warning("releases can't be followed: %s", error.what)
+                continue
+            if lineup is not None:
+                change(lineup)
+
+    def catch_up(self) -> Lineup | None:
+        """Look once; return another line-up when something was released."""
+        found = self._tail.since(self.state.last)
+        if not found and not self._due():
+            return None
+        self.state = stand(found, self.state)
+        return self._lineup()
+
+    def _due(self) -> bool:
+        """Whether a bundle that could not be opened is worth another try."""
+        return any(time.monotonic() > when for when in self._not_before.values())
+
+    def _lineup(self) -> Lineup | None:
+        """Open what the state names. A challenger that can't be opened answers nobody; the champion stays."""
+        state = self.state
+        champion = self._served(state.champion, CHAMPION) if state.champion else None
+        if champion is None:
+            return None
+        challenger = state.challenger
+        if challenger is None or challenger.step is Step.CANDIDATE:
+            self._forget({champion.bundle.hash})
+            return Lineup(champion=champion)
+        arm = SHADOW if challenger.step is Step.SHADOW else CHALLENGER
+        other = self._served(challenger.version, arm)
+        if other is None:
+            return Lineup(champion=champion)
+        self._forget({champion.bundle.hash, other.bundle.hash})
+        if arm == SHADOW:
+            return Lineup(champion=champion, shadow=other, shadow_share=challenger.share)
+        return Lineup(champion=champion, others={CHALLENGER: other}, trial=trial_of(challenger))
+
+    def _served(self, version: Version, arm: str) -> Served | None:
+        bundle = self._bundle(version)
+        return None if bundle is None else Served(*_with_arm(self._tuned(bundle), arm))
+
+    def _bundle(self, version: Version) -> Bundle | None:
+        if version.bundle in self._open:
+            return self._open[version.bundle]
+        try:
+            bundle = opened(self._home / version.folder)
+        except MulleError as error:
+            self.faults[version.bundle] = error.what
+            self._not_before[version.bundle] = time.monotonic() + AGAIN_S
+            log.error("the bundle %s can't be served: %s", version.bundle[:16], error.what)  # noqa: TRY400
+            return None
+        self.faults.pop(version.bundle, None)
+        self._not_before.pop(version.bundle, None)
+        self._open[version.bundle] = bundle
+        return bundle
+
+    def _forget(self, kept: set[str]) -> None:
+        """Let bundles go that nobody is served by; former champions stay open, so that a rollback takes no time."""
+        former = {version.bundle for version in self.state.former[:1]}
+        for gone in set(self._open) - kept - former:
+            del self._open[gone]
+
+
+def _with_arm(tuned: tuple[Bundle, int], arm: str) -> tuple[Bundle, str, int]:
+    bundle, version = tuned
+    return bundle, arm, version
+
+
+def trial_of(challenger: Challenger) -> Trial:
+    """Return who is assigned to the challenger: the lowest buckets, so that a canary that grows keeps its units."""
+    arms = Arms.of({CHAMPION: round(1 - challenger.share, 4), CHALLENGER: challenger.share})
+    return Trial(name=challenger.trial, assign=Assignment(challenger.salt, arms))

@@ -1,0 +1,41 @@
+"""How much a client may ask for, and how long it may take. Every one of them can be set; none is off by default."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the server accepts.
+
+    The defaults keep one client from taking the server away from the others: a body of a MiB holds some 3,000 rows
+    of thirty numbers, and a queue of 512 requests is answered in well under a second.
+    """
+
+    body_bytes: int = 1024**2
+    bodies_bytes: int = 64 * 1024**2
+    """Bodies that are half-way here, all together."""
+    rows: int = 10_000
+    nesting: int = 32
+    head_bytes: int = 16 * 1024
+    head_s: float = 5.0
+    """From the first byte of a request to the end of its headers."""
+    body_s: float = 5.0
+    """From the end of the headers to the end of the body."""
+    idle_s: float = 30.0
+    connections: int = 4_000
+    waiting: int = 512
+    """Requests that were accepted and not answered yet; beyond them 503 with Retry-After."""
+    batch_rows: int = 64
+    """Rows that are run together at most, so that nobody waits for a crowd."""
+    refusal_s: float = 0.1
+    """A client that is turned away for want of room hears so after this time: refusals that come at once are
+    asked again at once, and would take the time that the accepted requests need."""
+    pipeline: int = 32
+    """Requests that a connection may send before the first of them was answered. The connection ends after them."""
+    answer_s: float = 10.0
+    """A batch that takes longer is given up: its requests hear 504, and no others are accepted until it is back.
+    After three times that the process ends itself, for its supervisor to start it anew; see `mulle.server.stall`."""
+    drain_s: float = 30.0
+    """How long a stop waits for what was accepted."""

@@ -1,0 +1,291 @@
+"""HTTP/1.1 by uvicorn and httptools, with limits that they don't have: on headers, on time, and on connections."""
+
+from __future__ import annotations
+
+import asyncio
+from enum import IntEnum
+from typing import Any, ClassVar
+
+from httptools import HttpParserError
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+
+from mulle.server.limits import Limits
+from mulle.server.metrics import Metrics
+from mulle.server.problem import JSON, Problem
+
+SWEEP_S = 0.5
+
+
+class Wait(IntEnum):
+    """What a connection waits for."""
+
+    REQUEST = 0
+    HEAD = 1
+    BODY = 2
+    ANSWER = 3
+    END = 4
+
+
+class Guarded(HttpToolsProtocol):
+    """One connection. Deadlines are kept by a sweep over all connections, which costs a request nothing."""
+
+    limits: ClassVar[Limits]
+    metrics: ClassVar[Metrics]
+    draining: ClassVar[bool] = False
+    cycle: RequestResponseCycle | None  # type: ignore[assignment]  # uvicorn says it is never None, and begins with None
+    running: RequestResponseCycle | None = None
+    """The request that is being answered; `cycle` is the one that came last, which may wait behind it."""
+    deaf = False
+    """Whether nothing more is taken from this connection."""
+    thrown = 0
+    """Bytes that came after the connection was refused."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        """Begin, or refuse when there are too many."""
+        super().connection_made(transport)
+        self.waits, self.since, self.head = Wait.REQUEST, self.loop.time(), 0
+        n = len(self.connections)
+        self.crowded = n > self.limits.connections
+        if n > self.limits.connections + SPARE:
+            self._refuse(_crowded())
+
+    def data_received(self, data: bytes) -> None:
+        """Take bytes; headers may not grow beyond their limit, however they are cut."""
+        if self.deaf:
+            self._throw(data)
+            return
+        if self.waits <= Wait.HEAD:
+            if self.waits == Wait.REQUEST:
+                self.waits, self.since, self.head = Wait.HEAD, self.loop.time(), 0
+            self.head += len(data)
+        super().data_received(data)
+        if self.waits == Wait.HEAD and self.head > self.limits.head_bytes:
+            self._refuse_head()
+        elif self.waits == Wait.ANSWER:
+            self.flow.pause_reading()  # read on when the answer is sent, so that nothing piles up here
+
+    def eof_received(self) -> None:
+        """Hear that the client sends no more; what came whole is answered, when there is somebody to hear it."""
+        if self.waits == Wait.END:
+            self.transport.close()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is being answered."""
+        return self.running is not None and not self.running.response_complete
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self.running = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def on_headers_complete(self) -> None:
+        """Go on to the body, unless the headers were too long."""
+        if self.deaf or self.transport.is_closing():
+            return
+        n_bytes, large = len(self.url), False
+        for name, value in self.headers:
+            n_bytes += len(name) + len(value) + 4
+            if (name == b"content-length" and len(value) > FEW_DIGITS) or name == b"transfer-encoding":
+                large = True
+        if n_bytes > self.limits.head_bytes:
+            self._refuse_head()
+            return
+        if len(self.pipeline) >= self.limits.pipeline:
+            self._stop_listening()
+            return
+        if self.crowded and self.url not in PROBES:
+            self._turn_away()
+            return
+        self._begin(large=large)
+
+    def _begin(self, *, large: bool) -> None:
+        self.waits, self.since = Wait.BODY, self.loop.time()
+        try:
+            super().on_headers_complete()
+        except HttpParserError:  # a target that is no URL, which httptools looks at only now
+            self.waits = Wait.HEAD
+            self.send_400_response("")
+            return
+        if self.cycle is not None:
+            if large:
+                self.cycle.transport = Patient(self)  # type: ignore[assignment]  # the three methods that a cycle uses
+            if self.draining or self.parser.should_upgrade():
+                self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body, unless the request was refused already."""
+        if self.cycle is not None and not self.deaf and not self.transport.is_closing():
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Wait for the answer; where it was sent before the body had come, for the next request."""
+        if self.deaf:
+            return
+        if self.cycle is not None and not self.transport.is_closing():
+            super().on_message_complete()
+        running = self.running
+        if (running is not None and not running.response_complete) or self.pipeline:
+            self.waits = Wait.ANSWER
+        else:
+            self.waits, self.since = Wait.REQUEST, self.loop.time()
+
+    def on_response_complete(self) -> None:
+        """Wait for the next request."""
+        if self.waits == Wait.ANSWER and not self.pipeline:
+            self.waits, self.since = Wait.REQUEST, self.loop.time()
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
+        """Answer what isn't HTTP."""
+        what = Problem(400, "this is no HTTP/1.1 request", fix="send a well-formed request")
+        self._refuse(what)
+
+    def shutdown(self) -> None:
+        """Stop: what is being answered is answered; an idle connection may still send what is on its way."""
+        if self.busy and self.cycle is not None:
+            self.cycle.keep_alive = False
+        elif not self.transport.is_closing():
+            self.loop.call_later(GRACE_S, self._close_if_idle)
+
+    def _close_if_idle(self) -> None:
+        if not self.busy and self.waits != Wait.BODY:
+            self.transport.close()
+
+    def overdue(self, now: float, *, full: bool = False) -> None:
+        """Close, or refuse, when what is waited for doesn't come in time; of a full house idle ones go early."""
+        waited = now - self.since
+        if self.transport.is_closing() or self.flow.write_paused:
+            if waited > self.limits.idle_s:  # who doesn't read what was sent would keep it here for ever
+                self.transport.abort()
+        elif self.waits == Wait.REQUEST and waited > (
+            min(FULL_IDLE_S, self.limits.idle_s) if full else self.limits.idle_s
+        ):
+            self.transport.close()
+        elif self.waits == Wait.HEAD and waited > self.limits.head_s:
+            self._refuse(_too_slow("headers", self.limits.head_s))
+        elif self.waits == Wait.BODY and waited > self.limits.body_s:
+            self._refuse(_too_slow("body", self.limits.body_s))
+        elif self.waits == Wait.END and waited > LINGER_S:
+            self.transport.close()
+
+    def _turn_away(self) -> None:
+        """Refuse after a while: a client that is refused at once comes back at once, and new connections cost most."""
+        self.flow.pause_reading()
+        self.waits, self.since = Wait.ANSWER, self.loop.time()
+        self.deaf = True
+        self.loop.call_later(CROWD_S, self._turned_away)
+
+    def _turned_away(self) -> None:
+        if not self.transport.is_closing():
+            self.deaf, self.waits = False, Wait.HEAD
+            self._refuse(_crowded())
+
+    def _refuse_head(self) -> None:
+        kib = self.limits.head_bytes // 1024
+        self._refuse(Problem(431, f"the headers are longer than {kib} KiB", fix="send fewer or shorter ones"))
+
+    def _refuse(self, problem: Problem) -> None:
+        """Answer outside of any request, and end the connection."""
+        if self.deaf or self.transport.is_closing():
+            return
+        self.metrics.count("mulle_rejected_total", problem.reason)
+        if self.busy and (self.waits != Wait.BODY or self.running is not self.cycle):
+            self._stop_listening()  # an earlier request is being answered, and would take this answer for its own
+            return
+        if self.waits != Wait.BODY or self.cycle is None or not self.cycle.response_started:
+            self.transport.write(_response(problem))
+        if self.waits == Wait.BODY and self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        self.leave()
+
+    def _stop_listening(self) -> None:
+        """Answer what was accepted, and then end the connection; nothing more is taken from it."""
+        self.deaf = True
+        if self.waits == Wait.BODY and self.pipeline and self.pipeline[0][0] is self.cycle:
+            self.pipeline.popleft()  # it came half
+        last = self.pipeline[0][0] if self.pipeline else self.running
+        if last is not None:
+            last.keep_alive = False
+
+    def leave(self) -> None:
+        """End the connection so that the client can read the answer: who still sends would else only hear a reset."""
+        if self.deaf or self.transport.is_closing():
+            return
+        self.deaf = True
+        if self.waits == Wait.ANSWER or not self.transport.can_write_eof():
+            self.transport.close()
+            return
+        self.waits, self.since = Wait.END, self.loop.time()
+        self.transport.write_eof()
+        self.flow.resume_reading()
+
+    def _throw(self, data: bytes) -> None:
+        self.thrown += len(data)
+        if self.thrown > LINGER_BYTES:
+            self.transport.close()
+
+
+class Patient:
+    """A connection's transport for an answer that may be sent before a large body has come."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Guarded) -> None:
+        self._connection = connection
+
+    def write(self, data: bytes) -> None:
+        """Send."""
+        self._connection.transport.write(data)
+
+    def is_closing(self) -> bool:
+        """Whether nothing can be sent."""
+        return self._connection.transport.is_closing()
+
+    def close(self) -> None:
+        """End the connection when the client can have read the answer."""
+        if self._connection.waits == Wait.BODY:
+            self._connection.leave()
+        else:
+            self._connection.transport.close()
+
+
+PROBES = frozenset({b"/livez", b"/readyz", b"/metrics"})
+"""What is answered when there are too many connections too: a supervisor that hears nothing would kill us."""
+SPARE = 4_000
+"""Connections beyond the limit, of which only probes are answered; the others are turned away after `CROWD_S`."""
+CROWD_S = 1.0
+NEARLY, FULL_IDLE_S = 0.75, 2.0
+FEW_DIGITS = 4
+"""A body whose length has more digits may still be coming when its answer is sent."""
+LINGER_S = 1.0
+"""So long a client that was refused may go on sending before the connection is closed."""
+LINGER_BYTES = 64 * 1024**2
+GRACE_S = 0.3
+"""After a stop was asked for, requests that were on their way to an idle connection are still answered."""
+
+
+def _crowded() -> Problem:
+    return Problem(503, "too many connections", fix="ask again later", retry_after_s=1)
+
+
+def _too_slow(what: str, seconds: float) -> Problem:
+    return Problem(408, f"the {what} did not come within {seconds:g} s", fix="send them at once")
+
+
+def _response(problem: Problem) -> bytes:
+    body = problem.body()
+    retry = b"retry-after: %d\r\n" % problem.retry_after_s if problem.retry_after_s else b""
+    head = b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\n%scontent-length: %d\r\nconnection: close\r\n\r\n"
+    return head % (problem.status, b"Refused", JSON, retry, len(body)) + body
+
+
+async def sweep(connections: set[Any]) -> None:
+    """Look after the deadlines of all connections, for ever."""
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(SWEEP_S)
+        now = loop.time()
+        full = any(len(connections) > NEARLY * one.limits.connections for one in list(connections)[:1])
+        for connection in list(connections):
+            connection.overdue(now, full=full)

@@ -1,0 +1,86 @@
+"""What is kept of a row: the columns in use, some of them hashed or left out, large values by their hash alone."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Collection, Mapping
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from mulle.core.settings import environment
+from mulle.server.wire import Row, encode
+
+LARGE = 4096
+"""Characters from which on a text is kept by its hash."""
+
+
+class Recorder:
+    """Turns rows into what the log keeps.
+
+    Parameters
+    ----------
+    columns
+        Those that the bundle uses, and its key.
+    leave_out
+        Columns that are never kept.
+    hashed
+        Columns that are kept by a keyed hash: equal values stay equal, and nobody can guess them back without the
+        salt.
+    salt
+        Secret, of this project.
+
+    Examples
+    --------
+    >>> recorder = Recorder(columns=("age", "name"), hashed=["name"], leave_out=[], salt=b"s" * 16)
+    >>> recorder.inputs({"age": 39, "name": "Kim", "fax": "no"})
+    b'{"age":39,"name":{"hash":"6b2f93002f191393"}}'
+    """
+
+    def __init__(
+        self, *, columns: Collection[str], leave_out: Collection[str], hashed: Collection[str], salt: bytes
+    ) -> None:
+        self._kept = tuple(name for name in dict.fromkeys(columns) if name not in leave_out)
+        self._hashed = frozenset(hashed) & frozenset(self._kept)
+        self._whole = not leave_out and not self._hashed
+        self._n = len(self._kept)
+        self._salt = salt
+
+    def inputs(self, row: Row) -> bytes:
+        """Return a row as JSON, as the log keeps it."""
+        if self._whole and len(row) == self._n:
+            kept: Mapping[str, Any] = row
+        else:
+            kept = {name: self._value(name, row[name]) for name in self._kept if name in row}
+        told = encode(kept)
+        return told if len(told) < LARGE else encode({name: self._small(value) for name, value in kept.items()})
+
+    def _value(self, name: str, value: Any) -> Any:
+        return {"hash": self._hash(value)} if name in self._hashed and value is not None else value
+
+    def _small(self, value: Any) -> Any:
+        if isinstance(value, str | list) and len(value) > LARGE // 4:
+            return {"hash": self._hash(value), "length": len(value)}
+        return value
+
+    def _hash(self, value: Any) -> str:
+        return blake2b(encode(value), key=self._salt, digest_size=8).hexdigest()
+
+
+def salt_of(home: Path) -> bytes:
+    """Return the salt of hashed columns: ``MULLE_LOG_SALT``, else one that is made once and kept in ``.mulle``.
+
+    Who has it can guess values back by trying; who loses it can't join old entries with new ones.
+    """
+    told = environment().get("MULLE_LOG_SALT")
+    if told:
+        return blake2b(told.encode(), digest_size=32).digest()
+    file = home / "log-salt"
+    home.mkdir(parents=True, exist_ok=True)
+    with suppress(FileExistsError):
+        held = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        with os.fdopen(held, "wb") as out:
+            out.write(secrets.token_bytes(32))
+    return file.read_bytes()

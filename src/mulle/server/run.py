@@ -1,0 +1,339 @@
+"""Starting and stopping: open the bundle, open the log, bind, say so; finish what was accepted, close the log."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import logging
+import signal
+import socket
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from mulle.core.errors import StoreError
+from mulle.server.app import App
+from mulle.server.entrance import Access, guard_of, watched
+from mulle.server.follow import Follower
+from mulle.server.guard import Guard
+from mulle.server.hub import Hub, notifier, packed
+from mulle.server.limits import Limits
+from mulle.server.metrics import Metrics
+from mulle.server.parameters import Tuning
+from mulle.server.protocol import Guarded, sweep
+from mulle.server.record import salt_of
+from mulle.server.remote import RemoteLog
+from mulle.server.routes import app_of
+from mulle.server.served import Lineup, Served
+from mulle.server.service import Privacy, Service, Unknown
+from mulle.server.swap import opened
+from mulle.store.log import Log, Promise
+
+if TYPE_CHECKING:
+    from mulle.core.project import ServerPart
+
+
+EVERY_S = 0.5
+"""How often a worker looks what its siblings were told."""
+BACKLOG = 4096
+"""Connections that wait to be accepted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What `mulle serve` was told."""
+
+    bundle: Path | None = None
+    """A bundle to serve as it is; else what the project released."""
+    home: Path | None = None
+    """The project's folder ``.mulle``."""
+    host: str = "127.0.0.1"
+    port: int = 8080
+    log: str = ""
+    """A SQLite file, a folder, or a PostgreSQL address; empty for none."""
+    promise: Promise = Promise.WRITTEN
+    feedback_promise: Promise = Promise.SYNCED
+    limits: Limits = field(default_factory=Limits)
+    privacy: Privacy = field(default_factory=Privacy)
+    unknown: Unknown = "ignore"
+    workers: int = 1
+    """Processes that answer; with several one more writes the log for all of them."""
+    access: Access = field(default_factory=Access)
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """What a server begins with."""
+
+    guard: Guard
+    follower: Follower | None
+    lineup: Lineup
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """Where entries are kept: in a log of this process, or by the parent of several workers."""
+
+    log: Log | RemoteLog | None
+    parent: RemoteLog | None = None
+
+
+def serve(options: Options, *, said: Callable[[str], None]) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    Parameters
+    ----------
+    options
+        What, where and how.
+    said
+        Hears where the server listens, once it does.
+
+    Raises
+    ------
+    BundleError
+        When the bundle can't be opened or doesn't pass its own test.
+    StoreError
+        When the address is taken, or the log can't be opened.
+    """
+    first = prepared(options)
+    quiet()
+    with bound(options.host, options.port) as sock, asyncio.Runner(loop_factory=event_loop()) as runner:
+        if options.workers > 1:
+            runner.run(_parent(options, sock, said))
+        else:
+            runner.run(served(options, first, sock, kept=lambda: _kept(options), said=said))
+
+
+def prepared(options: Options) -> First:
+    """Open what is to be served first, and say no early."""
+    guard = guard_of(options.access, host=options.host, home=options.home)
+    follower = None if options.bundle or options.home is None else Follower(options.home)
+    lineup = follower.first() if follower else Lineup(champion=Served(opened(_given(options))))
+    return First(guard, follower, lineup)
+
+
+def event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """Return what makes the event loop: uvloop's, where there is one."""
+    loop = "uvloop" if _has_uvloop() else "asyncio"
+    return uvicorn.Config(App, loop=loop, log_config=None).get_loop_factory()
+
+
+def quiet() -> None:
+    """Let uvicorn say only what it could not do: what clients send wrongly is counted, not logged."""
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+
+
+async def _parent(options: Options, sock: socket.socket, said: Callable[[str], None]) -> None:
+    async with _kept(options) as kept:
+        hub = Hub(log=kept.log, sock=sock, n=options.workers, told=packed(options))  # type: ignore[arg-type]
+        await hub.run(lambda: said(address(sock)))
+
+
+def address(sock: socket.socket) -> str:
+    """Return where a socket listens, as a URL."""
+    host, port = sock.getsockname()[:2]
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _given(options: Options) -> Path:
+    if options.bundle is None:
+        raise StoreError("there is nothing to serve", where="mulle serve", fix="mulle serve BUNDLE")
+    return options.bundle
+
+
+def settings(part: ServerPart, home: Path) -> dict[str, Any]:
+    """Return what ``[server]`` of a page means for `Options`.
+
+    Parameters
+    ----------
+    part
+        Of the page.
+    home
+        The project's folder ``.mulle``, where the salt of hashed columns is kept when the environment has none.
+    """
+    return {
+        "limits": Limits(rows=part.max_rows, body_bytes=part.max_kib * 1024),
+        "promise": Promise(part.predictions),
+        "feedback_promise": Promise(part.feedback),
+        "unknown": part.unknown,
+        "privacy": Privacy(leave_out=part.leave_out, hashed=part.hashed, salt=salt_of(home) if part.hashed else b""),
+    }
+
+
+def _has_uvloop() -> bool:
+    with contextlib.suppress(ImportError):
+        import uvloop  # noqa: F401, PLC0415  # it isn't there on Windows
+
+        return True
+    return False
+
+
+@contextlib.asynccontextmanager
+async def _kept(options: Options) -> AsyncIterator[Kept]:
+    """Open the log, and close it when all was written."""
+    if not options.log:
+        yield Kept(None)
+        return
+    log = Log.open(options.log, notify=notifier(asyncio.get_running_loop()), command="mulle serve")
+    try:
+        yield Kept(log)
+    finally:
+        await asyncio.to_thread(log.close, options.limits.drain_s)
+
+
+async def served(
+    options: Options,
+    first: First,
+    sock: socket.socket,
+    *,
+    kept: Callable[[], contextlib.AbstractAsyncContextManager[Kept]],
+    said: Callable[[str], None],
+    number: int = 0,
+) -> None:
+    """Answer on a socket until a stop is asked for.
+
+    Parameters
+    ----------
+    options, first
+        What is served, and how.
+    sock
+        Bound and listening.
+    kept
+        Opens what entries are kept in.
+    said
+        Hears where the server listens.
+    number
+        Of this worker; the first one has the admin's door.
+    """
+    async with kept() as keeping, contextlib.AsyncExitStack() as stack:
+        service = service_of(options, keeping)
+        tuning = Tuning(keeping.log)
+        service.serve(tuning.lineup(first.lineup))
+        server = server_of(app_of(service, first.guard), options.limits, service.metrics)
+        gc.freeze()  # what was loaded stays; the collector need not look at it again
+        stack.enter_context(_tasks(service, server, first.follower, tuning, keeping.parent))
+        access = options.access if number == 0 else replace(options.access, admin=False)
+        port = sock.getsockname()[1]
+        door = watched(service, first.guard, tuning, access=access, home=options.home, port=port)
+        await stack.enter_async_context(door)
+        said(address(sock))
+        await server.serve(sockets=[sock])
+
+
+def service_of(options: Options, kept: Kept) -> Service:
+    """Return a service that has nothing to serve yet."""
+    service = Service(
+        lineup=None,
+        log=kept.log,
+        limits=options.limits,
+        promise=options.promise,
+        feedback_promise=options.feedback_promise,
+        privacy=options.privacy,
+        unknown=options.unknown,
+    )
+    if kept.parent is not None:
+        service.counted = partial(_counted, service, kept.parent)
+    return service
+
+
+async def _counted(service: Service, parent: RemoteLog) -> bytes:
+    """Return what all workers counted."""
+    return Metrics.joined(await parent.counted(service.metrics.packed())).text()
+
+
+@contextlib.contextmanager
+def _tasks(
+    service: Service, server: Server, follower: Follower | None, tuning: Tuning, parent: RemoteLog | None
+) -> Iterator[None]:
+    """Keep going what goes on beside the answers; end it with the server."""
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(sweep(server.server_state.connections))]
+    if follower is not None:
+        tasks.append(loop.create_task(follower.run(lambda lineup: service.serve(tuning.lineup(lineup)))))
+    if parent is not None:
+        tasks.append(loop.create_task(_as_one_of_many(service, server, tuning, parent)))
+    try:
+        yield
+    finally:
+        service.stopping = True
+        for task in tasks:
+            task.cancel()
+        service.engine.close()
+
+
+async def _as_one_of_many(service: Service, server: Server, tuning: Tuning, parent: RemoteLog) -> None:
+    """Tell the parent what was counted, hear which parameters another worker was told, and leave with the parent."""
+    while not parent.gone:
+        parent.tell(service.metrics.packed())
+        if await asyncio.to_thread(tuning.catch_up) and service.lineup is not None:
+            service.serve(tuning.lineup(service.lineup))
+        await asyncio.sleep(EVERY_S)
+    server.should_exit = True
+
+
+def server_of(app: App, limits: Limits, metrics: Metrics) -> Server:
+    """Return a uvicorn server that keeps our limits."""
+    protocol = type("Connection", (Guarded,), {"limits": limits, "metrics": metrics, "draining": False})
+    config = uvicorn.Config(
+        app,
+        http=protocol,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_keep_alive=int(limits.idle_s),
+        timeout_graceful_shutdown=int(limits.drain_s),
+        backlog=BACKLOG,
+    )
+    return Server(config)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server, which says aloud on each connection that it drains, and leaves with 0 after a stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None, None, None]:
+        """Stop on SIGTERM and SIGINT. uvicorn would raise them once more at the end, as if the stop had failed."""
+        loop = asyncio.get_running_loop()
+        try:
+            for sig in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(sig, self.handle_exit, sig, None)
+        except (NotImplementedError, RuntimeError):  # Windows, or not the main thread
+            with super().capture_signals():
+                yield
+            return
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Finish what was accepted, then stop."""
+        self.config.http_protocol_class.draining = True  # type: ignore[attr-defined]
+        await super().shutdown(sockets)
+
+
+def bound(host: str, port: int) -> socket.socket:
+    """Return a listening socket.
+
+    Raises
+    ------
+    StoreError
+        When the address is taken or isn't this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.bind((host, port))
+        sock.listen(BACKLOG)
+    except OSError as error:
+        sock.close()
+        what = f"can't listen on {host}, port {port}: {error.strerror or error}"
+        raise StoreError(what, where="mulle serve", fix="choose another: --port 8081, or stop who has it") from error
+    sock.set_inheritable(True)
+    return sock

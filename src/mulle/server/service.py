@@ -1,0 +1,344 @@
+"""What the routes ask: the line-up of bundles, the engine, the log, and whether predictions can be answered now."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mulle.core.clock import now
+from mulle.core.errors import DataError, StoreError
+from mulle.runtime.bundle import Bundle
+from mulle.runtime.encode import MISSING
+from mulle.runtime.feeds import Feeds
+from mulle.runtime.layout import STRINGS, Layout
+from mulle.server.ask import Ask
+from mulle.server.engine import Engine, answered
+from mulle.server.limits import Limits
+from mulle.server.metrics import Metrics
+from mulle.server.mirror import Mirror
+from mulle.server.problem import Problem
+from mulle.server.record import Recorder
+from mulle.server.remote import RemoteLog
+from mulle.server.replay import Replays
+from mulle.server.served import CHAMPION, Lineup, Served
+from mulle.server.wire import UNSET, PredictRequest, Row
+from mulle.store.log import Exposure, Group, Log, Promise
+from mulle.store.log import Row as LogRow
+
+Unknown = Literal["ignore", "reject"]
+BUSY = Problem(503, "the server has as many requests as it can answer", fix="ask again later", retry_after_s=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Privacy:
+    """Which columns the log hashes, and which it leaves out."""
+
+    leave_out: Sequence[str] = ()
+    hashed: Sequence[str] = ()
+    salt: bytes = b""
+
+
+@dataclass(slots=True, eq=False)
+class Doors:
+    """What a bundle needs in service, made once: which values a client may send, and what of them is kept."""
+
+    recorder: Recorder
+    numeric: tuple[tuple[str, str], ...]
+    key: tuple[str, ...]
+    known: frozenset[str]
+    levels: tuple[tuple[int, str, frozenset[str]], ...]
+    """Columns of which all words of training are known: where they stand among the graph's strings, and the words."""
+
+    @classmethod
+    def of(cls, bundle: Bundle, privacy: Privacy) -> Doors:
+        """Make them for a bundle."""
+        request, key = bundle.manifest.request, bundle.manifest.key
+        plain = [entry for entry in request if entry["wire"] == "number" and entry["kind"] in _READ_AS_NUMBERS]
+        numeric = dict.fromkeys((name, entry["kind"]) for entry in plain for name in entry["columns"])
+        columns = dict.fromkeys([*bundle.columns, *key])
+        recorder = Recorder(
+            columns=tuple(columns), leave_out=privacy.leave_out, hashed=privacy.hashed, salt=privacy.salt
+        )
+        return cls(
+            recorder=recorder, numeric=tuple(numeric), key=key, known=frozenset(columns), levels=tuple(_levels(bundle))
+        )
+
+
+def _levels(bundle: Bundle) -> Iterator[tuple[int, str, frozenset[str]]]:
+    columns = {entry["name"]: entry["columns"][0] for entry in bundle.manifest.request}
+    for at, feature in enumerate(Layout.of(bundle.manifest.request).strings):
+        known = bundle.profile.known(columns[feature])
+        if known is not None:
+            yield at, columns[feature], known | {""}
+
+
+_READ_AS_NUMBERS = frozenset({"number", "place", "boolean", "datetime"})
+
+
+@dataclass(kw_only=True, eq=False)
+class Service:
+    """One server's state. All of it is touched on the event loop only."""
+
+    lineup: Lineup | None
+    log: Log | RemoteLog | None
+    limits: Limits = field(default_factory=Limits)
+    metrics: Metrics = field(default_factory=Metrics)
+    promise: Promise = Promise.WRITTEN
+    feedback_promise: Promise = Promise.SYNCED
+    privacy: Privacy = field(default_factory=Privacy)
+    unknown: Unknown = "ignore"
+    stopping: bool = False
+    waiting: int = 0
+    counted: Callable[[], Awaitable[bytes]] | None = None
+    """Tells what all workers counted, in Prometheus' format; None where there is only this one."""
+
+    def __post_init__(self) -> None:
+        self.engine = Engine(
+            self.log,
+            metrics=self.metrics,
+            limits=self.limits,
+            promise=self.promise,
+            again=self.again,
+            mirror=Mirror(self.shadowed, log=self.log, metrics=self.metrics).send,
+        )
+        self.replays = Replays(self.log)
+        self.failures: Counter[str] = Counter()
+        self._doors: dict[str, Doors] = {}
+        self._exposed: set[tuple[str, str]] = set()
+        self.metrics.gauges = {
+            "mulle_ready": lambda: {(): float(self.ready)},
+            "mulle_waiting_requests": lambda: {(): float(self.waiting)},
+            "mulle_log_pending": lambda: {(): float(self.log.pending if self.log else 0)},
+            "mulle_log_down": lambda: {(): float(bool(self.log and self.log.fault))},
+            "mulle_bundle_info": self._info,
+        }
+
+    @property
+    def ready(self) -> bool:
+        """Whether predictions can be answered: a bundle is open, and no stop was asked for."""
+        return self.lineup is not None and not self.stopping and not self.engine.stall.long
+
+    def line(self) -> Lineup:
+        """Return what is served now; refuse when nothing is."""
+        if self.lineup is None:
+            raise Problem(503, "no model is ready", fix="ask again later", reason="not_ready", retry_after_s=1)
+        return self.lineup
+
+    def serve(self, lineup: Lineup) -> None:
+        """Replace what is served, between two requests."""
+        self._doors = {served.bundle.hash: self._doors_of(served.bundle) for served in lineup.all}
+        self.lineup = lineup
+
+    def _doors_of(self, bundle: Bundle) -> Doors:
+        return self._doors.get(bundle.hash) or Doors.of(bundle, self.privacy)
+
+    async def predict(self, asked: PredictRequest, *, key: str = "", digest: bytes = b"") -> bytes:
+        """Answer a request.
+
+        Parameters
+        ----------
+        asked
+            What was asked for.
+        key, digest
+            The idempotency key under which the answer is kept, and the digest of the body that came with it.
+
+        Returns
+        -------
+        bytes
+            JSON, to be sent as it is.
+
+        Raises
+        ------
+        Problem
+            When it can't be answered.
+        """
+        rows = asked.asked()
+        self._check_size(rows)
+        ask = self._addressed(asked, rows)
+        ask.key, ask.digest = key, digest
+        if len(rows) <= self.limits.batch_rows:
+            self.read_all(ask)
+        else:
+            await self.engine.aside(self.read_all, ask)
+        self.engine.ask(ask)
+        return await ask.future
+
+    def _check_size(self, rows: Sequence[Row]) -> None:
+        if not rows:
+            raise Problem(422, "there are no rows", where="body, rows", fix="send at least one")
+        if len(rows) > self.limits.rows:
+            what = f"{len(rows):,} rows are more than {self.limits.rows:,}"
+            raise Problem(413, what, where="body, rows", fix="send them in parts, or use: mulle predict")
+
+    def _addressed(self, asked: PredictRequest, rows: Sequence[Row]) -> Ask:
+        """Decide who answers. A request belongs to one unit; rows of several units take no part in a trial."""
+        line = self.line()
+        id_ = new_id()
+        single = asked.row is not UNSET
+        future = asyncio.get_running_loop().create_future()
+        unit = self.unit_of(asked, rows, line.champion.bundle.manifest.key)
+        if line.trial is None or unit is None:
+            ask = Ask(line.champion, rows, future, single, id_, unit or "")
+        else:
+            served, propensity = line.pick(unit or id_)
+            ask = Ask(served, rows, future, single, id_, unit, propensity, line.trial.name)
+            ask.exposure = self._exposure(ask)
+        ask.mirrored = line.mirrors(unit or id_)
+        return ask
+
+    def unit_of(self, asked: PredictRequest, rows: Sequence[Row], key: Sequence[str]) -> str | None:
+        """Return who is asking: what the request says, else the key column's value; empty when nobody says.
+
+        None when its rows belong to several units.
+        """
+        if asked.unit is not UNSET:
+            return str(asked.unit)
+        if not key:
+            return ""
+        units = {row.get(key[0]) for row in rows} if len(rows) > 1 else {rows[0].get(key[0])}
+        if len(units) > 1:
+            return None
+        unit = units.pop()
+        return "" if unit is None else str(unit)
+
+    def _exposure(self, ask: Ask) -> Exposure | None:
+        """Return what is kept the first time that a unit meets a trial."""
+        if not ask.unit or (ask.trial, ask.unit) in self._exposed:
+            return None
+        if len(self._exposed) >= _MOST_EXPOSED:
+            self._exposed.clear()  # the log keeps each exposure once, whoever sends it again
+        self._exposed.add((ask.trial, ask.unit))
+        served = ask.served
+        return Exposure(ask.trial, ask.unit, served.arm, ask.propensity, now(), served.name)
+
+    def read_all(self, ask: Ask) -> None:
+        """Read a request's rows for the bundle that answers it."""
+        doors = self._doors[ask.served.bundle.hash]
+        ask.recorder = doors.recorder
+        ask.feeds = [self.read(ask.served, doors, row, i) for i, row in enumerate(ask.rows)]
+
+    def again(self, ask: Ask) -> bool:
+        """Let the champion answer what a challenger could not; false when it was the champion that could not."""
+        line = self.lineup
+        if line is None or ask.served is line.champion or ask.served.arm == CHAMPION:
+            return False
+        self.metrics.count("mulle_rescued_total", ask.served.arm, by=len(ask.rows))
+        self.failures[ask.served.bundle.hash] += 1
+        self._note_failure(ask)
+        ask.served = line.champion
+        try:
+            self.read_all(ask)
+        except Problem:
+            return False
+        self.engine.ask(ask)
+        return True
+
+    def _note_failure(self, ask: Ask) -> None:
+        """Keep that a challenger could not answer; its units stay its own, whoever answers them now."""
+        if self.log is None:
+            return
+        served, output = ask.served, b'{"failed":true}'
+        kept = (ask.propensity, ask.trial, ask.unit, b"{}", output)
+        row = LogRow(ask.id + FAILED, now(), served.name, served.version, served.arm, *kept)
+        try:
+            self.log.append(Group(rows=[row], promise=Promise.MEMORY))
+        except StoreError:
+            self.metrics.count("mulle_log_dropped_total")
+
+    def shadowed(self, ask: Ask) -> list[LogRow]:
+        """Let the shadow answer a request once more; return what it would have told. On a thread of the mirror's."""
+        line = self.line()
+        if line.shadow is None:
+            raise Problem(503, "there is no shadow", fix="none is needed")
+        twin = Ask(line.shadow, ask.rows, ask.future, ask.single, ask.id, ask.unit)
+        self.read_all(twin)
+        (body,) = answered([twin])
+        if isinstance(body, Problem):
+            raise body
+        return twin.log_rows
+
+    def read(self, served: Served, doors: Doors, row: Row, i: int) -> Feeds:
+        """Read a row for a bundle, strictly: a text where a number stands is read as in training, or refused."""
+        if len(row) != len(served.bundle.columns):
+            self._unknown(doors, row, i)
+        try:
+            feeds = served.bundle.read(row)
+        except DataError as error:
+            raise _unreadable(error, i, [name for name in served.bundle.columns if name not in row]) from None
+        for name, kind in doors.numeric:
+            if type(row[name]) is str and _reads_as_nothing(row[name]):  # type: ignore[arg-type]
+                where = f"row {i}, column '{name}'"
+                raise Problem(422, f"the text is no {kind}", where=where, fix="send null where it isn't known")
+        if doors.levels:
+            words = feeds[STRINGS][0]
+            for at, name, seen in doors.levels:
+                if words[at] not in seen:
+                    self.metrics.count("mulle_unseen_values_total", name)
+        return feeds
+
+    def read_for(self, served: Served, row: Row) -> Feeds:
+        """Read one row for a bundle that is in service, as `predict` would; refuse it as that would."""
+        return self.read(served, self._doors[served.bundle.hash], row, 0)
+
+    def _unknown(self, doors: Doors, row: Row, i: int) -> None:
+        unknown = [name for name in row if name not in doors.known]
+        if not unknown:
+            return
+        if len(unknown) > MOST_UNKNOWN:
+            what = f"{len(unknown):,} columns are none of the bundle's"
+            raise Problem(422, what, where=f"row {i}", fix="send the columns that the schema at /openapi.json names")
+        if self.unknown == "reject":
+            where = f"row {i}, column '{unknown[0][:80]}'"
+            raise Problem(422, "the bundle has no such column", where=where, fix="leave it out")
+        self.metrics.count("mulle_unknown_columns_total", by=len(unknown))
+
+    def _info(self) -> dict[tuple[str, ...], float]:
+        served = self.lineup.all if self.lineup else []
+        return {(s.arm, s.name, str(s.version), s.bundle.manifest.stamp): 1.0 for s in served}
+
+
+_MOST_EXPOSED = 1_000_000
+MOST_UNKNOWN = 1_000
+"""Columns of a row that the bundle doesn't use; with more of them it isn't a row of this kind."""
+FAILED = "~failed"
+"""Ends the id under which it is kept that a challenger could not answer."""
+
+
+def new_id() -> str:
+    """Return an id for a prediction: 12 hex digits of the time, so that ids sort, and 16 that nobody can guess."""
+    return f"{int(now() * 1000):012x}{os.urandom(8).hex()}"
+
+
+def _reads_as_nothing(text: str) -> bool:
+    """Whether a file's word for *not there* stands where a number is due: in JSON that is null, and nothing else."""
+    bare = text.strip().lower()
+    return bare in MISSING or bare.lstrip("+-") in _INFINITE or _is_beyond(bare)
+
+
+def _is_beyond(text: str) -> bool:
+    """Whether a text is a number that no float holds, such as 1e400."""
+    try:
+        return math.isinf(float(text.replace(",", "")))
+    except ValueError:
+        return False
+
+
+_INFINITE = frozenset({"inf", "infinity", "∞"})
+
+
+def _unreadable(error: DataError, i: int, lacking: Sequence[str]) -> Problem:
+    """Say which column, and never which value."""
+    if lacking:
+        names = ", ".join(f"'{name}'" for name in lacking[:5])
+        more = f" and {len(lacking) - 5} more" if len(lacking) > 5 else ""  # noqa: PLR2004
+        return Problem(422, f"missing: {names}{more}", where=f"row {i}", fix="send every column; null when not known")
+    return Problem(422, "the value can't be read", where=f"row {i}, {error.where}", fix=_kind_fix(error))
+
+
+def _kind_fix(error: DataError) -> str:
+    return "send it as the schema at /openapi.json says, or null" if error.where else "send rows by column name"

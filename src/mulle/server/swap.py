@@ -1,0 +1,156 @@
+"""Opening a bundle for service: never trusted before it has answered its own golden rows, in time.
+
+The bundle that a server starts with is opened at once. One that is to take the place of another, while requests are
+answered, is first tried in a process of its own: it may crash, hang or eat memory there, and the old one stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mulle.core.errors import BundleError
+from mulle.core.settings import environment
+from mulle.runtime.archive import read_archive
+from mulle.runtime.bundle import Bundle
+from mulle.runtime.manifest import MANIFEST
+from mulle.server import candidate
+
+SLOWER = 10.0
+"""A bundle whose page sets no limit may take so many times as long as the one in service …"""
+FREE_MS = 1.0
+"""… and always this long."""
+DEADLINE_S = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """How a bundle's request differs from another's: what clients would have to send otherwise."""
+
+    added: tuple[str, ...]
+    gone: tuple[str, ...]
+    changed: tuple[str, ...]
+
+    @classmethod
+    def between(cls, old: Bundle, new: Bundle) -> Difference:
+        """Compare what two bundles take: columns, and how each is written in JSON."""
+        before, after = _wires(old), _wires(new)
+        changed = tuple(name for name in before if name in after and before[name] != after[name])
+        added = tuple(name for name in after if name not in before)
+        return cls(added=added, gone=tuple(name for name in before if name not in after), changed=changed)
+
+    def __bool__(self) -> bool:
+        return bool(self.added or self.gone or self.changed)
+
+    def __str__(self) -> str:
+        told = (("it needs", self.added), ("it no longer takes", self.gone), ("it reads differently", self.changed))
+        return "; ".join(f"{what} {', '.join(names)}" for what, names in told if names)
+
+
+def _wires(bundle: Bundle) -> dict[str, str]:
+    return {name: f"{entry['wire']} {entry['kind']}" for entry in bundle.manifest.request for name in entry["columns"]}
+
+
+def opened(path: Path) -> Bundle:
+    """Open a bundle in this process and let it answer its golden rows.
+
+    Parameters
+    ----------
+    path
+        A folder or a zip.
+
+    Returns
+    -------
+    Bundle
+        That agrees with its trainer.
+
+    Raises
+    ------
+    BundleError
+        When it can't be opened, or answers otherwise than it did when it was made.
+    """
+    bundle = Bundle.load(path)
+    candidate.check(bundle)
+    return bundle
+
+
+def admitted(path: Path, *, beside: Bundle | None = None, deadline_s: float = DEADLINE_S) -> Bundle:
+    """Try a bundle in a process of its own; open the very same bytes here when it does well. Blocks: not for the loop.
+
+    Parameters
+    ----------
+    path
+        A folder or a zip.
+    beside
+        The one in service, against which its speed is held.
+    deadline_s
+        For the trial.
+
+    Returns
+    -------
+    Bundle
+        Open, ready to be served.
+
+    Raises
+    ------
+    BundleError
+        When it can't be opened, differs from its golden rows, gives no number, crashes, hangs, is too slow, or was
+        changed since it was tried. Nothing else happened.
+    """
+    told = _trial(path, deadline_s)
+    files = read_archive(path)
+    if hashlib.sha256(files[MANIFEST]).hexdigest() != told["hash"]:
+        raise BundleError("it was changed while it was tried", where=str(path), fix="let it lie, then try again")
+    bundle = Bundle(files, where=str(path))
+    _check_speed(bundle, told, beside)
+    return bundle
+
+
+def _trial(path: Path, deadline_s: float) -> dict[str, Any]:
+    kept = {name: value for name, value in environment().items() if name in _KEPT}  # no secret goes there
+    command = [sys.executable, "-m", "mulle.server.candidate", str(path.absolute())]
+    try:
+        done = subprocess.run(  # noqa: S603  # our own program, and a path
+            command, capture_output=True, timeout=deadline_s, check=False, env=kept, stdin=subprocess.DEVNULL
+        )
+    except subprocess.TimeoutExpired:
+        what = f"it did not answer its golden rows within {deadline_s:g} s"
+        raise BundleError(what, where=str(path), fix="look at the model with: mulle predict") from None
+    return _heard(done, path)
+
+
+_KEPT = frozenset({"PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT", "TMPDIR"})
+
+
+def _heard(done: subprocess.CompletedProcess[bytes], path: Path) -> dict[str, Any]:
+    try:
+        told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    except (ValueError, IndexError):
+        what = f"it ended the process that tried it (exit code {done.returncode})"
+        raise BundleError(what, where=str(path), fix="look at the model with: mulle predict") from None
+    if "error" in told:
+        raise BundleError(told["error"], where=told["where"] or str(path), fix=told["fix"])
+    return told
+
+
+def _check_speed(bundle: Bundle, told: Mapping[str, Any], beside: Bundle | None) -> None:
+    limit = (bundle.manifest.page.get("limits") or {}).get("latency_ms_p95")
+    if isinstance(limit, int | float):
+        if told["latency_ms_p95"] > limit:
+            what = f"a row takes {told['latency_ms_p95']:.3g} ms (95 %), its own page allows {limit:g} ms"
+            raise BundleError(what, where=bundle.where, fix="make it faster, or raise limits.latency_ms_p95")
+        return
+    if beside is None:
+        return
+    times = candidate.timed(beside, beside.golden, 50)
+    ours = times[len(times) // 2]
+    if told["latency_ms"] > max(FREE_MS, SLOWER * ours):
+        what = f"a row takes {told['latency_ms']:.3g} ms, the one in service {ours:.3g} ms"
+        fix = "say in its page how slow it may be: mulle set limits.latency_ms_p95=20"
+        raise BundleError(what, where=bundle.where, fix=fix)

@@ -1,0 +1,208 @@
+"""JSON in and out, strictly: no NaN, no duplicate keys, no unknown fields in the envelope, nothing nested beyond it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import UNSET as UNSET  # noqa: PLC0414  # told on
+from msgspec import UnsetType
+
+from mulle.server.problem import Problem
+
+Value = str | int | float | bool | list[str | int | float] | None
+Row = dict[str, Value]
+Said = Annotated[str, msgspec.Meta(max_length=1_000)]
+Values = Annotated[dict[Annotated[str, msgspec.Meta(max_length=64)], float], msgspec.Meta(max_length=100)]
+T = TypeVar("T", bound=msgspec.Struct)
+
+
+class PredictRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of ``POST /v1/predict`` and ``/v1/explain``: one ``row`` or many ``rows``, values by column name."""
+
+    row: Row | UnsetType = UNSET
+    rows: list[Row] | UnsetType = UNSET
+    unit: str | int | UnsetType = UNSET
+    """Who is asking, for trials: the same unit always meets the same model. By default the key column's value."""
+
+    def asked(self) -> list[Row]:
+        """Return the rows that are asked for, in order."""
+        if (self.row is UNSET) == (self.rows is UNSET):
+            raise Problem(422, "give either 'row' or 'rows'", where="body", fix='{"row": {"age": 39, …}}')
+        return [self.row] if self.rows is UNSET else self.rows  # type: ignore[list-item]  # one of them is there
+
+    @property
+    def n_fields(self) -> int:
+        """Return how many fields of the envelope were sent."""
+        return sum(value is not UNSET for value in (self.row, self.rows, self.unit))
+
+
+class FeedbackRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of ``POST /v1/feedback``: what became of a prediction."""
+
+    prediction_id: str
+    outcome: Said | int | float | bool | UnsetType = UNSET
+    """The true class or number."""
+    correction: Said | int | float | bool | UnsetType = UNSET
+    """A later, better outcome; what was said before stays in the log."""
+    values: Values | UnsetType = UNSET
+    """What it was worth, by the name of the online metric."""
+    source: Annotated[str, msgspec.Meta(max_length=200)] = ""
+
+    @property
+    def n_fields(self) -> int:
+        """Return at least how many fields were sent; `source` may be there and empty."""
+        return sum(value is not UNSET for value in (self.outcome, self.correction, self.values)) + 1
+
+
+class ExplainRequest(msgspec.Struct, forbid_unknown_fields=True):
+    """The body of ``POST /v1/explain``."""
+
+    row: Row
+    against: Row | UnsetType = UNSET
+    """Values to compare with; typical ones for columns that it leaves out."""
+    output: str | UnsetType = UNSET
+    """Which number to explain; by default that of the class that is decided on."""
+    unit: str | int | UnsetType = UNSET
+
+
+Scalar = str | int | float | bool | None
+
+
+class Tensor(msgspec.Struct):
+    """One column, in the Open Inference Protocol."""
+
+    name: str
+    datatype: str
+    shape: list[int]
+    data: list[Scalar | list[Scalar]]
+
+
+class Output(msgspec.Struct):
+    """An output that is asked for by its name, in the Open Inference Protocol."""
+
+    name: str
+
+
+class InferRequest(msgspec.Struct):
+    """The body of ``POST /v2/models/…/infer``. What else it holds is left alone, as the protocol asks."""
+
+    inputs: list[Tensor]
+    id: str | UnsetType = UNSET
+    outputs: list[Output] | UnsetType = UNSET
+    parameters: dict[str, Scalar] | UnsetType = UNSET
+
+
+_predict = msgspec.json.Decoder(PredictRequest)
+_explain = msgspec.json.Decoder(ExplainRequest)
+_infer = msgspec.json.Decoder(InferRequest)
+_feedback = msgspec.json.Decoder(FeedbackRequest)
+encode = msgspec.json.Encoder().encode
+
+
+def predict_request(body: bytes) -> PredictRequest:
+    """Read the body of a request for predictions.
+
+    Parameters
+    ----------
+    body
+        What came.
+
+    Returns
+    -------
+    PredictRequest
+        With scalars only as values.
+
+    Raises
+    ------
+    Problem
+        400 when it isn't strict JSON, 422 when it isn't of this form.
+
+    Examples
+    --------
+    >>> predict_request(b'{"row": {"age": 39}}').asked()
+    [{'age': 39}]
+    >>> predict_request(b'{"row": {"age": 39, "age": 40}}')
+    Traceback (most recent call last):
+    ...
+    mulle.server.problem.Problem: a key stands in an object twice: 'age'
+    """
+    asked = _decode(_predict, body)
+    n_keys = asked.n_fields
+    if asked.row is not UNSET:
+        n_keys += len(asked.row)
+    if asked.rows is not UNSET:
+        n_keys += sum(map(len, asked.rows))
+    _refuse_doubles(body, n_keys)
+    return asked
+
+
+def feedback_request(body: bytes) -> FeedbackRequest:
+    """Read the body of feedback; see `predict_request`."""
+    told = _decode(_feedback, body)
+    _refuse_doubles(body, told.n_fields)
+    return told
+
+
+def explain_request(body: bytes) -> ExplainRequest:
+    """Read the body of a question why; see `predict_request`."""
+    return _once(_explain, body)
+
+
+def infer_request(body: bytes) -> InferRequest:
+    """Read a body of the Open Inference Protocol; see `predict_request`."""
+    return _once(_infer, body)
+
+
+def _once(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    asked = _decode(decoder, body)
+    _refuse_doubles(body, -1)  # off the hot path: the slower reader always looks
+    return asked
+
+
+def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at ")
+        raise Problem(422, _told(what), where=_place(where), fix=_FIX_FORM) from None
+    except RecursionError:
+        raise Problem(400, "the JSON is nested too deeply", where="body", fix="send flat rows") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        what = "the body isn't UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+        raise Problem(400, what, where="body", fix="send strict JSON in UTF-8, without NaN or Infinity") from None
+
+
+def _refuse_doubles(body: bytes, n_keys: int) -> None:
+    """Refuse objects that hold a key twice.
+
+    Each key has one colon behind it. When the body holds no more colons than keys were read, none stood twice; else
+    a slower reader looks: colons may stand in texts too.
+    """
+    if body.count(b":") != n_keys:
+        json.loads(body, object_pairs_hook=_no_doubles)
+
+
+def _no_doubles(pairs: list[tuple[str, Any]]) -> None:
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        double = next(name for i, name in enumerate(names) if name in names[:i])
+        raise Problem(400, f"a key stands in an object twice: '{double[:80]}'", where="body", fix="send each key once")
+
+
+def _told(what: str) -> str:
+    return what[:1].lower() + what[1:]
+
+
+def _place(where: str) -> str:
+    return f"body, {where.strip('`')}" if where else "body"
+
+
+_FIX_FORM = 'send {"row": {"column": value, …}} or {"rows": [{…}, …]}; values are numbers, texts, true, false or null'
+
+
+def numbers(names: Sequence[str], values: Sequence[float]) -> dict[str, float]:
+    """Return the numbers of one prediction by name."""
+    return dict(zip(names, values, strict=True))

@@ -1,0 +1,60 @@
+"""One of several workers: answers like a server alone does, and hands what is to be kept to its parent."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import sys
+from collections.abc import AsyncIterator
+
+from mulle.server.hub import unpacked
+from mulle.server.remote import RemoteLog
+from mulle.server.run import Kept, Options, event_loop, prepared, quiet, served
+from mulle.store.log.place import Place, is_postgres
+from mulle.store.log.reading import Reader, SQLiteReader
+
+TELL_S = 1.0
+"""How often the parent hears what was counted."""
+
+
+def main() -> None:
+    """Run a worker: its number, the listening socket and the pair are arguments, its options stand on stdin."""
+    number, listening, pair = (int(argument) for argument in sys.argv[1:4])
+    options: Options = unpacked(sys.stdin.buffer.read(), Options)
+    quiet()
+    with (
+        socket.socket(fileno=listening) as sock,
+        socket.socket(fileno=pair) as parent,
+        asyncio.Runner(loop_factory=event_loop()) as runner,
+    ):
+        runner.run(_run(options, number, sock, parent))
+
+
+async def _run(options: Options, number: int, sock: socket.socket, parent: socket.socket) -> None:
+    first = prepared(options)
+    reader, writer = await asyncio.open_connection(sock=parent)
+    remote = RemoteLog(reader, writer, _history(options.log))
+    await served(options, first, sock, kept=lambda: _kept(options, remote), said=lambda _: None, number=number)
+
+
+@contextlib.asynccontextmanager
+async def _kept(options: Options, remote: RemoteLog) -> AsyncIterator[Kept]:
+    hearing = asyncio.get_running_loop().create_task(remote.run())
+    try:
+        yield Kept(remote if options.log else None, parent=remote)
+    finally:
+        await remote.close(options.limits.drain_s)
+        hearing.cancel()
+
+
+def _history(url: str) -> Reader:
+    if is_postgres(url):
+        from mulle.store.log.postgres import PostgresReader  # noqa: PLC0415  # the driver is an extra
+
+        return PostgresReader(url)
+    return SQLiteReader(Place.of(url or "none.db"))
+
+
+if __name__ == "__main__":
+    main()
