@@ -48,6 +48,7 @@ SECTIONS: dict[str, dict[str, Word]] = {
         "release": Word("shadow, canary, trial, promotion, rollback", "release:release"),
         "export": Word("what a bundle needs elsewhere: browsers, containers, Kubernetes", "deploy:export"),
         "log": Word("hand out what was served: mulle log export OUT", "log:log"),
+        "replay": Word("ask once more what a logged prediction was", "replay:replay"),
         "forget": Word("remove all of one person or unit from log and cache", "log:forget"),
     },
     "This machine": {
