@@ -24,7 +24,7 @@ class Limits:
     body_s: float = 5.0
     """From the end of the headers to the end of the body."""
     idle_s: float = 30.0
-    connections: int = 4_000
+    connections: int = 2_000
     waiting: int = 512
     """Requests that were accepted and not answered yet; beyond them 503 with Retry-After."""
     batch_rows: int = 64
