@@ -55,7 +55,7 @@ oldest: tools/oldest.py  ## the fast tests on the oldest versions that pyproject
 	$(PYTHON) tools/oldest.py
 
 bench: $(VENV)/.test  ## every benchmark, one after another
-	for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+	for script in $$(grep -l __main__ benchmarks/*.py); do $(BIN)/python $$script || exit 1; done
 
 clean:  ## what was built
 	rm -rf $(VENV) build dist site .pytest_cache .mypy_cache .ruff_cache

@@ -19,6 +19,7 @@ from bisect import bisect
 from contextlib import ExitStack
 from pathlib import Path
 
+from demo_bundle import demo_bundle
 from server_clients import Watch, body_of, served, workplace
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests" / "server"))
@@ -48,19 +49,20 @@ def columns_of(row: dict[str, object]) -> tuple[str, str]:
 def main() -> None:  # noqa: PLR0915  # one table after the other
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundle", type=Path)
+    parser.add_argument("bundle", type=Path, nargs="?")
     parser.add_argument("--port", type=int, help="of a server that runs already")
     parser.add_argument("--name", default="mulle serve")
     parser.add_argument("--all", action="store_true", help="print every probe, not only the wrong ones")
     told = parser.parse_args()
-    row = body_of(told.bundle)
+    bundle = demo_bundle(told.bundle)
+    row = body_of(bundle)
     number, text = columns_of(row)
     probes = kit.probes(row, number=number, text=text)
     with ExitStack() as stack:
         port, server = told.port, None
         if port is None:
             folder = stack.enter_context(workplace())
-            server = stack.enter_context(served(told.bundle, folder, "--no-admin"))
+            server = stack.enter_context(served(bundle, folder, "--no-admin"))
             port = server.port
         wrong, fives, began = 0, 0, []
         with Watch(port) as watch:

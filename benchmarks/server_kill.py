@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from demo_bundle import demo_bundle
 from server_clients import Client, Server, body_of, served, workplace
 
 from mulle.store.log import Feedback, Log
@@ -61,15 +62,16 @@ async def _killed(server: Server, clients: list[Client], told: list[str], second
 def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundle", type=Path)
+    parser.add_argument("bundle", type=Path, nargs="?")
     parser.add_argument("--rounds", type=int, default=200)
     told = parser.parse_args()
-    rng, row, began = np.random.default_rng(0), body_of(told.bundle), time.perf_counter()
+    bundle = demo_bundle(told.bundle)
+    rng, row, began = np.random.default_rng(0), body_of(bundle), time.perf_counter()
     predictions: list[str] = []
     feedback: list[str] = []
     with workplace() as folder:
         for i in range(told.rounds):
-            with served(told.bundle, folder, "--no-admin") as server:
+            with served(bundle, folder, "--no-admin") as server:
                 clients = [Client(server.port, row, f"k{i}c{j}") for j in range(CLIENTS)]
                 asyncio.run(_killed(server, clients, feedback, rng.uniform(0.02, 0.6)))
             answered = [sent for client in clients for sent in client.sent if sent.status == 200]

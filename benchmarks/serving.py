@@ -33,6 +33,8 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
+from demo_bundle import demo_bundle
+
 from mulle.core.settings import environment
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -350,12 +352,12 @@ def _ratio(ours: list[float], theirs: list[float]) -> float:
 def main() -> None:
     """Print the tables."""
     asked = argparse.ArgumentParser()
-    asked.add_argument("bundle", type=Path)
+    asked.add_argument("bundle", type=Path, nargs="?")
     asked.add_argument("--rounds", type=int, default=5)
     asked.add_argument("--seconds", type=float, default=5.0)
     asked.add_argument("--peers", default="fastapi,litserve,mlflow,bentoml")
     given = asked.parse_args()
-    bundle = given.bundle.resolve()
+    bundle = demo_bundle(given.bundle)
     golden = json.loads((bundle / "golden" / "rows.json").read_text())["rows"]
     row = next(one for one in golden if None not in one.values())
     names = [*MULLE, *(peer for peer in given.peers.split(",") if peer)]

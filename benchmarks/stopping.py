@@ -22,6 +22,7 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
+from demo_bundle import demo_bundle
 from server_clients import Client, Server, body_of, served, workplace
 
 from mulle.export.bundle import stamp_bundle
@@ -161,14 +162,15 @@ def _turns_back(client: Client, first: str, windows: list[tuple[float, float, st
 def main() -> None:
     """Read the command line, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("bundle", type=Path)
+    parser.add_argument("bundle", type=Path, nargs="?")
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--swaps", type=int, default=50)
     told = parser.parse_args()
+    bundle = demo_bundle(told.bundle)
     if told.rounds:
-        stops(told.bundle, told.rounds)
+        stops(bundle, told.rounds)
     if told.swaps:
-        swaps(told.bundle, told.swaps)
+        swaps(bundle, told.swaps)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from mulle.core.errors import BundleError, MulleError, StoreError
 from mulle.operate.release.state import KIND, Challenger, State, Step, Version, stand
 from mulle.runtime.bundle import Bundle
 from mulle.server.served import CHALLENGER, CHAMPION, SHADOW, Lineup, Served, Trial
-from mulle.server.swap import opened
+from mulle.server.swap import admitted, opened
 from mulle.store.tail import Tail
 from mulle.trials.assign import Arms, Assignment
 
@@ -129,8 +129,10 @@ class Follower:
     def _bundle(self, version: Version) -> Bundle | None:
         if version.bundle in self._open:
             return self._open[version.bundle]
+        served = list(self._open.values())  # the first one has nobody beside it, and nobody is served meanwhile
         try:
-            bundle = opened(self._home / version.folder)
+            path = self._home / version.folder
+            bundle = admitted(path, beside=served[0]) if served else opened(path)
         except MulleError as error:
             self.faults[version.bundle] = error.what
             self._not_before[version.bundle] = time.monotonic() + AGAIN_S
