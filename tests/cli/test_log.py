@@ -69,6 +69,18 @@ def test_a_unit_is_forgotten_in_log_and_cache_and_what_stays_is_said(project):
     assert json.loads(run(project, "forget", "7", "--json").stdout)["rows"] == 0
 
 
+def test_a_unit_that_was_logged_by_its_hash_is_forgotten_by_its_key(project):
+    from mulle.server.record import hashed_unit, salt_of
+
+    unit = hashed_unit("7", salt_of(project / ".mulle"))
+    with Log.open(project / ".mulle" / "log", tend=False) as log:
+        log.append(Group(rows=[Row("hashed", 0.0, "b", 1, "champion", 1.0, "", unit, b"{}", b"{}")]))
+    told = json.loads(run(project, "forget", "7", "--json").stdout)
+    assert told["rows"] == 3, "two from before the column was hashed, one from after"
+    with Log.open(project / ".mulle" / "log", tend=False) as log:
+        assert [row.unit for chunk in log.read() for row in chunk] == ["8"]
+
+
 def test_without_a_column_that_names_people_the_cache_is_said_to_be_unsearched(project):
     (project / "mulle.toml").write_text('[data]\nsource = "people.csv"\ntarget = "y"\n')
     done = run(project, "forget", "7")

@@ -605,7 +605,7 @@ def test_render_says_of_each_key_where_it_comes_from(page):
 
 def test_every_key_is_rendered():
     shown = render(make_page({"data": {"target": "x"}}))
-    inner = {"costs", "budget", "trials", "false_positive", "false_negative", "currency"}
+    inner = {"costs", "budget", "trials", "false_positive", "false_negative", "currency", "margin"}
     for keys in all_keys():
         if not inner & set(keys):
             assert re.search(rf"(?m)^(# )?({keys[-1]} = |\[+{keys[-1]}\]+)", shown), keys

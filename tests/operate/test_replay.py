@@ -104,3 +104,16 @@ def test_another_bundle_is_not_asked_instead(bundle, home):
         replay("p1", log=log, home=home)
     with pytest.raises(BundleError, match="isn't this one"):
         replay("p1", log=log, home=home, bundle=home / "releases" / "toy")
+
+
+def test_a_broken_bundle_of_another_run_does_not_end_the_search(bundle, home):
+    broken = home / "runs" / "2026-9" / "bundle"
+    broken.mkdir(parents=True)
+    (broken / "manifest.json").write_text("{")
+    whole = home / "runs" / "2026-1" / "bundle"
+    whole.parent.mkdir(parents=True)
+    (home / "releases" / "toy").rename(whole)
+    log = kept(home, Group(rows=[told(bundle)]))
+    assert replay("p1", log=log, home=home).agrees
+    with pytest.raises(BundleError, match="manifest"):
+        replay("p1", log=log, home=home, bundle=broken)

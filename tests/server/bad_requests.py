@@ -170,6 +170,9 @@ class Kit:
         yield self.body("number on top", b"17", 422)
         yield self.body("null on top", b"null", 422)
         yield self.body("empty object", b"{}", 422)
+        unit = json.dumps({"row": self.row, "unit": "u" * (MEBI - 5_000)}).encode()
+        yield self.body("a unit of 1 MB", unit, 413, 422)
+        yield self.body("a unit with NUL", json.dumps({"row": self.row, "unit": "a\0b"}).encode(), 400, 422)
         yield self.body("row and rows", b'{"row":{},"rows":[]}', 422)
         yield self.body("unknown field in the envelope", good[:-1] + b',"evil":1}', 422)
         yield self.body("no rows", b'{"rows":[]}', 422)
@@ -384,6 +387,8 @@ class Kit:
     # -------------------------------------------------------------------------------------- time
 
     def slowness(self) -> Iterator[Probe]:
+        yield Probe(name="endless trailers", chunks=self._trailers, right=frozenset({431, 413, 400}))
+        yield Probe(name="an endless trailer", chunks=self._one_trailer, right=frozenset({431, 413, 400}))
         yield Probe(name="slow head", chunks=self._slow_head, right=frozenset({408}), slow=True)
         yield Probe(name="slow body", chunks=self._slow_body, right=frozenset({408}), slow=True)
         yield Probe(name="slow chunks", chunks=self._slow_chunks, right=frozenset({408}), slow=True)
@@ -393,6 +398,18 @@ class Kit:
         yield self.sent("away after the head", post(b"", length=500), None, hears=False)
         yield self.sent("away in the body", post(self.good[:20], length=len(self.good)), None, hears=False)
         yield self.sent("away before the answer", post(self.good), None, hears=False)
+
+    def _trailers(self) -> Chunks:
+        body = b"%x\r\n%s\r\n0\r\n" % (len(self.good), self.good)
+        yield post(body, headers=["Transfer-Encoding: chunked"], length=-1)
+        for i in range(3_000):
+            yield b"X-%d: %s\r\n" % (i, b"x" * 1_000)
+
+    def _one_trailer(self) -> Chunks:
+        body = b"%x\r\n%s\r\n0\r\nX: " % (len(self.good), self.good)
+        yield post(body, headers=["Transfer-Encoding: chunked"], length=-1)
+        for _ in range(3_000):
+            yield b"x" * 1_000
 
     def _slow_head(self) -> Chunks:
         yield b"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import sqlite3
@@ -13,10 +14,15 @@ from contextlib import closing
 
 import pytest
 
-from mulle.core.errors import BundleError
+from mulle.core.errors import BundleError, StoreError
 from mulle.export.bundle import Golden
 from mulle.runtime import Bundle
-from mulle.server.swap import Difference, admitted
+from mulle.runtime.difference import Difference
+from mulle.server.admin import Admin, SwapRequest
+from mulle.server.parameters import Tuning
+from mulle.server.served import Lineup, Served
+from mulle.server.service import Service
+from mulle.server.swap import admitted
 from mulle.store.log import Change, Log
 
 from .live import live, with_golden  # noqa: TID252  # tests have no package to be named by
@@ -122,7 +128,40 @@ def test_without_a_log_a_change_holds_until_the_server_stops_and_that_is_said(sm
         assert mine.predict()[1]["decision"] == "no"
 
 
+@pytest.mark.slow
+def test_without_a_log_several_workers_take_no_change_that_one_alone_would_hear_of(small, tmp_path):
+    with live(small, tmp_path, log="", workers=2) as mine:
+        end = time.monotonic() + 10
+        while not (tmp_path / "admin.json").exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        status, told, _ = mine.admin("POST", "parameters", {"threshold": 0.999})
+        assert status == 409
+        assert "--no-log" in told["fix"]
+
+
 # ------------------------------------------------------------------------------------------ swapping
+
+
+def test_what_changed_while_a_bundle_was_tried_is_not_thrown_out_without_a_word(bundles, monkeypatch):
+    one, next_, third = (Bundle.load(bundles(name, card=f"# {name}\n")) for name in ("one", "two", "three"))
+    service = Service(lineup=Lineup(champion=Served(one)), log=None)
+    meanwhile = Lineup(champion=Served(one), others={"challenger": Served(third, arm="challenger")})
+
+    def tried(_, **__):
+        service.lineup = meanwhile
+        return next_
+
+    monkeypatch.setattr("mulle.server.admin.admitted", tried)
+    admin = Admin(service, Tuning(None), token="t" * 32)
+    try:
+        with pytest.raises(StoreError, match="has changed while"):
+            asyncio.run(admin._swapped(SwapRequest(path="x")))
+        assert service.lineup is meanwhile
+        service.lineup = Lineup(champion=Served(one))
+        asyncio.run(admin._swapped(SwapRequest(path="x", force=True)))
+        assert service.lineup.champion.bundle is next_
+    finally:
+        service.close()
 
 
 def swap(one, path, **more):

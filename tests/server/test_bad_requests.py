@@ -127,8 +127,11 @@ def test_a_refusal_can_be_read_by_a_client_that_still_sends(server):
 def test_a_connection_that_was_refused_early_still_has_its_deadlines(server):
     with socket.create_connection(("127.0.0.1", server.port)) as sock:
         sock.sendall(kit.post(b"{}", path="/nowhere"))
-        assert b"404" in sock.recv(4096)
         sock.settimeout(6)
+        heard = sock.recv(4096)
+        while not heard.endswith(b"}"):
+            heard += sock.recv(4096)
+        assert b"404" in heard
         sock.sendall(b"GET /livez HTTP/1.1\r\n")
         assert b"408" in sock.recv(4096)
 

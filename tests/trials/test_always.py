@@ -100,3 +100,13 @@ def test_the_units_that_would_decide_do_decide():
     assert errors((round(n / 100), n), (round(n / 100), n)).state == "safe"
     n = round(800 * 0.85 * more)
     assert errors((round(n / 100), n), (round(n / 100), n)).state == "open"
+
+
+def test_where_no_unit_differs_a_candidate_beyond_the_margin_is_breached():
+    def found(control, candidate, n=200):
+        arms = [Moments(n=n, mean=mean, variance=0.0) for mean in (control, candidate)]
+        return guard("errors", *arms, margin=0.01, greater_is_better=False).state
+
+    assert found(0.0, 1.0) == "breached"
+    assert found(0.0, 0.0) == "open"
+    assert found(0.0, 1.0, n=20) == "open"

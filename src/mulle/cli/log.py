@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,12 +20,17 @@ BEYOND = (
 )
 """What no command of ours can reach."""
 
+if TYPE_CHECKING:
+    FloatType = click.ParamType[float]
+else:
+    FloatType = click.ParamType  # click 8.2 takes no type in brackets
+
 url = click.option(
     "--log", "url", metavar="URL", help="Where the log lies, when not in .mulle/log; also postgresql://…"
 )
 
 
-class Moment(click.ParamType[float]):
+class Moment(FloatType):
     """A date, or a date and a time; UTC unless it says otherwise."""
 
     name = "date"
@@ -86,7 +91,7 @@ def forget(*, key: str, columns: Sequence[str], url: str | None, page: Path, jso
     home = _home(page)
     columns = list(dict.fromkeys([*_columns(page), *columns]))
     with _alone(home):  # before anything goes: a run that goes on would write it again
-        told = _from_log(key, url or home / "log") | {"artifacts": _from_cache(home, columns, key)}
+        told = _from_log(_names(key, home), url or home / "log") | {"artifacts": _from_cache(home, columns, key)}
     told["left"] = [*told["left"], *_unsearched(home, columns), *BEYOND]
     if json_:
         voice.as_json(told)
@@ -98,7 +103,15 @@ def forget(*, key: str, columns: Sequence[str], url: str | None, page: Path, jso
     voice.say("not reached:\n" + "\n".join(f"  - {line}" for line in left))
 
 
-def _from_log(key: str, url: str | Path) -> dict[str, Any]:
+def _names(key: str, home: Path) -> list[str]:
+    """Return what the log may know the unit by: as it was sent, and by its keyed hash where the project has a salt."""
+    from mulle.server.record import hashed_unit, salt_if_any  # noqa: PLC0415
+
+    salt = salt_if_any(home)
+    return [key, hashed_unit(key, salt)] if salt else [key]
+
+
+def _from_log(names: Sequence[str], url: str | Path) -> dict[str, Any]:
     from mulle.core.jsonable import to_json  # noqa: PLC0415
     from mulle.store.log import Log  # noqa: PLC0415
     from mulle.store.log.forget import Forgotten  # noqa: PLC0415
@@ -107,7 +120,8 @@ def _from_log(key: str, url: str | Path) -> dict[str, Any]:
     gone = Forgotten(rows=0, feedback=0, exposures=0, answers=0, files=0)
     if there:
         with Log.open(url, command="mulle forget", tend=False) as opened:
-            gone = opened.forget(key)
+            for name in names:
+                gone += opened.forget(name)
     plain: dict[str, Any] = to_json(gone)
     return plain
 

@@ -85,6 +85,26 @@ def judge(*, overrides: Sequence[str], url: str | None, page: Path, json_: bool)
 
 
 @release.command()
+@click.option(
+    "--arm", type=click.Choice(["champion", "challenger"]), default="challenger", show_default=True,
+    help="Whom all would have met.",
+)  # fmt: skip
+@_each
+def estimate(*, arm: str, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
+    """Estimate the online metric as if all units had met one arm, from a canary or from a trial that is over.
+
+    Leaves with 1 when the log doesn't tell.
+    """
+    found = _walk(page, url, overrides).estimate("champion" if arm == "champion" else "challenger")
+    if json_:
+        voice.as_json({"arm": arm, "estimates": found})
+    else:
+        for one in found:
+            voice.result(f"{one.method:14}{one.says}")
+    return int(all(one.refused for one in found))
+
+
+@release.command()
 @_each
 def promote(*, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
     """Make the challenger the champion, when its trial says so. The first release ever needs no trial."""
@@ -130,7 +150,14 @@ def _walk(page: Path, url: str | None, overrides: Sequence[str]) -> Walk:
 
     project = api.open_project(page, ())
     home = project.folder / HOME
-    return Walk(home=home, page=project.page.release, log=url or home / "log", overrides=reasons(overrides))
+    costs = project.page.objective.costs
+    return Walk(
+        home=home,
+        page=project.page.release,
+        log=url or home / "log",
+        overrides=reasons(overrides),
+        currency="" if isinstance(costs, str) else costs.currency,
+    )
 
 
 def _tell(stood: Stood, *, json_: bool) -> int:
@@ -150,6 +177,7 @@ def _as_json(stood: Stood) -> dict[str, Any]:
     return {
         "champion": state.champion,
         "former": list(state.former),
+        "undone": list(state.undone),
         "challenger": state.challenger,
         "moved": stood.moved,
         "says": found.says if found else "",
@@ -168,6 +196,8 @@ def _state_lines(state: State) -> list[str]:
         lines.append(f"{_dim('challenger')}  {_version(held.version)}  {step}")
     if state.former:
         lines.append(f"{_dim('before    ')}  {', '.join(v.bundle[:16] for v in state.former)}")
+    if state.undone:
+        lines.append(f"{_dim('undone    ')}  {', '.join(v.bundle[:16] for v in state.undone)}")
     return lines
 
 

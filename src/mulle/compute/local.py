@@ -284,7 +284,8 @@ class LocalWorkshop:
         seconds = seconds_left(task.order, task.deadline)
         task.out = self.memory.scratch()
         task.started = perf_counter()
-        task.kill_at = None if seconds is None else task.started + max(seconds, 0.0) + self.grace_s
+        killed = seconds is not None and not task.order.patient
+        task.kill_at = task.started + max(seconds or 0.0, 0.0) + self.grace_s if killed else None
         self._processes[process] = task
         process.send(_message(task, seconds))
 

@@ -31,6 +31,7 @@ from pydantic_core import PydanticCustomError
 
 from mulle.core.duration import seconds
 from mulle.core.errors import ProjectError
+from mulle.core.online import parts_of
 
 
 def _as_text(value: object) -> object:
@@ -71,9 +72,24 @@ def _flat(value: object, prefix: str = "") -> object:
     return flat
 
 
+def _amount_or_table(value: object) -> str:
+    return "number" if isinstance(value, int | float) else "table"
+
+
+def _online_metric(value: str) -> str:
+    if value:
+        try:
+            parts_of(value)
+        except ProjectError as error:
+            raise PydanticCustomError("said", "{fix}", {"noun": "an online metric", "fix": error.fix}) from None
+    return value
+
+
 def _shape(value: object) -> str:
     return "text" if isinstance(value, str) else "list" if isinstance(value, list | tuple) else "table"
 
+
+OnlineMetric = Annotated[str, AfterValidator(_online_metric)]
 
 VARIABLE = re.compile(r"\$(\$?)\{([A-Za-z_][A-Za-z0-9_]*)\}")
 """``${NAME}``; with two dollars it stands for itself."""
@@ -276,20 +292,44 @@ class ServerPart(_Part):
     """Columns that the log holds only by a keyed hash: equal values stay equal, and can't be read."""
 
 
+class GuardrailPart(_Part):
+    """``release.guardrails.NAME``: what may not get worse."""
+
+    margin: Annotated[Number, Field(gt=0, examples=[0.02])]
+    """The largest loss that is let pass, in the metric's own unit."""
+    better: Annotated[Literal["higher", "lower"] | None, Field(examples=["lower"])] = None
+    """Which way is better. When absent: higher, but lower for ``failed``; for the online metric as ``release.better``."""
+
+
 class ReleasePart(_Part):
     """``[release]``: by what a new model is judged against the one in service, on the people who meet it."""
 
-    online_metric: Annotated[str, Field(examples=["value:revenue"])] = ""
-    """What is counted for each unit: ``correct`` (the decision was the outcome), ``outcome:yes`` (the outcome was *yes*),
-    ``outcome`` (a number), or ``value:NAME`` (a value that came with the feedback)."""
+    online_metric: Annotated[
+        Annotated[OnlineMetric, Tag("text")] | Annotated[list[OnlineMetric], Field(min_length=1), Tag("list")],
+        Discriminator(_shape),
+        Field(examples=["value:revenue"]),
+    ] = ""
+    """What is counted: ``value:NAME`` is the sum of the values that came with a unit's feedback, 0 where none came;
+    ``correct`` (the decision was the outcome), ``outcome:yes`` (the outcome was *yes*) and ``outcome`` (a number) are means
+    over predictions with feedback; ``value:NAME / value:NAME`` is a ratio of two sums. Several may be named in a list."""
     better: Annotated[Literal["higher", "lower"], Field(examples=["higher"])] = "higher"
     """Which way is better."""
     smallest_effect: Annotated[Number | None, Field(gt=0, examples=[0.01])] = None
-    """The smallest gain worth having, for one unit; with the traffic it says how long a trial takes."""
+    """The smallest gain worth having, in the first metric's unit; with the traffic it says how long a trial takes."""
     worth: Annotated[Number | None, Field(ge=0, examples=[30.0])] = None
-    """Money for one more of the metric, for one unit, in the currency of the costs."""
-    guardrails: Annotated[dict[str, Number], Field(examples=[{"correct": 0.02}])] = {}
-    """Metrics that may not get worse, by name, each with the largest loss that is let pass."""
+    """Money for one more of the first metric, in the currency of the costs."""
+    guardrails: Annotated[
+        dict[
+            OnlineMetric,
+            Annotated[
+                Annotated[Number, Field(gt=0), Tag("number")] | Annotated[GuardrailPart, Tag("table")],
+                Discriminator(_amount_or_table),
+            ],
+        ],
+        Field(examples=[{"correct": 0.02}]),
+    ] = {}
+    """Metrics that may not get worse, by name, each with the largest loss that is let pass; where less is better, as in
+    ``{ margin = 0.5, better = "lower" }``."""
     mirror: Annotated[Number, Field(gt=0, le=1, examples=[0.1])] = 0.1
     """The share of the units whose requests a shadow answers too."""
     shadow_rows: Annotated[Whole, Field(ge=1, examples=[1000])] = 1000
@@ -303,7 +343,22 @@ class ReleasePart(_Part):
     looks: Annotated[Whole, Field(ge=1, le=50, examples=[5])] = 5
     """How often a trial is looked at, at most, until its size is reached."""
     whole_weeks: Annotated[bool, Strict(), Field(examples=[True])] = True
-    """Whether a trial ends only after whole weeks, so that no weekday counts more than another."""
+    """Whether a trial is looked at only after whole weeks, so that no weekday counts more than another."""
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Return the online metrics by name, the first one first; none where none is named."""
+        named = [self.online_metric] if isinstance(self.online_metric, str) else self.online_metric
+        return tuple(dict.fromkeys(name for name in named if name))
+
+    @property
+    def guarded(self) -> dict[str, tuple[float, str]]:
+        """Return margin and direction of each guardrail."""
+        return {name: self._guarded(name, one) for name, one in self.guardrails.items()}
+
+    def _guarded(self, name: str, one: float | GuardrailPart) -> tuple[float, str]:
+        usual = "lower" if name == "failed" else self.better if name in self.metrics else "higher"
+        return (one.margin, one.better or usual) if isinstance(one, GuardrailPart) else (one, usual)
 
 
 class OverridePart(_Part):

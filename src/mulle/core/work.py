@@ -142,13 +142,15 @@ def unit(name: str, *, reads: Iterable[str] = ()) -> Callable[[Callable[[Job], N
 class Order:
     """A piece of work to do: a unit by name, its parameters and its inputs.
 
-    ``seconds`` limits it and is not part of its key.
+    ``seconds`` limits it and is not part of its key. A unit is told, and killed when it goes on much longer; a
+    ``patient`` order is only told, for work that the run can't do without.
     """
 
     unit: str
     params: Mapping[str, Json] = field(default_factory=dict)
     inputs: Mapping[str, Ref] = field(default_factory=dict)
     seconds: float | None = None
+    patient: bool = False
 
 
 class Memory(Protocol):

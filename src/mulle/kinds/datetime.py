@@ -217,7 +217,8 @@ def _waves(g: Graph, value: str, first: float, lap: float) -> list[str]:
     missing = g.node("IsNaN", value)
     angle = g.node("Sub", value, g.const(np.float64(first)))
     angle = g.node("Mul", angle, g.const(np.float64(2 * np.pi / lap)))
-    waves = [g.node("Where", missing, nought, g.node(op, angle)) for op in ("Sin", "Cos")]
+    ahead = g.node("Add", angle, g.const(np.float64(np.pi / 2)))  # its sine is the cosine, which old runtimes lack
+    waves = [g.node("Where", missing, nought, g.node("Sin", turn)) for turn in (angle, ahead)]
     return [g.cast(wave, "float") for wave in waves]
 
 

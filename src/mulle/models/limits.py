@@ -62,16 +62,25 @@ def best(curve: Sequence[float]) -> int:
 def mean_curve(curves: Sequence[Sequence[float]], weights: Sequence[float] | None = None) -> list[float]:
     """Return the mean of several curves, each held at its last value after its end; nothing when one is empty.
 
+    A curve of weight 0 has no say, nor has one where it is no number: a loss over rows that all weigh 0, or of a fit that
+    diverged. Where no curve is a number, neither is the mean.
+
     Examples
     --------
     >>> mean_curve([[4.0, 2.0, 3.0], [2.0]])
     [3.0, 2.0, 2.5]
+    >>> mean_curve([[4.0, 2.0, 3.0], [float("nan")]])
+    [4.0, 2.0, 3.0]
     """
     longest = max((len(curve) for curve in curves), default=0)
     if not longest or not all(len(curve) for curve in curves):
         return []
-    held = [np.pad(np.asarray(curve, float), (0, longest - len(curve)), mode="edge") for curve in curves]
-    means: list[float] = np.average(held, axis=0, weights=weights).tolist()
+    held = np.array([np.pad(np.asarray(curve, float), (0, longest - len(curve)), mode="edge") for curve in curves])
+    weight = np.ones(len(curves)) if weights is None else np.asarray(weights, float)
+    says = (weight > 0)[:, None] & ~np.isnan(held)
+    total = (weight[:, None] * says).sum(axis=0)
+    summed = np.where(says, weight[:, None] * np.where(says, held, 0.0), 0.0).sum(axis=0)
+    means: list[float] = np.where(total > 0, summed / np.where(total > 0, total, 1.0), np.nan).tolist()
     return means
 
 
@@ -106,8 +115,8 @@ def best_iteration(
     >>> best_iteration([[4.0, 2.0, 3.0], [5.0, 4.0, 2.0, 6.0]], cuts=range(1, 3), reached=2)
     2
     """
-    mean = mean_curve(curves, weights)
-    if not mean or not cuts or not reached:
+    mean = [np.inf if np.isnan(loss) else loss for loss in mean_curve(curves, weights)]
+    if not np.isfinite(mean).any() or not cuts or not reached:
         return 0
     if best(mean) >= reached:
         return reached

@@ -118,7 +118,12 @@ def _parameters(reader: Reader, row: Row) -> dict[str, float]:
 
 def _bundle(row: Row, home: Path, given: Path | None) -> tuple[Path, Bundle]:
     for path in [given] if given else _bundles(home, row.bundle):
-        opened = Bundle.load(path)
+        try:
+            opened = Bundle.load(path)
+        except BundleError:
+            if given:
+                raise
+            continue  # another one of the project's; the one that is looked for may be whole
         if opened.hash.startswith(row.bundle):
             return path, opened
     what = f"the bundle {row.bundle} isn't {'this one' if given else 'in the project'}"

@@ -19,6 +19,7 @@ import msgspec
 from mulle.core.clock import now
 from mulle.core.errors import DataError, MulleError, StoreError, UnknownName
 from mulle.runtime.bundle import Bundle
+from mulle.runtime.difference import Difference
 from mulle.server.app import JSON, Gone, Receive, Reply, Request, Scope, Send, refused, send_reply
 from mulle.server.door import FILE, TOKEN
 from mulle.server.guard import LOOPBACK, Guard
@@ -26,7 +27,7 @@ from mulle.server.parameters import Tuning, retuned
 from mulle.server.problem import Problem
 from mulle.server.served import Lineup, Served
 from mulle.server.service import Service
-from mulle.server.swap import DEADLINE_S, Difference, admitted
+from mulle.server.swap import DEADLINE_S, admitted
 from mulle.server.wire import encode
 
 log = logging.getLogger("mulle.server")
@@ -137,6 +138,9 @@ class Admin:
     async def _parameters(self, request: Request) -> dict[str, Any]:
         told = _decoded(_ANY, await request.json(BODY))
         who, name = str(told.pop("who", "")), str(told.pop("bundle", ""))
+        if self.service.counted is not None and not self.tuning.survives:
+            what = "this server has several workers and no log, so that the others would not hear of it"
+            raise Problem(409, what, fix="keep a log: mulle serve without --no-log", reason="swapping")
         if not told:
             raise Problem(422, "no parameter was given", where="body", fix='send {"threshold": 0.4, "who": "…"}')
         served = self._named(name)
@@ -165,7 +169,8 @@ class Admin:
         asked = _decoded(_SWAP, await request.json(BODY))
         if self.service.counted is not None:
             what = "this server has several workers, and they would not all swap at one moment"
-            raise Problem(409, what, fix="mulle release start, and so on: all servers follow the ledger", reason="swapping")
+            fix = "mulle release start, and so on: all servers follow the ledger"
+            raise Problem(409, what, fix=fix, reason="swapping")
         if self._turn.locked():
             raise Problem(409, "another bundle is being tried", fix="ask again when it is done", reason="swapping")
         async with self._turn:
@@ -194,9 +199,19 @@ class Admin:
         if differs and not asked.force:
             what = f"clients would have to ask otherwise: {differs}"
             raise StoreError(what, where=asked.path, fix='change the clients, then say "force"')
+        if not asked.force and _standing(self.service.lineup) != _standing(lineup):
+            what = "what is served has changed while the bundle was tried: a release goes on, or another swap"
+            raise StoreError(what, where="swap", fix='look: GET /admin/status; then try again, or say "force"')
         bundle, version = self.tuning.of(new)
         self.service.serve(Lineup(champion=Served(bundle, version=version)))
         return bundle
+
+
+def _standing(lineup: Lineup | None) -> tuple[Any, ...]:
+    """Return what a swap would change: who is served, and the trial."""
+    if lineup is None:
+        return ()
+    return (lineup.trial and lineup.trial.name, *((served.arm, served.bundle.hash) for served in lineup.all))
 
 
 def _of(served: Served) -> dict[str, Any]:

@@ -23,7 +23,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 log = logging.getLogger("mulle.server")
 
 JSON = b"application/json"
-REFUSALS_PER_S = 1_000
+REFUSALS_PER_S, LONGEST_REFUSAL_S = 300, 5.0
 TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -85,6 +85,8 @@ class Request:
     host: bytes = b""
     origin: bytes = b""
     bodies: Bodies = _UNBOUNDED
+    client: str = ""
+    """The name of the key that it showed."""
 
     @classmethod
     def of(cls, scope: Scope, receive: Receive) -> Request:
@@ -237,7 +239,7 @@ class App:
     async def _reply(self, scope: Scope, receive: Receive) -> Reply:
         request = Request.of(scope, receive)
         request.bodies = self.bodies
-        self.guard.admit(scope, request.host, request.origin, request.authorization)
+        request.client = self.guard.admit(scope, request.host, request.origin, request.authorization)
         methods = self.routes.get(scope["path"]) or self._found(scope["path"])
         if methods is None:
             raise Problem(404, "there is nothing here", where="path", fix="see /openapi.json for what there is")
@@ -261,17 +263,18 @@ class App:
         if problem is BUSY:
             self.turned_away += 1
             try:  # the more there are, the longer each waits, so that refusing never takes the time that answers need
-                await asyncio.sleep(max(self.service.limits.refusal_s, self.turned_away / REFUSALS_PER_S))
+                crowd_s = min(LONGEST_REFUSAL_S, self.turned_away / REFUSALS_PER_S)
+                await asyncio.sleep(max(self.service.limits.refusal_s, crowd_s))
             finally:
                 self.turned_away -= 1
         return refused(problem)
 
     async def _predict(self, request: Request) -> Reply:
         service = self.service
-        if service.waiting >= service.limits.waiting:
+        if service.full:
             raise BUSY
         body = await request.json(service.limits.body_bytes)
-        if service.waiting >= service.limits.waiting:  # counted from here on: who sends slowly takes nobody's place
+        if service.full:  # counted from here on: who sends slowly takes nobody's place
             raise BUSY
         service.waiting += 1
         try:
@@ -282,7 +285,7 @@ class App:
             service.waiting -= 1
 
     async def _once(self, request: Request, body: bytes) -> bytes:
-        key, asked = key_of(request.key, ""), wire.predict_request(body)
+        key, asked = key_of(request.key, request.client), wire.predict_request(body)
         service = self.service
         return await service.replays.once(key, body, lambda digest: service.predict(asked, key=key, digest=digest))
 

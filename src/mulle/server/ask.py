@@ -32,5 +32,7 @@ class Ask:
     digest: bytes = b""
     feeds: Sequence[Feeds] = ()
     recorder: Recorder | None = None
+    unread: Served | None = None
+    """The challenger that could not read the request, which the champion answers now."""
     body: bytes = b""
     log_rows: list[LogRow] = field(default_factory=list)

@@ -24,8 +24,9 @@ from mulle.server.problem import Problem
 from mulle.server.remote import RemoteLog
 from mulle.server.stall import Stall
 from mulle.server.wire import encode
-from mulle.store.log import Answer, Group, Log, LogFull, Promise
+from mulle.store.log import Answer, Exposure, Group, Log, Promise
 from mulle.store.log import Row as LogRow
+from mulle.store.log.book import BadEntry
 
 log = logging.getLogger("mulle.server")
 
@@ -53,6 +54,10 @@ class Engine:
         Takes a request that a bundle failed, and says whether another answers it.
     mirror
         Takes a request that was answered and is to be asked of the shadow.
+    lost
+        Takes a request that a bundle did not answer in time.
+    met
+        Takes an exposure that the log has kept.
     """
 
     def __init__(
@@ -64,6 +69,8 @@ class Engine:
         promise: Promise = Promise.WRITTEN,
         again: Callable[[Ask], bool] = lambda _: False,
         mirror: Callable[[Ask], None] = lambda _: None,
+        lost: Callable[[Ask], None] = lambda _: None,
+        met: Callable[[Exposure], None] = lambda _: None,
     ) -> None:
         self._log = log
         self._metrics = metrics
@@ -71,10 +78,14 @@ class Engine:
         self.promise = promise
         self._again = again
         self._mirror = mirror
+        self._lost = lost
+        self.met = met
         self._queue: deque[Ask] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mulle-engine")
         self._scheduled = False
         self._row_s = 0.0
+        self._queued = 0
+        """Rows that wait."""
         self._under_way: Sequence[Ask] = ()
         self.stall = Stall(limits.answer_s)
         self.unlogged: Callable[[int], None] = lambda n: metrics.count("mulle_log_dropped_total", by=n)
@@ -84,7 +95,13 @@ class Engine:
         if self.stall.long:
             raise _stalled()
         self._queue.append(ask)
+        self._queued += len(ask.rows)
         self._schedule()
+
+    @property
+    def wait_s(self) -> float:
+        """How long the rows that wait will take, as rows took lately; 0 while they fit into the next batch."""
+        return self._queued * self._row_s if self._queued > self._limits.batch_rows else 0.0
 
     async def aside(self, do: Callable[[Ask], None], ask: Ask) -> None:
         """Do something long for a request off the event loop, in turn with long batches."""
@@ -103,11 +120,12 @@ class Engine:
         n_rows = sum(len(ask.rows) for ask in batch)
         if self._row_s * n_rows <= INLINE_S and n_rows <= self._limits.batch_rows:
             self.stall.began = time.monotonic()
-            self._finish(batch, self._timed(batch, n_rows))
-            self.stall.began = 0.0
-            self._scheduled = False
-            if self._queue:
-                self._schedule()
+            try:
+                self._finish(batch, self._timed(batch, n_rows))
+            except Exception as error:  # a fault of ours: these hear of it, and the next ones are answered  # noqa: BLE001
+                self._broke(batch, error)
+            finally:
+                self._ready()
             return
         loop = asyncio.get_running_loop()
         self._under_way, self.stall.began = batch, time.monotonic()
@@ -115,12 +133,26 @@ class Engine:
         work.add_done_callback(lambda done: self._came_back(batch, done))
 
     def _came_back(self, batch: list[Ask], done: asyncio.Future[list[bytes | Problem]]) -> None:
-        error = done.exception()
-        self._under_way, self.stall.began = (), 0.0
-        self._finish(batch, [_failed()] * len(batch) if error is not None else done.result())
-        self._scheduled = False
+        try:
+            error = done.exception()
+            self._under_way, self.stall.began = (), 0.0
+            self._finish(batch, [_failed()] * len(batch) if error is not None else done.result())
+        except (Exception, asyncio.CancelledError) as error:  # as above; or the server stops  # noqa: BLE001
+            self._broke(batch, error)
+        finally:
+            self._ready()
+
+    def _ready(self) -> None:
+        """Go on with what waits."""
+        self._under_way, self.stall.began, self._scheduled = (), 0.0, False
         if self._queue:
             self._schedule()
+
+    def _broke(self, batch: Sequence[Ask], error: BaseException) -> None:
+        """Say that a batch met a fault of ours."""
+        log.error("a batch could not be handed over", exc_info=error)
+        for ask in batch:
+            _raise(ask.future, _failed())
 
     def give_up(self) -> None:
         """Tell all who wait that no answer will come: the batch under way takes too long. On the event loop."""
@@ -128,10 +160,12 @@ class Engine:
             return
         self._metrics.count("mulle_stalled_total")
         for ask in self._under_way:
+            self._lost(ask)
             _raise(ask.future, _too_long())
         for ask in self._queue:
             _raise(ask.future, _stalled())
         self._queue.clear()
+        self._queued = 0
 
     def _next(self) -> list[Ask]:
         """Take what waits for one bundle, in order, up to the cap; a large request runs alone."""
@@ -145,6 +179,7 @@ class Engine:
             )
         ):
             ask = self._queue.popleft()
+            self._queued -= len(ask.rows)
             if ask.future.done():  # who asked is gone, or was told that it took too long
                 continue
             batch.append(ask)
@@ -190,22 +225,30 @@ class Engine:
                 self._mirror(ask)
 
     def _keep(self, asks: list[Ask]) -> None:
+        exposed = [ask for ask in asks if ask.exposure is not None]
+        if exposed:  # what has to be on the disk must not decide over its neighbours, who were promised less
+            self.keep_together(exposed, Promise.SYNCED)
+            asks = [ask for ask in asks if ask.exposure is None]
+        if asks:
+            self.keep_together(asks, self.promise)
+
+    def keep_together(self, asks: list[Ask], promise: Promise) -> None:
+        """Hand over what is written together or not at all."""
         if self._log is None:
             _tell(asks)
             return
         exposures = [ask.exposure for ask in asks if ask.exposure is not None]
-        promise = Promise.SYNCED if exposures else self.promise
-        kept = Kept(asks, self, required=promise is Promise.SYNCED)
+        kept = Kept(asks, self, promise)
         group = Group(
             rows=[row for ask in asks for row in ask.log_rows],
             exposures=exposures,
             answers=[Answer(ask.key, ask.digest, ask.body, 200, now()) for ask in asks if ask.key],
             promise=promise,
-            done=None if promise is Promise.MEMORY else kept,
+            done=kept,
         )
         try:
             self._log.append(group)
-        except LogFull as error:
+        except StoreError as error:  # full, closed, or its writer is gone
             kept(error)
             return
         if promise is Promise.MEMORY:
@@ -222,17 +265,28 @@ class Kept:
 
     asks: list[Ask]
     engine: Engine
-    required: bool
+    promise: Promise
 
     def __call__(self, error: StoreError | None) -> None:
         """Run on the event loop."""
-        if error is not None:
-            self.engine.unlogged(sum(len(ask.log_rows) for ask in self.asks))
-            if self.required:
-                for ask in self.asks:
-                    _raise(ask.future, _not_kept())
-                return
-        _tell(self.asks)
+        if error is None:
+            for ask in self.asks:
+                if ask.exposure is not None:
+                    self.engine.met(ask.exposure)
+            _tell(self.asks)
+        elif isinstance(error, BadEntry) and len(self.asks) > 1:  # one client's entry; the others' are kept
+            for ask in self.asks:
+                self.engine.keep_together([ask], self.promise)
+        else:
+            self._lost()
+
+    def _lost(self) -> None:
+        self.engine.unlogged(sum(len(ask.log_rows) for ask in self.asks))
+        if self.promise is not Promise.SYNCED:
+            _tell(self.asks)
+            return
+        for ask in self.asks:
+            _raise(ask.future, _not_kept())
 
 
 def answered(batch: Sequence[Ask]) -> list[bytes | Problem]:

@@ -62,7 +62,7 @@ class Explainer:
             self._waiting -= 1
 
     def _check_room(self) -> None:
-        if self.service.waiting >= self.service.limits.waiting or self._waiting >= MOST_WAITING:
+        if self.service.full or self._waiting >= MOST_WAITING:
             raise BUSY
 
     async def _answered(self, asked: ExplainRequest) -> dict[str, Any]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from hashlib import blake2b
 
 from mulle.core.clock import now
 from mulle.core.errors import StoreError
 from mulle.server.problem import Problem
+from mulle.server.remote import RemoteLog
 from mulle.server.service import Service
 from mulle.server.wire import UNSET, FeedbackRequest, encode
-from mulle.store.log import Feedback, Group, LogFull, Promise
+from mulle.store.log import Feedback, Group, Log, LogFull, Promise
 
 LONGEST_ID = 64
 
@@ -36,13 +37,16 @@ async def keep(service: Service, told: FeedbackRequest) -> bytes:
     Problem
         422 when it says nothing, 503 when it could not be kept.
     """
-    entries = list(_entries(told))
-    if not entries:
+    if not told.says:
         raise Problem(422, "the feedback says nothing", where="body", fix='give "outcome", "correction" or "values"')
-    if not 0 < len(told.prediction_id) <= LONGEST_ID:
+    if not 0 < len(told.prediction_id) <= LONGEST_ID or "\0" in told.prediction_id:
         raise Problem(422, "this is no prediction's id", where="body, prediction_id", fix="send it as it was answered")
     if service.log is None:
         raise Problem(503, "this server keeps no log", fix="start it with one: mulle serve --log FILE", reason="log")
+    if "\0" in told.source or (told.values is not UNSET and any("\0" in name for name in told.values)):
+        raise Problem(422, "a name can't hold NUL", where="body, source or values", fix="send letters and digits")
+    known = await asyncio.to_thread(_known, service.log, told.prediction_id)
+    entries = [_entry(told, kind, value, known) for kind, value in _said(told)]
     await _kept(service, entries)
     for entry in entries:
         service.metrics.count("mulle_feedback_total", entry.kind.partition(":")[0])
@@ -60,7 +64,8 @@ async def _kept(service: Service, entries: list[Feedback]) -> None:
 
     promise = service.feedback_promise
     try:
-        group = Group(feedback=entries, promise=promise, done=None if promise is Promise.MEMORY else told)
+        lost = service.metrics.dropped(len(entries))
+        group = Group(feedback=entries, promise=promise, done=lost if promise is Promise.MEMORY else told)
         service.log.append(group)
         if promise is not Promise.MEMORY:
             await done
@@ -72,17 +77,32 @@ async def _kept(service: Service, entries: list[Feedback]) -> None:
         raise Problem(503, what, fix="send it again later", reason="log", retry_after_s=5) from None
 
 
-def _entries(told: FeedbackRequest) -> Iterator[Feedback]:
+def _known(log: Log | RemoteLog, prediction_id: str) -> list[Feedback]:
+    """Return what was said of the prediction before; nothing when that can't be read: it is kept all the same."""
+    try:
+        return log.feedback_of(prediction_id)
+    except StoreError:
+        return []
+
+
+def _said(told: FeedbackRequest) -> Iterator[tuple[str, object]]:
     if told.outcome is not UNSET:
-        yield _entry(told, "outcome", told.outcome)
+        yield "outcome", told.outcome
     if told.correction is not UNSET:
-        yield _entry(told, "correction", told.correction)
+        yield "correction", told.correction
     if told.values is not UNSET:
         for name, value in told.values.items():
-            yield _entry(told, f"value:{name}", value)
+            yield f"value:{name}", value
 
 
-def _entry(told: FeedbackRequest, kind: str, value: object) -> Feedback:
+def _entry(told: FeedbackRequest, kind: str, value: object, known: Sequence[Feedback]) -> Feedback:
+    """Return an entry whose id says what is said, and after how many others: who says the same again says it once,
+    and who comes back to what was said earlier is heard.
+    """  # noqa: D205  # one sentence
     said = encode(value)
-    named = b"\x1f".join([told.prediction_id.encode(), kind.encode(), said, told.source.encode()])
+    before = [one for one in known if one.kind == kind]
+    if before and before[-1].value == said and before[-1].source == told.source:
+        return before[-1]
+    after = [b"%d" % len(before)] if before else []
+    named = b"\x1f".join([told.prediction_id.encode(), kind.encode(), said, told.source.encode(), *after])
     return Feedback(blake2b(named, digest_size=16).hexdigest(), told.prediction_id, kind, said, told.source, now())

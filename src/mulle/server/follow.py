@@ -15,6 +15,7 @@ from pathlib import Path
 from mulle.core.errors import BundleError, MulleError, StoreError
 from mulle.operate.release.state import KIND, Challenger, State, Step, Version, stand
 from mulle.runtime.bundle import Bundle
+from mulle.runtime.difference import Difference
 from mulle.server.served import CHALLENGER, CHAMPION, SHADOW, Lineup, Served, Trial
 from mulle.server.swap import admitted, opened
 from mulle.store.tail import Tail
@@ -62,16 +63,22 @@ class Follower:
         BundleError
             When the champion can't be opened.
         """
-        self.state = stand(self._tail.since(0))
-        if self.state.champion is None:
+        state = stand(self._tail.since(0))
+        if state.champion is None:
             what = "nothing was released in this project yet"
             fix = "mulle release start, then mulle release promote; or serve a bundle as it is: mulle serve BUNDLE"
             raise StoreError(what, where=str(self._home), fix=fix)
-        lineup = self._lineup()
+        lineup = self._lineup(state)
         if lineup is None:
-            what = f"the champion can't be served: {self.faults[self.state.champion.bundle]}"
-            raise BundleError(what, where=str(self._home / self.state.champion.folder), fix="mulle release rollback")
+            what = f"the champion can't be served: {self.faults[state.champion.bundle]}"
+            raise BundleError(what, where=str(self._home / state.champion.folder), fix="mulle release rollback")
+        self.state = state
         return lineup
+
+    def warm(self) -> None:
+        """Open the former champions, so that a rollback takes no time after a restart either."""
+        for version in self.state.former:
+            self._bundle(version)
 
     async def run(self, change: Callable[[Lineup], None]) -> None:
         """Follow, for ever.
@@ -81,12 +88,17 @@ class Follower:
         change
             Takes a new line-up into service.
         """
+        await asyncio.to_thread(self.warm)
         while True:
             await asyncio.sleep(EVERY_S)
             try:
                 lineup = await asyncio.to_thread(self.catch_up)
             except MulleError as error:
                 log.warning("releases can't be followed: %s", error.what)
+                continue
+            except Exception:  # whoever follows has to go on: what is served stays, and the next event may mend it
+                log.exception("releases can't be followed: a fault of ours")
+                await asyncio.sleep(AGAIN_S)
                 continue
             if lineup is not None:
                 change(lineup)
@@ -96,43 +108,44 @@ class Follower:
         found = self._tail.since(self.state.last)
         if not found and not self._due():
             return None
-        self.state = stand(found, self.state)
-        return self._lineup()
+        state = stand(found, self.state)
+        lineup = self._lineup(state)
+        self.state = state  # only now: what failed above is tried again
+        return lineup
 
     def _due(self) -> bool:
         """Whether a bundle that could not be opened is worth another try."""
         return any(time.monotonic() > when for when in self._not_before.values())
 
-    def _lineup(self) -> Lineup | None:
-        """Open what the state names. A challenger that can't be opened answers nobody; the champion stays."""
-        state = self.state
+    def _lineup(self, state: State) -> Lineup | None:
+        """Open what a state names. A challenger that can't be opened answers nobody; the champion stays."""
+        self._drop(state)
         champion = self._served(state.champion, CHAMPION) if state.champion else None
         if champion is None:
             return None
         challenger = state.challenger
         if challenger is None or challenger.step is Step.CANDIDATE:
-            self._forget({champion.bundle.hash})
+            self._forget(state)
             return Lineup(champion=champion)
         arm = SHADOW if challenger.step is Step.SHADOW else CHALLENGER
-        other = self._served(challenger.version, arm)
+        other = self._served(challenger.version, arm, beside=champion.bundle)
         if other is None:
             return Lineup(champion=champion)
-        self._forget({champion.bundle.hash, other.bundle.hash})
+        self._forget(state)
         if arm == SHADOW:
-            return Lineup(champion=champion, shadow=other, shadow_share=challenger.share)
+            salt = challenger.salt
+            return Lineup(champion=champion, shadow=other, shadow_share=challenger.share, shadow_salt=salt)
         return Lineup(champion=champion, others={CHALLENGER: other}, trial=trial_of(challenger))
 
-    def _served(self, version: Version, arm: str) -> Served | None:
-        bundle = self._bundle(version)
+    def _served(self, version: Version, arm: str, *, beside: Bundle | None = None) -> Served | None:
+        bundle = self._bundle(version, beside=beside)
         return None if bundle is None else Served(*_with_arm(self._tuned(bundle), arm))
 
-    def _bundle(self, version: Version) -> Bundle | None:
+    def _bundle(self, version: Version, *, beside: Bundle | None = None) -> Bundle | None:
         if version.bundle in self._open:
             return self._open[version.bundle]
-        served = list(self._open.values())  # the first one has nobody beside it, and nobody is served meanwhile
         try:
-            path = self._home / version.folder
-            bundle = admitted(path, beside=served[0]) if served else opened(path)
+            bundle = self._let_in(version, beside)
         except MulleError as error:
             self.faults[version.bundle] = error.what
             self._not_before[version.bundle] = time.monotonic() + AGAIN_S
@@ -143,11 +156,35 @@ class Follower:
         self._open[version.bundle] = bundle
         return bundle
 
-    def _forget(self, kept: set[str]) -> None:
+    def _let_in(self, version: Version, beside: Bundle | None) -> Bundle:
+        """Open a bundle. One that was champion is known to be good enough, so that nothing holds up a rollback."""
+        path = self._home / version.folder
+        served = beside or next(iter(self._open.values()), None)
+        was = version.bundle in {one.bundle for one in (self.state.champion, *self.state.former) if one}
+        bundle = opened(path) if was or served is None else admitted(path, beside=served)
+        if beside is not None and not version.request:
+            differs = Difference.between(beside, bundle)
+            if differs:
+                what = f"it takes other requests than the champion: {differs}"
+                raise BundleError(what, where=str(path), fix='--override "release.request=REASON"')
+        return bundle
+
+    def _drop(self, state: State) -> None:
+        """Forget what was wrong with bundles that nobody wants any more."""
+        wanted = {one.bundle for one in (state.champion, state.challenger and state.challenger.version) if one}
+        for gone in set(self._not_before) - wanted:
+            del self._not_before[gone]
+            self.faults.pop(gone, None)
+
+    def _forget(self, state: State) -> None:
         """Let bundles go that nobody is served by; former champions stay open, so that a rollback takes no time."""
-        former = {version.bundle for version in self.state.former[:1]}
-        for gone in set(self._open) - kept - former:
+        for gone in set(self._open) - {version.bundle for version in _named(state)}:
             del self._open[gone]
+
+
+def _named(state: State) -> list[Version]:
+    challenger = [state.challenger.version] if state.challenger else []
+    return [*([state.champion] if state.champion else []), *challenger, *state.former]
 
 
 def _with_arm(tuned: tuple[Bundle, int], arm: str) -> tuple[Bundle, str, int]:

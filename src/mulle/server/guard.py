@@ -76,7 +76,7 @@ class Guard:
     origins: Collection[str] = ()
     _known: set[bytes] = field(default_factory=set)
 
-    def admit(self, scope: MutableMapping[str, Any], host: bytes, origin: bytes, authorization: bytes) -> None:
+    def admit(self, scope: MutableMapping[str, Any], host: bytes, origin: bytes, authorization: bytes) -> str:
         """Let a request pass.
 
         Parameters
@@ -86,6 +86,11 @@ class Guard:
         host, origin, authorization
             Those headers; empty when they weren't sent.
 
+        Returns
+        -------
+        str
+            The name of the key that it showed; empty where none was asked for.
+
         Raises
         ------
         Problem
@@ -94,10 +99,13 @@ class Guard:
         """
         if host not in self._known:
             self._meet(host, scope)
+        if origin and scope["method"] == "OPTIONS" and self.shares_with(origin):
+            return ""  # a browser asks whether it may ask, and shows no key for that
         if origin and scope["method"] not in READS:
             self._check_origin(origin, host)
         if self.rates is not None or (self.keys is not None and self.keys.needed):
-            self._check_client(authorization, scope)
+            return self._check_client(authorization, scope)
+        return ""
 
     def _meet(self, host: bytes, scope: MutableMapping[str, Any]) -> None:
         """Refuse a name that isn't ours; one that was accepted is looked up from now on."""
@@ -122,16 +130,18 @@ class Guard:
         fix = "ask from this server's own page, or without a browser; or: mulle serve --allow-origin ORIGIN"
         raise Problem(403, "pages of other sites may not ask", where="Origin", fix=fix, reason="origin")
 
-    def _check_client(self, authorization: bytes, scope: MutableMapping[str, Any]) -> None:
-        """Ask for a key where one is needed, and count who comes."""
+    def _check_client(self, authorization: bytes, scope: MutableMapping[str, Any]) -> str:
+        """Ask for a key where one is needed, and count who comes; return the key's name."""
         needs = scope_of(scope["method"], scope["path"])
         if not needs:
-            return
+            return ""
         keys = self.keys
-        client = f"key {keys.admit(authorization, needs)}" if keys is not None and keys.needed else ""
+        name = keys.admit(authorization, needs) if keys is not None and keys.needed else ""
         if self.rates is not None:
             address = scope["client"]
-            self.rates.admit(client or network(address[0] if address else ""), now=time.monotonic())
+            client = f"key {name}" if name else network(address[0] if address else "")
+            self.rates.admit(client, now=time.monotonic())
+        return name
 
     def shares_with(self, origin: bytes) -> bool:
         """Say whether pages of another site may ask."""

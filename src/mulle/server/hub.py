@@ -21,8 +21,10 @@ import msgspec
 
 from mulle.core.errors import StoreError
 from mulle.core.settings import environment
+from mulle.server.metrics import Metrics
 from mulle.server.remote import FromWorker, Sent, ToWorker, framed, from_worker, next_frame
-from mulle.store.log import Done, Log, LogFull
+from mulle.store.log import Done, Log
+from mulle.store.log.book import BadEntry
 
 log = logging.getLogger("mulle.server")
 
@@ -61,8 +63,8 @@ class Hub:
     n: int
     told: bytes
     _workers: dict[int, Worker] = field(default_factory=dict)
-    _past: list[bytes] = field(default_factory=list)
-    """What workers counted that are gone."""
+    _past: bytes = b""
+    """What workers counted that are gone, all together."""
     _stopping: bool = False
     _begun: set[int] = field(default_factory=set)
     _ready: Callable[[], None] = field(default=lambda: None)
@@ -97,14 +99,22 @@ class Hub:
             theirs.close()
             reader, writer = await asyncio.open_connection(sock=ours)
             worker = self._workers[number] = Worker(number, process, writer)
+            if self._stopping:  # asked for after this one was started, and before it was known
+                process.send_signal(signal.SIGTERM)
             while (body := await next_frame(reader)) is not None:
                 self._hear(worker, from_worker.decode(body))
             writer.close()
             code = await asyncio.to_thread(process.wait)
-            self._past.append(worker.counted)
+            self._bury(worker)
             if not self._stopping:
                 log.error("worker %d ended with %d; another is started", number, code)
                 await asyncio.sleep(AGAIN_S)
+
+    def _bury(self, worker: Worker) -> None:
+        """Go on counting what a worker counted that is gone."""
+        if worker.counted:
+            whole = Metrics.joined([one for one in (self._past, worker.counted) if one])
+            self._past, worker.counted = whole.past(), b""
 
     def _hear(self, worker: Worker, message: FromWorker) -> None:
         if message.counted:
@@ -116,7 +126,7 @@ class Hub:
         if message.sent is not None:
             self._append(worker, message.sent)
         if message.asks:
-            counted = [*self._past, *(other.counted for other in self._workers.values())]
+            counted = [self._past, *(other.counted for other in self._workers.values())]
             self._tell(worker, ToWorker(answers=message.asks, counted=[one for one in counted if one]))
 
     def _append(self, worker: Worker, sent: Sent) -> None:
@@ -124,14 +134,14 @@ class Hub:
             if error is None:
                 self._tell(worker, ToWorker(kept=[sent.number]))
             else:
-                self._tell(worker, ToWorker(broken=[(sent.number, error.what)]))
+                self._tell(worker, ToWorker(broken=[(sent.number, error.what, isinstance(error, BadEntry))]))
 
         if self.log is None:
             told(StoreError("no log is kept", fix="start the server with one"))
             return
         try:
             self.log.append(sent.group()._replace(done=told))
-        except (LogFull, StoreError) as error:
+        except StoreError as error:
             told(error)
 
     def _tell(self, worker: Worker, message: ToWorker) -> None:
@@ -173,7 +183,10 @@ def notifier(loop: asyncio.AbstractEventLoop) -> Callable[[list[Done]], None]:
 def tell(done: Sequence[Done]) -> None:
     """Tell all whose entries were kept, or could not be; on the event loop."""
     for told, error in done:
-        told(error)
+        try:
+            told(error)
+        except Exception:  # the others have to hear it all the same
+            log.exception("somebody who was told of a commit failed")
 
 
 def packed(options: Any) -> bytes:

@@ -27,6 +27,8 @@ class Limits:
     connections: int = 2_000
     waiting: int = 512
     """Requests that were accepted and not answered yet; beyond them 503 with Retry-After."""
+    wait_s: float = 0.5
+    """What waits for the model may take so long, as rows took lately; beyond that 503 too. One batch may always wait."""
     batch_rows: int = 64
     """Rows that are run together at most, so that nobody waits for a crowd."""
     refusal_s: float = 0.1
@@ -39,3 +41,8 @@ class Limits:
     After three times that the process ends itself, for its supervisor to start it anew; see `mulle.server.stall`."""
     drain_s: float = 30.0
     """How long a stop waits for what was accepted."""
+
+    @property
+    def pending(self) -> int:
+        """How many entries may wait for the log: room for some of the largest requests."""
+        return max(20_000, 4 * self.rows)

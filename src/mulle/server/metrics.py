@@ -79,6 +79,15 @@ class Metrics:
             labels = ("other",) * len(labels)
         held[labels] += by
 
+    def dropped(self, n: int) -> Callable[[object], None]:
+        """Return what a log is to tell of so many entries, for which nobody waits: they count when they were lost."""
+
+        def told(error: object) -> None:
+            if error is not None:
+                self.count("mulle_log_dropped_total", by=n)
+
+        return told
+
     def packed(self) -> bytes:
         """Return all of it, for another process to add up; gauges as they stand now."""
         return msgspec.msgpack.encode(
@@ -121,6 +130,20 @@ class Metrics:
                     known[labels] = _JOIN.get(name, sum)((known[labels], value)) if labels in known else value
         whole.gauges = {name: partial(dict, values) for name, values in gauges.items()}
         return whole
+
+    def past(self) -> bytes:
+        """Return what a process counted that is gone: what was so at a moment isn't so any more.
+
+        Examples
+        --------
+        >>> gone = Metrics()
+        >>> gone.active = 3
+        >>> gone.count("mulle_log_dropped_total", by=2)
+        >>> left = Metrics.joined([gone.past()])
+        >>> left.active, left.counts["mulle_log_dropped_total"]
+        (0, Counter({(): 2}))
+        """
+        return msgspec.msgpack.encode(msgspec.structs.replace(_packed.decode(self.packed()), gauges={}, active=0))
 
     def text(self) -> bytes:
         """Return all of it in Prometheus' text format, version 0.0.4."""
@@ -177,6 +200,7 @@ COUNTERS: Mapping[str, tuple[str, ...]] = {
     "mulle_rejected_total": ("reason",),
     "mulle_feedback_total": ("kind",),
     "mulle_log_dropped_total": (),
+    "mulle_log_unread_total": (),
     "mulle_unknown_columns_total": (),
     "mulle_unseen_values_total": ("column",),
     "mulle_mirrored_total": ("result",),
@@ -199,6 +223,7 @@ HELP = {
     "mulle_rejected_total": "Requests that were turned away, and why.",
     "mulle_feedback_total": "Feedback that was kept.",
     "mulle_log_dropped_total": "Entries that the log could not keep.",
+    "mulle_log_unread_total": "Idempotency keys that counted as new, because the log could not be read.",
     "mulle_unknown_columns_total": "Columns that were sent and that the bundle doesn't use.",
     "mulle_unseen_values_total": "Values of categories that training never saw.",
     "mulle_mirrored_total": "Rows that the shadow answered, or had to leave.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +15,7 @@ from mulle.server.problem import Problem
 from mulle.server.remote import RemoteLog
 from mulle.store.log import Group, Log, Promise, Row
 
+logger = logging.getLogger("mulle.server")
 MOST = 256
 """Requests that wait for the shadow; beyond them it is spared, and that is counted."""
 MARK = "~shadow"
@@ -31,10 +33,20 @@ class Mirror:
         Where that is kept.
     metrics
         Counts what was mirrored, spared and failed.
+    failed
+        Returns what the log is to keep of a request that the shadow could not answer.
     """
 
-    def __init__(self, answer: Callable[[Ask], list[Row]], *, log: Log | RemoteLog | None, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        answer: Callable[[Ask], list[Row]],
+        *,
+        log: Log | RemoteLog | None,
+        metrics: Metrics,
+        failed: Callable[[Ask], list[Row]] = lambda _: [],
+    ) -> None:
         self._answer = answer
+        self._failed = failed
         self._log = log
         self._metrics = metrics
         self._waiting: deque[Ask] = deque()
@@ -56,8 +68,11 @@ class Mirror:
             ask = self._waiting.popleft()
             try:
                 rows = await loop.run_in_executor(self._thread, self._answer, ask)
-            except (MulleError, Problem):
+            except Exception as error:  # a shadow's fault must not end what comes after it
+                if not isinstance(error, MulleError | Problem):
+                    logger.exception("the shadow failed")
                 self._metrics.count("mulle_mirrored_total", "failed", by=len(ask.rows))
+                self._keep(self._failed(ask))
                 continue
             self._metrics.count("mulle_mirrored_total", "answered", by=len(ask.rows))
             self._keep(rows)
@@ -67,7 +82,7 @@ class Mirror:
             return
         try:
             marked = [row._replace(id=row.id + MARK) for row in rows]
-            self._log.append(Group(rows=marked, promise=Promise.MEMORY))
+            self._log.append(Group(rows=marked, promise=Promise.MEMORY, done=self._metrics.dropped(len(rows))))
         except StoreError:
             self._metrics.count("mulle_log_dropped_total", by=len(rows))
 

@@ -26,6 +26,9 @@ class Wait(IntEnum):
     END = 4
 
 
+REQUEST, HEAD, BODY, ANSWER = Wait.REQUEST, Wait.HEAD, Wait.BODY, Wait.ANSWER
+
+
 class Guarded(HttpToolsProtocol):
     """One connection. Deadlines are kept by a sweep over all connections, which costs a request nothing."""
 
@@ -37,6 +40,10 @@ class Guarded(HttpToolsProtocol):
     """The request that is being answered; `cycle` is the one that came last, which may wait behind it."""
     deaf = False
     """Whether nothing more is taken from this connection."""
+    answer_head: bytes | None = None
+    """Of an answer whose body comes next."""
+    quick = False
+    """Whether a probe is answered at once: the first one of what came at one time, so that a thousand don't block."""
     thrown = 0
     """Bytes that came after the connection was refused."""
 
@@ -47,22 +54,32 @@ class Guarded(HttpToolsProtocol):
         n = len(self.connections)
         self.crowded = n > self.limits.connections
         if n > self.limits.connections + SPARE:
-            self._refuse(_crowded())
+            self._refuse(crowded())
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; headers may not grow beyond their limit, however they are cut."""
         if self.deaf:
             self._throw(data)
             return
-        if self.waits <= Wait.HEAD:
-            if self.waits == Wait.REQUEST:
-                self.waits, self.since, self.head = Wait.HEAD, self.loop.time(), 0
-            self.head += len(data)
+        if self.waits == REQUEST:
+            self.waits, self.since, self.head = HEAD, self.loop.time(), 0
+        self.head += len(data)
+        self.quick = True
         super().data_received(data)
-        if self.waits == Wait.HEAD and self.head > self.limits.head_bytes:
-            self._refuse_head()
-        elif self.waits == Wait.ANSWER:
+        waits = self.waits
+        if waits == ANSWER:
             self.flow.pause_reading()  # read on when the answer is sent, so that nothing piles up here
+        elif self.head > self.limits.head_bytes and waits in (HEAD, BODY):
+            self._refuse_head()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header. What comes behind a chunked body is none: nobody asked for it, and it could say who asks."""
+        if self.waits == BODY:
+            return
+        name = name.lower()
+        if name == b"expect" and value.lower() == b"100-continue":
+            self.expect_100_continue = True
+        self.headers.append((name, value))
 
     def eof_received(self) -> None:
         """Hear that the client sends no more; what came whole is answered, when there is somebody to hear it."""
@@ -76,17 +93,32 @@ class Guarded(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self.running = cycle
-        super()._start_asgi_task(cycle, app)
+        if cycle.scope["path"] not in AT_ONCE or not self._answered_at_once(cycle, app):
+            super()._start_asgi_task(cycle, app)
+
+    def _answered_at_once(self, cycle: RequestResponseCycle, app: Any) -> bool:
+        """Answer a probe before all that waits on the event loop, when it can be done without waiting."""
+        bodied = any(name in _BODIED for name, _ in cycle.scope["headers"])
+        if not self.quick or bodied or self.draining or self.parser.should_upgrade() or self.flow.write_paused:
+            return False
+        cycle.keep_alive = cycle.keep_alive and not self.crowded
+        self.quick = False
+        answering = cycle.run_asgi(app)
+        try:
+            answering.send(None)
+        except StopIteration:
+            return True
+        answering.close()  # it would wait, which no probe does
+        self.transport.close()
+        return True
 
     def on_headers_complete(self) -> None:
         """Go on to the body, unless the headers were too long."""
         if self.deaf or self.transport.is_closing():
             return
-        n_bytes, large = len(self.url), False
+        n_bytes = len(self.url)
         for name, value in self.headers:
             n_bytes += len(name) + len(value) + 4
-            if (name == b"content-length" and len(value) > FEW_DIGITS) or name == b"transfer-encoding":
-                large = True
         if n_bytes > self.limits.head_bytes:
             self._refuse_head()
             return
@@ -96,10 +128,10 @@ class Guarded(HttpToolsProtocol):
         if self.crowded and self.url not in PROBES:
             self._turn_away()
             return
-        self._begin(large=large)
+        self._begin()
 
-    def _begin(self, *, large: bool) -> None:
-        self.waits, self.since = Wait.BODY, self.loop.time()
+    def _begin(self) -> None:
+        self.waits, self.since, self.head = BODY, self.loop.time(), 0
         try:
             super().on_headers_complete()
         except HttpParserError:  # a target that is no URL, which httptools looks at only now
@@ -107,13 +139,34 @@ class Guarded(HttpToolsProtocol):
             self.send_400_response("")
             return
         if self.cycle is not None:
-            if large:
-                self.cycle.transport = Patient(self)  # type: ignore[assignment]  # the three methods that a cycle uses
-            if self.draining or self.parser.should_upgrade():
+            self.cycle.transport = self  # type: ignore[assignment]  # the three methods that a cycle uses, see below
+            if self.draining or self.crowded or self.parser.should_upgrade():
                 self.cycle.keep_alive = False
+
+    def write(self, data: bytes) -> None:
+        """Send an answer's head together with its body: two small writes cost twice as much as one."""
+        if self.answer_head is not None:
+            self.transport.write(self.answer_head + data)
+            self.answer_head = None
+        elif self.running is not None and self.running.response_started:
+            self.answer_head = data
+        else:  # 100 Continue
+            self.transport.write(data)
+
+    def is_closing(self) -> bool:
+        """Whether nothing can be sent."""
+        return self.transport.is_closing()
+
+    def close(self) -> None:
+        """End the connection when the client can have read the answer, which may be sent before a large body has come."""
+        if self.waits == BODY:
+            self.leave()
+        else:
+            self.transport.close()
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body, unless the request was refused already."""
+        self.head = 0  # what comes now without being body is chunks' sizes and trailers, and may not grow either
         if self.cycle is not None and not self.deaf and not self.transport.is_closing():
             super().on_body(body)
 
@@ -125,15 +178,20 @@ class Guarded(HttpToolsProtocol):
             super().on_message_complete()
         running = self.running
         if (running is not None and not running.response_complete) or self.pipeline:
-            self.waits = Wait.ANSWER
+            self.waits = ANSWER
         else:
-            self.waits, self.since = Wait.REQUEST, self.loop.time()
+            self.waits, self.since = REQUEST, self.loop.time()
 
     def on_response_complete(self) -> None:
-        """Wait for the next request."""
-        if self.waits == Wait.ANSWER and not self.pipeline:
-            self.waits, self.since = Wait.REQUEST, self.loop.time()
-        super().on_response_complete()
+        """Wait for the next request. uvicorn would set a timer each time; idle connections are the sweep's."""
+        self.server_state.total_requests += 1
+        if self.waits == ANSWER and not self.pipeline:
+            self.waits, self.since = REQUEST, self.loop.time()
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
         """Answer what isn't HTTP."""
@@ -178,7 +236,7 @@ class Guarded(HttpToolsProtocol):
     def _turned_away(self) -> None:
         if not self.transport.is_closing():
             self.deaf, self.waits = False, Wait.HEAD
-            self._refuse(_crowded())
+            self._refuse(crowded())
 
     def _refuse_head(self) -> None:
         kib = self.limits.head_bytes // 1024
@@ -193,7 +251,7 @@ class Guarded(HttpToolsProtocol):
             self._stop_listening()  # an earlier request is being answered, and would take this answer for its own
             return
         if self.waits != Wait.BODY or self.cycle is None or not self.cycle.response_started:
-            self.transport.write(_response(problem))
+            self.transport.write(response(problem))
         if self.waits == Wait.BODY and self.cycle is not None:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -226,38 +284,14 @@ class Guarded(HttpToolsProtocol):
             self.transport.close()
 
 
-class Patient:
-    """A connection's transport for an answer that may be sent before a large body has come."""
-
-    __slots__ = ("_connection",)
-
-    def __init__(self, connection: Guarded) -> None:
-        self._connection = connection
-
-    def write(self, data: bytes) -> None:
-        """Send."""
-        self._connection.transport.write(data)
-
-    def is_closing(self) -> bool:
-        """Whether nothing can be sent."""
-        return self._connection.transport.is_closing()
-
-    def close(self) -> None:
-        """End the connection when the client can have read the answer."""
-        if self._connection.waits == Wait.BODY:
-            self._connection.leave()
-        else:
-            self._connection.transport.close()
-
-
 PROBES = frozenset({b"/livez", b"/readyz", b"/metrics"})
 """What is answered when there are too many connections too: a supervisor that hears nothing would kill us."""
+AT_ONCE = frozenset({"/livez", "/readyz"})
+_BODIED = frozenset({b"content-length", b"transfer-encoding", b"expect"})
 SPARE = 4_000
-"""Connections beyond the limit, of which only probes are answered; the others are turned away after `CROWD_S`."""
+"""Connections beyond the limit, of which only probes are answered; see `mulle.server.crowd` for the others."""
 CROWD_S = 1.0
 NEARLY, FULL_IDLE_S = 0.75, 2.0
-FEW_DIGITS = 4
-"""A body whose length has more digits may still be coming when its answer is sent."""
 LINGER_S = 1.0
 """So long a client that was refused may go on sending before the connection is closed."""
 LINGER_BYTES = 64 * 1024**2
@@ -265,7 +299,8 @@ GRACE_S = 0.3
 """After a stop was asked for, requests that were on their way to an idle connection are still answered."""
 
 
-def _crowded() -> Problem:
+def crowded() -> Problem:
+    """Say that there are too many connections."""
     return Problem(503, "too many connections", fix="ask again later", retry_after_s=1)
 
 
@@ -273,7 +308,8 @@ def _too_slow(what: str, seconds: float) -> Problem:
     return Problem(408, f"the {what} did not come within {seconds:g} s", fix="send them at once")
 
 
-def _response(problem: Problem) -> bytes:
+def response(problem: Problem) -> bytes:
+    """Return an answer that belongs to no request, after which the connection ends."""
     body = problem.body()
     retry = b"retry-after: %d\r\n" % problem.retry_after_s if problem.retry_after_s else b""
     head = b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\n%scontent-length: %d\r\nconnection: close\r\n\r\n"

@@ -17,6 +17,9 @@ LARGE = 4096
 """Characters from which on a text is kept by its hash."""
 
 
+SALT, SALT_FILE = "MULLE_LOG_SALT", "log-salt"
+
+
 class Recorder:
     """Turns rows into what the log keeps.
 
@@ -45,12 +48,12 @@ class Recorder:
         self._kept = tuple(name for name in dict.fromkeys(columns) if name not in leave_out)
         self._hashed = frozenset(hashed) & frozenset(self._kept)
         self._whole = not leave_out and not self._hashed
-        self._n = len(self._kept)
+        self._names = frozenset(self._kept)
         self._salt = salt
 
     def inputs(self, row: Row) -> bytes:
         """Return a row as JSON, as the log keeps it."""
-        if self._whole and len(row) == self._n:
+        if self._whole and row.keys() == self._names:
             kept: Mapping[str, Any] = row
         else:
             kept = {name: self._value(name, row[name]) for name in self._kept if name in row}
@@ -66,7 +69,25 @@ class Recorder:
         return value
 
     def _hash(self, value: Any) -> str:
-        return blake2b(encode(value), key=self._salt, digest_size=8).hexdigest()
+        return keyed(value, self._salt)
+
+
+def keyed(value: Any, salt: bytes) -> str:
+    """Return the keyed hash of a value, 16 hex digits."""
+    return blake2b(encode(value), key=salt, digest_size=8).hexdigest()
+
+
+def hashed_unit(unit: str, salt: bytes) -> str:
+    """Return what the log knows a unit by, where its key column is hashed; `mulle forget` asks for the same.
+
+    A unit is a text in the log: a customer 7 and a customer "7" are one, as they are without hashing.
+    """
+    return keyed(unit, salt)
+
+
+def salt_if_any(home: Path) -> bytes:
+    """Return the salt of hashed columns where there is one; empty where nothing was ever hashed."""
+    return salt_of(home) if environment().get(SALT) or (home / SALT_FILE).is_file() else b""
 
 
 def salt_of(home: Path) -> bytes:
@@ -74,10 +95,10 @@ def salt_of(home: Path) -> bytes:
 
     Who has it can guess values back by trying; who loses it can't join old entries with new ones.
     """
-    told = environment().get("MULLE_LOG_SALT")
+    told = environment().get(SALT)
     if told:
         return blake2b(told.encode(), digest_size=32).digest()
-    file = home / "log-salt"
+    file = home / SALT_FILE
     home.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):
         held = os.open(file, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)

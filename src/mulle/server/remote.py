@@ -7,6 +7,7 @@ acknowledged is what the writer acknowledged; a worker that dies loses nothing t
 from __future__ import annotations
 
 import asyncio
+import logging
 import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -15,8 +16,11 @@ import msgspec
 
 from mulle.core.errors import StoreError
 from mulle.store.log import Answer, Change, Exposure, Feedback, Group, LogFull, Promise, Row
+from mulle.store.log.book import BadEntry
 from mulle.store.log.history import E, Wanted, entries
 from mulle.store.log.reading import Reader
+
+log = logging.getLogger("mulle.server")
 
 HEAD = struct.Struct("<I")
 MOST_BYTES = 256 * 1024**2
@@ -53,8 +57,8 @@ class ToWorker(msgspec.Struct, omit_defaults=True):
 
     kept: list[int] = []
     """Numbers of groups whose promise holds."""
-    broken: list[tuple[int, str]] = []
-    """Numbers of groups that could not be kept, and why."""
+    broken: list[tuple[int, str, bool]] = []
+    """Numbers of groups that could not be kept, why, and whether an entry of theirs was at fault."""
     fault: str = ""
     dropped: int = 0
     pending: int = 0
@@ -114,6 +118,13 @@ class RemoteLog:
         self._asked: dict[int, asyncio.Future[list[bytes]]] = {}
         self._number = 0
         self.gone = False
+        self.left = asyncio.Event()
+        """Set when the parent is gone."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether others answer beside this process and keep their answers in the same log: here, always."""
+        return True
 
     def append(self, group: Group) -> None:
         """Hand entries over, on the event loop; see `mulle.store.log.Log.append`."""
@@ -132,19 +143,22 @@ class RemoteLog:
 
     async def run(self) -> None:
         """Hear what the parent tells, until it is gone."""
-        while (body := await next_frame(self._reader)) is not None:
-            self._hear(to_worker.decode(body))
-        self.gone = True
-        lost = StoreError("the log's writer is gone", fix="the server is started again")
-        for number in list(self._waiting):
-            self._settle(number, lost)
+        try:
+            while (body := await next_frame(self._reader)) is not None:
+                self._hear(to_worker.decode(body))
+        finally:
+            self.gone = True
+            self.left.set()
+            lost = StoreError("the log's writer is gone", fix="the server is started again")
+            for number in list(self._waiting):
+                self._settle(number, lost)
 
     def _hear(self, told: ToWorker) -> None:
         self.fault, self.dropped = told.fault or None, told.dropped
         for number in told.kept:
             self._settle(number, None)
-        for number, why in told.broken:
-            self._settle(number, StoreError(why, fix="see the server's log"))
+        for number, why, bad in told.broken:
+            self._settle(number, (BadEntry if bad else StoreError)(why, fix="see the server's log"))
         if told.answers and (asked := self._asked.pop(told.answers, None)) is not None and not asked.done():
             asked.set_result(told.counted)
 
@@ -152,7 +166,10 @@ class RemoteLog:
         group = self._waiting.pop(number)
         self.pending -= group.size
         if group.done is not None:
-            group.done(error)
+            try:
+                group.done(error)
+            except Exception:  # the others have to hear it all the same
+                log.exception("somebody who was told of a commit failed")
 
     async def counted(self, mine: bytes) -> list[bytes]:
         """Return what all workers counted, this one's fresh, the others' of at most a second ago."""

@@ -8,21 +8,25 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from hashlib import blake2b
 
+from mulle.core.errors import StoreError
 from mulle.server.problem import Problem
 from mulle.server.remote import RemoteLog
 from mulle.store.log import Log
 
 LONGEST = 128
-REMEMBERED = 10_000
-"""Keys that are answered from memory; older ones are looked up in the log."""
+SEPARATOR = "\x1f"
+"""Stands between the client's name and its key: neither may hold it."""
+REMEMBERED, REMEMBERED_BYTES = 10_000, 32 * 1024**2
+"""Keys that are answered from memory, and how large their answers may be together; older ones are looked up in the log."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Known:
     """A key that was seen: of which request, and its answer, now or soon."""
 
     digest: bytes
     answer: asyncio.Future[bytes]
+    n_bytes: int = 0
 
 
 class Replays:
@@ -32,10 +36,17 @@ class Replays:
     ----------
     log
         Where answers are kept beside their predictions, in one transaction; None remembers in memory only.
+    needed
+        Whether a key is refused with 503 while the log can't be read; else it counts as new.
+    unread
+        Is called when the log could not be read.
     """
 
-    def __init__(self, log: Log | RemoteLog | None) -> None:
-        self._log = log
+    def __init__(
+        self, log: Log | RemoteLog | None, *, needed: bool = False, unread: Callable[[], None] = lambda: None
+    ) -> None:
+        self._log, self._needed, self._unread = log, needed, unread
+        self._bytes = 0
         self._known: OrderedDict[str, Known] = OrderedDict()
 
     async def once(self, key: str, body: bytes, do: Callable[[bytes], Awaitable[bytes]]) -> bytes:
@@ -72,26 +83,64 @@ class Replays:
     async def _first(self, key: str, known: Known, do: Callable[[bytes], Awaitable[bytes]]) -> None:
         """Answer from the log, or do it. What fails is forgotten, so that it may be tried again."""
         try:
-            kept = await asyncio.to_thread(self._log.answer, key) if self._log else None
-            if kept is not None and kept.body != known.digest:
-                raise _another()  # noqa: TRY301
-            known.answer.set_result(await do(known.digest) if kept is None else kept.response)
+            answer = await self._kept(key, known)
+            if answer is None:
+                answer = await do(known.digest)
+                if self._log is not None and self._log.shared:  # another process may have been asked at the same time
+                    answer = await self._kept(key, known) or answer
+            known.answer.set_result(answer)
+            self._weigh(key, known, len(answer))
         except BaseException as error:
-            self._known.pop(key, None)
+            if self._known.get(key) is known:
+                del self._known[key]
             known.answer.set_exception(error if isinstance(error, Exception) else asyncio.CancelledError())
             known.answer.exception()  # heard here, whether or not anybody else waits
             raise
 
+    async def _kept(self, key: str, known: Known) -> bytes | None:
+        """Return the answer that the log holds; refuse when it is that of another request."""
+        if self._log is None:
+            return None
+        try:
+            kept = await asyncio.to_thread(self._log.answer, key)
+        except StoreError:
+            self._unread()
+            if self._needed:
+                raise _unreadable() from None
+            return None
+        if kept is not None and kept.body != known.digest:
+            raise _another()
+        return None if kept is None else kept.response
+
+    def _weigh(self, key: str, known: Known, n_bytes: int) -> None:
+        """Count an answer's bytes while it is remembered, and forget the oldest beyond what may be."""
+        if self._known.get(key) is not known:
+            return
+        known.n_bytes = n_bytes
+        self._bytes += n_bytes
+        while self._bytes > REMEMBERED_BYTES:
+            self._forget_oldest()
+
+    def _forget_oldest(self) -> None:
+        self._bytes -= self._known.popitem(last=False)[1].n_bytes
+
     def _remember(self, key: str, digest: bytes) -> Known:
         while len(self._known) >= REMEMBERED:
-            self._known.popitem(last=False)
+            self._forget_oldest()
         known = Known(digest, asyncio.get_running_loop().create_future())
         self._known[key] = known
         return known
 
 
 def key_of(header: bytes, client: str) -> str:
-    """Return the key under which a request is known; two clients never share one.
+    r"""Return the key under which a request is known; two clients with keys of their own never share one.
+
+    Parameters
+    ----------
+    header
+        ``Idempotency-Key``.
+    client
+        The name of the client's API key; empty where none is asked for.
 
     Raises
     ------
@@ -101,12 +150,17 @@ def key_of(header: bytes, client: str) -> str:
     Examples
     --------
     >>> key_of(b"order-7", "web")
-    'web order-7'
+    'web\x1forder-7'
     """
     if len(header) > LONGEST or not header.isascii() or not header.decode("ascii").isprintable():
         what = f"an idempotency key has 1 to {LONGEST} printable ASCII characters"
         raise Problem(422, what, where="Idempotency-Key", fix="send a UUID")
-    return f"{client} {header.decode('ascii')}"
+    return f"{client}{SEPARATOR}{header.decode('ascii')}"
+
+
+def _unreadable() -> Problem:
+    what = "whether this key was answered before can't be read now"
+    return Problem(503, what, where="Idempotency-Key", fix="ask again later", reason="log", retry_after_s=1)
 
 
 def _another() -> Problem:

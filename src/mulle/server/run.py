@@ -18,19 +18,22 @@ import uvicorn
 
 from mulle.core.errors import StoreError
 from mulle.server.app import App
+from mulle.server.crowd import Entry
 from mulle.server.entrance import Access, guard_of, watched
 from mulle.server.follow import Follower
 from mulle.server.guard import Guard
 from mulle.server.hub import Hub, notifier, packed
 from mulle.server.limits import Limits
+from mulle.server.listener import Listener
 from mulle.server.metrics import Metrics
 from mulle.server.parameters import Tuning
-from mulle.server.protocol import Guarded, sweep
+from mulle.server.protocol import SPARE, Guarded, sweep
 from mulle.server.record import salt_of
 from mulle.server.remote import RemoteLog
 from mulle.server.routes import app_of
 from mulle.server.served import Lineup, Served
 from mulle.server.service import Privacy, Service, Unknown
+from mulle.server.stall import left_behind
 from mulle.server.swap import opened
 from mulle.store.log import Log, Promise
 
@@ -38,8 +41,12 @@ if TYPE_CHECKING:
     from mulle.core.project import ServerPart
 
 
+log = logging.getLogger("mulle.server")
+
 EVERY_S = 0.5
 """How often a worker looks what its siblings were told."""
+GARBAGE = (20_000, 20, 50)
+"""What waits for an answer is no garbage: looking for some each 700 objects costs most when most requests wait."""
 BACKLOG = 4096
 """Connections that wait to be accepted."""
 
@@ -107,6 +114,7 @@ def serve(options: Options, *, said: Callable[[str], None]) -> None:
             runner.run(_parent(options, sock, said))
         else:
             runner.run(served(options, first, sock, kept=lambda: _kept(options), said=said))
+            left_behind(say=logging.shutdown)
 
 
 def prepared(options: Options) -> First:
@@ -121,6 +129,23 @@ def event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
     """Return what makes the event loop: uvloop's, where there is one."""
     loop = "uvloop" if _has_uvloop() else "asyncio"
     return uvicorn.Config(App, loop=loop, log_config=None).get_loop_factory()
+
+
+def enough_files(limits: Limits) -> None:
+    """Let this process open as many files as it may need for its connections, as far as the system lets it."""
+    try:
+        import resource  # noqa: PLC0415  # it isn't there on Windows
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = limits.connections + SPARE + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+
+
+OTHER_FILES = 512
 
 
 def quiet() -> None:
@@ -179,11 +204,12 @@ async def _kept(options: Options) -> AsyncIterator[Kept]:
     if not options.log:
         yield Kept(None)
         return
-    log = Log.open(options.log, notify=notifier(asyncio.get_running_loop()), command="mulle serve")
+    notify, most = notifier(asyncio.get_running_loop()), options.limits.pending
+    kept = Log.open(options.log, notify=notify, max_pending=most, command="mulle serve")
     try:
-        yield Kept(log)
+        yield Kept(kept)
     finally:
-        await asyncio.to_thread(log.close, options.limits.drain_s)
+        await asyncio.to_thread(kept.close, options.limits.drain_s)
 
 
 async def served(
@@ -211,10 +237,13 @@ async def served(
         Of this worker; the first one has the admin's door.
     """
     async with kept() as keeping, contextlib.AsyncExitStack() as stack:
+        enough_files(options.limits)
         service = service_of(options, keeping)
         tuning = Tuning(keeping.log)
         service.serve(tuning.lineup(first.lineup))
         server = server_of(app_of(service, first.guard), options.limits, service.metrics)
+        server.leaving = service.leave
+        gc.set_threshold(*GARBAGE)
         gc.freeze()  # what was loaded stays; the collector need not look at it again
         stack.enter_context(_tasks(service, server, first.follower, tuning, keeping.parent))
         access = options.access if number == 0 else replace(options.access, admin=False)
@@ -252,27 +281,45 @@ def _tasks(
 ) -> Iterator[None]:
     """Keep going what goes on beside the answers; end it with the server."""
     loop = asyncio.get_running_loop()
-    tasks = [loop.create_task(sweep(server.server_state.connections))]
+    tasks = [loop.create_task(sweep(server.server_state.connections), name="sweep")]
     if follower is not None:
         tasks.append(loop.create_task(follower.run(lambda lineup: service.serve(tuning.lineup(lineup)))))
     if parent is not None:
-        tasks.append(loop.create_task(_as_one_of_many(service, server, tuning, parent)))
+        tasks.append(loop.create_task(_as_one_of_many(service, tuning, parent), name="worker"))
+        tasks.append(loop.create_task(_left_alone(server, parent), name="parent"))
+    for task in tasks:
+        task.add_done_callback(lambda task: _ended(task, server))
     try:
         yield
     finally:
         service.stopping = True
         for task in tasks:
             task.cancel()
-        service.engine.close()
+        service.close()
 
 
-async def _as_one_of_many(service: Service, server: Server, tuning: Tuning, parent: RemoteLog) -> None:
-    """Tell the parent what was counted, hear which parameters another worker was told, and leave with the parent."""
+def _ended(task: asyncio.Task[None], server: Server) -> None:
+    """Stop a server that has lost what goes on beside its answers: its supervisor starts it anew, whole."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("a task beside the answers has ended (%s): this server stops", task.get_name(), exc_info=error)
+        server.should_exit = True
+
+
+async def _as_one_of_many(service: Service, tuning: Tuning, parent: RemoteLog) -> None:
+    """Tell the parent what was counted, and hear which parameters another worker was told."""
     while not parent.gone:
         parent.tell(service.metrics.packed())
-        if await asyncio.to_thread(tuning.catch_up) and service.lineup is not None:
-            service.serve(tuning.lineup(service.lineup))
+        try:
+            if await asyncio.to_thread(tuning.catch_up) and service.lineup is not None:
+                service.serve(tuning.lineup(service.lineup))
+        except StoreError as error:  # the log can't be read now; the parameters stay as they are until it can
+            log.warning("changed parameters could not be read: %s", error)
         await asyncio.sleep(EVERY_S)
+
+
+async def _left_alone(server: Server, parent: RemoteLog) -> None:
+    """Leave with the parent, whatever else this worker is busy with."""
+    await parent.left.wait()
     server.should_exit = True
 
 
@@ -281,7 +328,7 @@ def server_of(app: App, limits: Limits, metrics: Metrics) -> Server:
     protocol = type("Connection", (Guarded,), {"limits": limits, "metrics": metrics, "draining": False})
     config = uvicorn.Config(
         app,
-        http=protocol,
+        http=Entry(protocol),  # type: ignore[arg-type]  # called as a class would be
         ws="none",
         lifespan="off",
         access_log=False,
@@ -311,9 +358,24 @@ class Server(uvicorn.Server):
             return
         yield
 
+    leaving: Callable[[], None] = staticmethod(lambda: None)
+    """Is called when the stop begins."""
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen. As uvicorn does, but that many connections are accepted at a time."""
+        entry: Any = self.config.http_protocol_class
+        made = partial(entry, config=self.config, server_state=self.server_state, app_state={})
+        try:
+            self.servers = [Listener(sock, made) for sock in sockets or []]  # type: ignore[misc]  # closed as one
+        except NotImplementedError:
+            await super().startup(sockets)
+            return
+        self.started = True
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Finish what was accepted, then stop."""
-        self.config.http_protocol_class.draining = True  # type: ignore[attr-defined]
+        self.leaving()
+        self.config.http_protocol_class.drain()  # type: ignore[attr-defined]
         await super().shutdown(sockets)
 
 

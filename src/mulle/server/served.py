@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from zlib import crc32
+from hashlib import blake2b
 
 from mulle.runtime.bundle import Bundle
 from mulle.trials.assign import Assignment
@@ -61,6 +61,8 @@ class Lineup:
         Answers a share of the requests once more, and nobody hears it.
     shadow_share
         Between 0 and 1, by unit.
+    shadow_salt
+        By which those units are drawn.
     """
 
     champion: Served
@@ -68,6 +70,7 @@ class Lineup:
     trial: Trial | None = None
     shadow: Served | None = None
     shadow_share: float = 0.0
+    shadow_salt: str = ""
 
     def pick(self, unit: str) -> tuple[Served, float]:
         """Return who answers a unit, and how likely that was."""
@@ -78,7 +81,10 @@ class Lineup:
 
     def mirrors(self, unit: str) -> bool:
         """Return whether a unit's requests are asked of the shadow too."""
-        return self.shadow is not None and crc32(unit.encode("utf-8", "replace")) < self.shadow_share * 2**32
+        if self.shadow is None:
+            return False
+        drawn = blake2b(f"{self.shadow_salt}:{unit}".encode("utf-8", "replace"), digest_size=8, person=b"mulle.shadow")
+        return int.from_bytes(drawn.digest()) < self.shadow_share * 2**64
 
     @property
     def all(self) -> list[Served]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import math
 import os
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Literal
 
 from mulle.core.clock import now
@@ -22,10 +24,10 @@ from mulle.server.limits import Limits
 from mulle.server.metrics import Metrics
 from mulle.server.mirror import Mirror
 from mulle.server.problem import Problem
-from mulle.server.record import Recorder
+from mulle.server.record import Recorder, hashed_unit
 from mulle.server.remote import RemoteLog
 from mulle.server.replay import Replays
-from mulle.server.served import CHAMPION, Lineup, Served
+from mulle.server.served import CHALLENGER, CHAMPION, Lineup, Served
 from mulle.server.wire import UNSET, PredictRequest, Row
 from mulle.store.log import Exposure, Group, Log, Promise
 from mulle.store.log import Row as LogRow
@@ -98,18 +100,23 @@ class Service:
     """Tells what all workers counted, in Prometheus' format; None where there is only this one."""
 
     def __post_init__(self) -> None:
+        self.mirror = Mirror(self.shadowed, log=self.log, metrics=self.metrics, failed=self.shadow_failed)
         self.engine = Engine(
             self.log,
             metrics=self.metrics,
             limits=self.limits,
             promise=self.promise,
             again=self.again,
-            mirror=Mirror(self.shadowed, log=self.log, metrics=self.metrics).send,
+            mirror=self.mirror.send,
+            lost=self._lost,
+            met=self._met,
         )
-        self.replays = Replays(self.log)
+        synced = self.promise is Promise.SYNCED
+        self.replays = Replays(self.log, needed=synced, unread=lambda: self.metrics.count("mulle_log_unread_total"))
         self.failures: Counter[str] = Counter()
         self._doors: dict[str, Doors] = {}
-        self._exposed: set[tuple[str, str]] = set()
+        self._exposed: set[bytes] = set()
+        """Which unit met which trial, by a digest."""
         self.metrics.gauges = {
             "mulle_ready": lambda: {(): float(self.ready)},
             "mulle_waiting_requests": lambda: {(): float(self.waiting)},
@@ -117,6 +124,20 @@ class Service:
             "mulle_log_down": lambda: {(): float(bool(self.log and self.log.fault))},
             "mulle_bundle_info": self._info,
         }
+
+    @property
+    def full(self) -> bool:
+        """Whether no more requests are taken: too many wait, or what waits takes too long."""
+        return self.waiting >= self.limits.waiting or self.engine.wait_s > self.limits.wait_s
+
+    def leave(self) -> None:
+        """Say from now on that no more should come; what was accepted is answered."""
+        self.stopping = True
+
+    def close(self) -> None:
+        """Stop the threads that answer."""
+        self.engine.close()
+        self.mirror.close()
 
     @property
     def ready(self) -> bool:
@@ -165,6 +186,9 @@ class Service:
             self.read_all(ask)
         else:
             await self.engine.aside(self.read_all, ask)
+        if ask.unread is not None:
+            self.metrics.count("mulle_rescued_total", ask.unread.arm, by=len(rows))
+            self._note_failure(ask, ask.unread)
         self.engine.ask(ask)
         return await ask.future
 
@@ -197,28 +221,53 @@ class Service:
         None when its rows belong to several units.
         """
         if asked.unit is not UNSET:
-            return str(asked.unit)
-        if not key:
+            return self._named(str(asked.unit), key)
+        if not key or key[0] in self.privacy.leave_out:
             return ""
-        units = {row.get(key[0]) for row in rows} if len(rows) > 1 else {rows[0].get(key[0])}
-        if len(units) > 1:
+        unit = rows[0].get(key[0])
+        if len(rows) > 1 and any(row.get(key[0]) != unit for row in rows):
             return None
-        unit = units.pop()
-        return "" if unit is None else str(unit)
+        return "" if unit is None else self._named(str(unit), key)
+
+    def _named(self, unit: str, key: Sequence[str]) -> str:
+        """Return a unit as it is logged and assigned: by its keyed hash where the key column is kept so."""
+        if len(unit) > LONGEST_UNIT or "\0" in unit:
+            what = f"a unit has at most {LONGEST_UNIT} characters, and none of them is NUL"
+            raise Problem(422, what, where="unit, or the key column", fix="send a short id of who is asking")
+        if key and unit and key[0] in self.privacy.hashed:
+            return hashed_unit(unit, self.privacy.salt)
+        return unit
 
     def _exposure(self, ask: Ask) -> Exposure | None:
         """Return what is kept the first time that a unit meets a trial."""
-        if not ask.unit or (ask.trial, ask.unit) in self._exposed:
+        if self.log is None or not ask.unit or _met_by(ask.trial, ask.unit) in self._exposed:
             return None
-        if len(self._exposed) >= _MOST_EXPOSED:
-            self._exposed.clear()  # the log keeps each exposure once, whoever sends it again
-        self._exposed.add((ask.trial, ask.unit))
         served = ask.served
         return Exposure(ask.trial, ask.unit, served.arm, ask.propensity, now(), served.name)
 
+    def _met(self, exposure: Exposure) -> None:
+        """Remember that the log holds an exposure; until it does, each request of the unit brings it along."""
+        if len(self._exposed) >= _MOST_EXPOSED:
+            self._exposed.clear()  # the log keeps each exposure once, whoever sends it again
+        self._exposed.add(_met_by(exposure.trial, exposure.unit))
+
     def read_all(self, ask: Ask) -> None:
-        """Read a request's rows for the bundle that answers it."""
-        doors = self._doors[ask.served.bundle.hash]
+        """Read a request's rows for the bundle that answers it: the champion, when a challenger can't read them.
+
+        A request that neither can read is its sender's mistake.
+        """
+        try:
+            self._read_all(ask)
+        except Problem:
+            line = self.lineup
+            if line is None or ask.served.arm != CHALLENGER:
+                raise
+            challenger, ask.served = ask.served, line.champion
+            self._read_all(ask)
+            ask.unread = challenger
+
+    def _read_all(self, ask: Ask) -> None:
+        doors = self._doors_of(ask.served.bundle)  # from a thread too, and of a bundle that was just replaced
         ask.recorder = doors.recorder
         ask.feeds = [self.read(ask.served, doors, row, i) for i, row in enumerate(ask.rows)]
 
@@ -228,25 +277,33 @@ class Service:
         if line is None or ask.served is line.champion or ask.served.arm == CHAMPION:
             return False
         self.metrics.count("mulle_rescued_total", ask.served.arm, by=len(ask.rows))
-        self.failures[ask.served.bundle.hash] += 1
-        self._note_failure(ask)
+        self._note_failure(ask, ask.served)
         ask.served = line.champion
         try:
             self.read_all(ask)
+            self.engine.ask(ask)
         except Problem:
             return False
-        self.engine.ask(ask)
         return True
 
-    def _note_failure(self, ask: Ask) -> None:
+    def _lost(self, ask: Ask) -> None:
+        """Count against a challenger that it did not answer in time; whoever asked hears of it."""
+        if ask.served.arm == CHALLENGER and not ask.future.done():
+            self._note_failure(ask, ask.served)
+
+    def _note_failure(self, ask: Ask, served: Served) -> None:
         """Keep that a challenger could not answer; its units stay its own, whoever answers them now."""
+        self.failures[served.bundle.hash] += 1
         if self.log is None:
             return
-        served, output = ask.served, b'{"failed":true}'
+        output = b'{"failed":true}'
         kept = (ask.propensity, ask.trial, ask.unit, b"{}", output)
         row = LogRow(ask.id + FAILED, now(), served.name, served.version, served.arm, *kept)
         try:
-            self.log.append(Group(rows=[row], promise=Promise.MEMORY))
+            exposures = [] if ask.exposure is None else [ask.exposure]
+            self.log.append(
+                Group(rows=[row], exposures=exposures, promise=Promise.MEMORY, done=self.metrics.dropped(1))
+            )
         except StoreError:
             self.metrics.count("mulle_log_dropped_total")
 
@@ -256,11 +313,22 @@ class Service:
         if line.shadow is None:
             raise Problem(503, "there is no shadow", fix="none is needed")
         twin = Ask(line.shadow, ask.rows, ask.future, ask.single, ask.id, ask.unit)
+        began = time.perf_counter()
         self.read_all(twin)
         (body,) = answered([twin])
         if isinstance(body, Problem):
             raise body
-        return twin.log_rows
+        took = (time.perf_counter() - began) / len(ask.rows) * 1000
+        return [row._replace(output=b'%s,"ms":%.4f}' % (row.output[:-1], took)) for row in twin.log_rows]
+
+    def shadow_failed(self, ask: Ask) -> list[LogRow]:
+        """Return what is kept of a request that the shadow could not answer; nothing when there is no shadow any more."""
+        served = self.lineup.shadow if self.lineup else None
+        if served is None:
+            return []
+        ids = [ask.id] if ask.single else [f"{ask.id}-{i}" for i in range(len(ask.rows))]
+        kept = (1.0, "", ask.unit, b"{}", b'{"failed":true}')
+        return [LogRow(id_, now(), served.name, served.version, served.arm, *kept) for id_ in ids]
 
     def read(self, served: Served, doors: Doors, row: Row, i: int) -> Feeds:
         """Read a row for a bundle, strictly: a text where a number stands is read as in training, or refused."""
@@ -283,7 +351,7 @@ class Service:
 
     def read_for(self, served: Served, row: Row) -> Feeds:
         """Read one row for a bundle that is in service, as `predict` would; refuse it as that would."""
-        return self.read(served, self._doors[served.bundle.hash], row, 0)
+        return self.read(served, self._doors_of(served.bundle), row, 0)
 
     def _unknown(self, doors: Doors, row: Row, i: int) -> None:
         unknown = [name for name in row if name not in doors.known]
@@ -303,10 +371,16 @@ class Service:
 
 
 _MOST_EXPOSED = 1_000_000
+LONGEST_UNIT = 256
 MOST_UNKNOWN = 1_000
 """Columns of a row that the bundle doesn't use; with more of them it isn't a row of this kind."""
 FAILED = "~failed"
 """Ends the id under which it is kept that a challenger could not answer."""
+
+
+def _met_by(trial: str, unit: str) -> bytes:
+    """Return a digest of who met what: a million of them fit into little memory."""
+    return blake2b(f"{trial}\x1f{unit}".encode("utf-8", "replace"), digest_size=16).digest()
 
 
 def new_id() -> str:

@@ -113,3 +113,28 @@ def ended(close: Callable[[], object]) -> None:
         close()
     finally:
         os._exit(EXIT)
+
+
+def left_behind(*, say: Callable[[], object], patience_s: float = 1.0) -> None:
+    """End the process at once when a thread of a model is still at work: Python would wait for it for ever.
+
+    To be called when all else was closed.
+
+    Parameters
+    ----------
+    say
+        Brings out what the process still has to say.
+    patience_s
+        How long such a thread may take to end.
+    """
+    end = time.monotonic() + patience_s
+    for thread in [one for one in threading.enumerate() if one.name.startswith(THREADS)]:
+        thread.join(max(0.0, end - time.monotonic()))
+        if thread.is_alive():
+            log.critical("a batch never came back: this process ends without it")
+            say()
+            os._exit(EXIT)
+
+
+THREADS = ("mulle-engine", "mulle-shadow", "mulle-explain")
+"""How the names of threads begin in which models run."""

@@ -11,7 +11,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,34 +26,6 @@ SLOWER = 10.0
 FREE_MS = 1.0
 """… and always this long."""
 DEADLINE_S = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """How a bundle's request differs from another's: what clients would have to send otherwise."""
-
-    added: tuple[str, ...]
-    gone: tuple[str, ...]
-    changed: tuple[str, ...]
-
-    @classmethod
-    def between(cls, old: Bundle, new: Bundle) -> Difference:
-        """Compare what two bundles take: columns, and how each is written in JSON."""
-        before, after = _wires(old), _wires(new)
-        changed = tuple(name for name in before if name in after and before[name] != after[name])
-        added = tuple(name for name in after if name not in before)
-        return cls(added=added, gone=tuple(name for name in before if name not in after), changed=changed)
-
-    def __bool__(self) -> bool:
-        return bool(self.added or self.gone or self.changed)
-
-    def __str__(self) -> str:
-        told = (("it needs", self.added), ("it no longer takes", self.gone), ("it reads differently", self.changed))
-        return "; ".join(f"{what} {', '.join(names)}" for what, names in told if names)
-
-
-def _wires(bundle: Bundle) -> dict[str, str]:
-    return {name: f"{entry['wire']} {entry['kind']}" for entry in bundle.manifest.request for name in entry["columns"]}
 
 
 def opened(path: Path) -> Bundle:

@@ -7,7 +7,7 @@ The same service answers it, with the same log and the same limits. Errors have 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -112,14 +112,15 @@ class Protocol:
         if rest != ["infer"]:
             raise _NOWHERE
         service = self.service
-        if service.waiting >= service.limits.waiting:
+        if service.full:
             raise BUSY
         body = await request.json(service.limits.body_bytes)
-        if service.waiting >= service.limits.waiting:
+        if service.full:
             raise BUSY
         service.waiting += 1
         try:
             asked = infer_request(body)
+            _check_outputs(asked, [*served.bundle.score_columns, "decision"])
             rows = rows_of(asked, most=service.limits.rows)
             answer = await service.predict(PredictRequest(rows=rows, unit=_unit(asked)))
         finally:
@@ -133,7 +134,11 @@ def _readiness(*, ready: bool) -> Reply:
 
 def version_of(served: Served) -> str:
     """Return the model's version in this protocol: the bundle's hash, and the version of its parameters where changed."""
-    return f"{served.name}-{served.version}" if served.version else served.name
+    return _version(served.name, served.version)
+
+
+def _version(bundle: str, version: int) -> str:
+    return f"{bundle}-{version}" if version else bundle
 
 
 def described(served: Served) -> dict[str, Any]:
@@ -233,7 +238,7 @@ def inferred(served: Served, asked: InferRequest, answer: Mapping[str, Any]) -> 
     Parameters
     ----------
     served
-        The champion; its name stands in the answer.
+        The champion when it was asked; the model's name stands in the answer, and the version of who answered.
     asked
         The request; it may name the outputs that it wants.
     answer
@@ -248,19 +253,26 @@ def inferred(served: Served, asked: InferRequest, answer: Mapping[str, Any]) -> 
     names = list(held[0]["prediction"])
     told = {name: [one["prediction"][name] for one in held] for name in names}
     told["decision"] = [one["decision"] for one in held]
-    wanted = [output.name for output in ([] if asked.outputs is UNSET else asked.outputs)]
-    unknown = [name for name in wanted if name not in told]
-    if unknown:
-        raise Problem(422, "there is no such output", where="body, outputs", fix="GET /v2/models/NAME names them")
+    wanted = _wanted(asked)
+    _check_outputs(asked, told)  # a challenger's may be others
     outputs = [
         {"name": name, "datatype": _datatype(told[name]), "shape": [len(held)], "data": told[name]}
         for name in wanted or told
     ]
     by = {name: answer[name] for name in ("arm", "bundle", "version")}
-    named = {"model_name": served.bundle.manifest.name, "model_version": version_of(served)}
+    named = {"model_name": served.bundle.manifest.name, "model_version": _version(answer["bundle"], answer["version"])}
     ids = {"prediction_ids": ",".join(one["prediction_id"] for one in held)}
     id_ = {} if asked.id is UNSET else {"id": asked.id}
     return {**named, **id_, "parameters": {**by, **ids}, "outputs": outputs}
+
+
+def _wanted(asked: InferRequest) -> list[str]:
+    return [output.name for output in ([] if asked.outputs is UNSET else asked.outputs)]
+
+
+def _check_outputs(asked: InferRequest, known: Collection[str]) -> None:
+    if any(name not in known for name in _wanted(asked)):
+        raise Problem(422, "there is no such output", where="body, outputs", fix="GET /v2/models/NAME names them")
 
 
 def _datatype(values: Sequence[Any]) -> str:

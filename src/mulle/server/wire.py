@@ -52,6 +52,11 @@ class FeedbackRequest(msgspec.Struct, forbid_unknown_fields=True):
     source: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
     @property
+    def says(self) -> bool:
+        """Whether anything is said."""
+        return self.outcome is not UNSET or self.correction is not UNSET or bool(self.values)
+
+    @property
     def n_fields(self) -> int:
         """Return at least how many fields were sent; `source` may be there and empty."""
         return sum(value is not UNSET for value in (self.outcome, self.correction, self.values)) + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from collections.abc import AsyncIterator
 from mulle.server.hub import unpacked
 from mulle.server.remote import RemoteLog
 from mulle.server.run import Kept, Options, event_loop, prepared, quiet, served
+from mulle.server.stall import left_behind
 from mulle.store.log.place import Place, is_postgres
 from mulle.store.log.reading import Reader, SQLiteReader
 
@@ -29,12 +31,13 @@ def main() -> None:
         asyncio.Runner(loop_factory=event_loop()) as runner,
     ):
         runner.run(_run(options, number, sock, parent))
+        left_behind(say=logging.shutdown)
 
 
 async def _run(options: Options, number: int, sock: socket.socket, parent: socket.socket) -> None:
     first = prepared(options)
     reader, writer = await asyncio.open_connection(sock=parent)
-    remote = RemoteLog(reader, writer, _history(options.log))
+    remote = RemoteLog(reader, writer, _history(options.log), max_pending=options.limits.pending)
     await served(options, first, sock, kept=lambda: _kept(options, remote), said=lambda _: None, number=number)
 
 

@@ -21,6 +21,7 @@ from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.jsonable import to_json
 from mulle.models.base import Config, families
 from mulle.stages.base import QUICK_LEARNER, Baselines, Framed, Prepared, Scored, problem_of, settle
+from mulle.stages.reserve import for_a_baseline
 from mulle.stages.slices import evaluate_sql
 from mulle.training.fold import as_columns, fold_order
 from mulle.training.search import Candidate, Search
@@ -46,7 +47,8 @@ def run(turn: Turn, framed: Framed, prepared: Prepared) -> tuple[Outcome, Baseli
     """Score the baselines."""
     folds = [(prepared.train(k), prepared.valid(k)) for k in range(prepared.n_folds)]
     scored = [_constant(framed, prepared, folds)]
-    search = Search(problem=problem_of(framed, prepared), workshop=turn.workshop)
+    fit_s = for_a_baseline(turn, n_folds=prepared.n_folds)
+    search = Search(problem=problem_of(framed, prepared), workshop=turn.workshop, fit_s=fit_s)
     linear = _linear(search)
     rule, words = _rule(turn, framed, prepared, search)
     scored += [rule, linear, *_given(turn, framed, prepared, folds)]

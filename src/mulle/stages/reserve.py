@@ -15,6 +15,8 @@ SHARE, MOST_SHARE = 0.12, 0.35
 AS_LONG_AS_LOOKING = 1.2
 """Evaluation and packaging together, in times of *problem* and *data*."""
 PACKAGING = 0.8
+BASELINE_SHARE = 0.4
+"""Of the time that the page gives, for all folds of the linear baseline."""
 LEAST_S, MOST_S = 2.0, 10.0
 """For permutation importance, which does as much as there is time for."""
 FIRST = ("problem", "data")
@@ -45,6 +47,18 @@ def for_importance(turn: Turn) -> float | None:
         return None  # with a budget in trials nothing depends on time
     left = turn.deadline - perf_counter() - PACKAGING * _looking(turn)
     return float(min(max(left, LEAST_S), MOST_S))
+
+
+def for_a_baseline(turn: Turn, *, n_folds: int) -> float | None:
+    """Return how many seconds one fold of the linear baseline may take, two at a time; None without a deadline.
+
+    A baseline that is cut short is weaker, so it gets much of the time; but on a table on which it takes all of it
+    there would be no model to compare with it.
+    """
+    if turn.deadline is None:
+        return None
+    whole = turn.deadline - turn.memo.get("began", perf_counter())
+    return float(max(LEAST_S, BASELINE_SHARE * whole * min(1.0, 2.0 / n_folds)))
 
 
 def _looking(turn: Turn) -> float:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -115,6 +115,8 @@ class Search:
         A `time.perf_counter` value, or None for a budget in trials.
     trials
         How many configurations to score, or None for a budget in time.
+    fit_s
+        How long one fit is told that it may take where there is no deadline; it is never killed for that.
     watch
         Called with each result, as it comes.
     """
@@ -123,6 +125,7 @@ class Search:
     workshop: Workshop
     deadline: float | None = None
     trials: int | None = None
+    fit_s: float | None = None
     watch: Callable[[Result], None] = lambda _: None
     results: list[Result] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
@@ -223,7 +226,7 @@ class Search:
             "folds": self.problem.folds_ref,
             "prepared": self.prepared(candidate.family),
         }
-        return [
+        orders = [
             fold_order(
                 candidate.family,
                 candidate.config,
@@ -235,10 +238,11 @@ class Search:
             )
             for k in folds
         ]
+        return orders if self.deadline is not None else [replace(order, patient=True) for order in orders]
 
     def _seconds(self) -> float | None:
         if self.deadline is None:
-            return None
+            return self.fit_s
         whole = self.deadline - self._began
         share = SHARE_OF_ONE * whole * min(1.0, 2.0 / len(self.problem.folds))
         return max(LEAST_FIT_S, min(share, self.deadline - perf_counter()))

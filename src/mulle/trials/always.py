@@ -177,7 +177,8 @@ def guard(
     Returns
     -------
     Guardrail
-        *open* below 50 units in either arm, or while no unit differs from another.
+        *open* below 50 units in either arm. While no unit differs from another it is never *safe*; and *breached* where
+        the arms lie further apart than the margin: nothing is left to chance there.
 
     Examples
     --------
@@ -196,9 +197,9 @@ def guard(
         return missing(name, margin)
     low = worse - reach(n_units, alpha=alpha / n_guardrails, tuned=tuned, sides=1) * se
     high = worse + reach(n_units, alpha=alpha, tuned=tuned, sides=1) * se
-    few = min(control.n, candidate.n) < LEAST_UNITS or se == 0
+    few = min(control.n, candidate.n) < LEAST_UNITS
     state: Literal["breached", "safe", "open"] = (
-        "open" if few else "breached" if low > margin else "safe" if high < margin else "open"
+        "open" if few else "breached" if low > margin else "safe" if high < margin and se > 0 else "open"
     )
     return Guardrail(
         name=name,

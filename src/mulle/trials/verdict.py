@@ -15,6 +15,8 @@ from mulle.trials.ratio_check import RatioCheck
 from mulle.trials.sequential import Sequential
 
 PER_UNITS = 1000
+TRUST = ("release.ratio", "release.feedback")
+"""While one of these is not passed, nothing is decided."""
 Decision = Literal["promote", "keep", "inconclusive"]
 
 
@@ -30,15 +32,18 @@ class Money:
         Of it.
     currency
         As the page names it.
+    per
+        What there are 1,000 of.
     """
 
     value: float
     interval: Interval
     currency: str
+    per: str = "units"
 
     def __str__(self) -> str:
         low, value, high = (f"{v:+,.2f}" for v in (self.interval.low, self.value, self.interval.high))
-        return f"{value} {self.currency} per {PER_UNITS:,} units ({low} to {high})"
+        return f"{value} {self.currency} per {PER_UNITS:,} {self.per} ({low} to {high})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +62,10 @@ class Primary:
         Money for one more of the metric, for one unit; None when nobody said. Negative is not allowed: turn the metric.
     currency
         Of the worth.
+    per
+        What one more of the metric is counted by: units, or answered predictions.
+    lower
+        Whether less is better. The result is turned then; words show it as it was measured.
     """
 
     name: str
@@ -64,6 +73,8 @@ class Primary:
     least: float | None = None
     worth: float | None = None
     currency: str = ""
+    per: str = "units"
+    lower: bool = False
 
     def money(self) -> Money | None:
         """Return the effect in money, or None where its worth or the effect is not known."""
@@ -74,6 +85,7 @@ class Primary:
             value=self.result.estimate * by,
             interval=Interval(low=interval.low * by, high=interval.high * by, confidence=interval.confidence),
             currency=self.currency,
+            per=self.per,
         )
 
 
@@ -110,6 +122,7 @@ def rule(
     days: float,
     whole_weeks: bool = True,
     overrides: Mapping[str, str] | None = None,
+    feedback: Check | None = None,
 ) -> Ruling:
     """Decide about a candidate from all that its trial has shown.
 
@@ -127,6 +140,8 @@ def rule(
         Whether a promotion waits for the end of a week.
     overrides
         Reasons by the name of a check, given by a person.
+    feedback
+        Whether feedback comes from both arms alike; like the ratio, it can only forbid a decision.
 
     Returns
     -------
@@ -150,6 +165,7 @@ def rule(
     """
     checks = (
         _ratio(ratio),
+        *([feedback] if feedback else []),
         *_primaries(primaries),
         *(_guardrail(name, found) for name, found in guardrails.items()),
         _weeks(days, wanted=whole_weeks),
@@ -169,12 +185,16 @@ def rule(
 
 
 def _decision(checks: Sequence[Check]) -> Decision:
-    """Return what the checks say together; the ratio alone can only forbid a decision."""
-    trusted = checks[0].status == Status.PASS or bool(checks[0].override)
-    if not trusted:
+    """Return what the checks say together; ratio and feedback alone can only forbid a decision."""
+    if any(check.status in (Status.FAIL, Status.UNANSWERED) and not check.override for check in _trust(checks)):
         return "inconclusive"
     words: dict[Verdict, Decision] = {Verdict.OPEN: "promote", Verdict.SHUT: "keep", Verdict.UNDECIDED: "inconclusive"}
     return words[joined(checks)]
+
+
+def _trust(checks: Sequence[Check]) -> list[Check]:
+    """Return the checks without which no other counts."""
+    return [check for check in checks if check.name in TRUST]
 
 
 def _ratio(found: RatioCheck) -> Check:
@@ -211,11 +231,14 @@ def _primary(primary: Primary, *, another_is_better: bool) -> Check:
         says = f"{primary.name}: nothing was measured"
         return Check(name=name, status=Status.UNANSWERED, says=says, fix="send feedback, or log the value column")
     status, fix, needed = _answer(primary, found, another_is_better=another_is_better)
-    low, high = found.interval.low, found.interval.high
+    value, low, high, lower = found.estimate, found.interval.low, found.interval.high, ""
+    if primary.lower:
+        value, low, high, lower = -value, -high, -low, ", lower is better"
+    by = primary.per.removesuffix("s")
     return Check(
         name=name,
         status=status,
-        says=f"{primary.name}: {found.estimate:+.4g} a unit ({low:.4g} to {high:.4g}); {found.says}",
+        says=f"{primary.name}: {value:+.4g} for one {by} ({low:.4g} to {high:.4g}){lower}; {found.says}",
         fix=fix,
         value=found.estimate,
         bar="surely above 0",
@@ -285,8 +308,9 @@ def _says(decision: Decision, checks: Sequence[Check], money: Mapping[str, Money
         "inconclusive": {Status.FAIL, Status.UNANSWERED},
     }[decision]
     reasons = [c.says for c in checks if c.status in because and not c.override]
-    if decision == "inconclusive" and checks[0].status == Status.FAIL and not checks[0].override:
-        reasons = [checks[0].says]
+    broken = [check.says for check in _trust(checks) if check.status == Status.FAIL and not check.override]
+    if decision == "inconclusive" and broken:
+        reasons = broken
     words = {"promote": "Promote the candidate", "keep": "Keep the champion", "inconclusive": "Inconclusive"}[decision]
     worth = "".join(f" Worth {value}." for value in money.values()) if decision != "inconclusive" else ""
     wait = f" About {more:,} more units would decide." if more else ""

@@ -69,12 +69,12 @@ def test_a_step_changes_only_what_it_names():
     assert state.challenger.step is Step.CANARY
     grown = after(state, {"do": "canary", "share": 0.05, "salt": "other"})
     assert grown.challenger.salt == "other"
-    assert grown.challenger.trial == "release-2-canary"
+    assert grown.challenger.trial == "release-2-canary-0.05-other"
 
 
 def test_a_trial_deals_its_units_anew():
     state = state_after(*CHAMPION, *GROWN, {"do": "trial", "share": 0.5, "salt": "s3", "at": 9.0})
-    assert (state.challenger.salt, state.challenger.since, state.challenger.trial) == ("s3", 9.0, "release-2-trial")
+    assert (state.challenger.salt, state.challenger.since, state.challenger.trial) == ("s3", 9.0, "release-2-trial-s3")
 
 
 @pytest.mark.parametrize(
@@ -114,3 +114,41 @@ def test_the_last_three_champions_are_kept():
     state = state_after(*events)
     assert [version.bundle for version in state.former] == [BUNDLES[4], BUNDLES[3], BUNDLES[2]]
     assert len(state.kept) == 4
+
+
+def test_each_share_of_a_canary_is_a_stretch_of_its_own():
+    grown = state_after(*CHAMPION, *GROWN, {"do": "canary", "share": 0.05, "salt": "s2", "at": 50.0}).challenger
+    assert (grown.since, grown.trial) == (50.0, "release-2-canary-0.05-s2")
+    again = state_after(
+        *CHAMPION, *GROWN, {"do": "canary", "share": 0.05, "at": 50.0}, {"do": "canary", "share": 0.05, "at": 90.0}
+    )
+    assert (again.challenger.since, again.challenger.salt) == (50.0, "s2")
+
+
+@pytest.mark.parametrize("share", [0.12345, 0.00001, 1.0])
+@pytest.mark.parametrize("step", ["canary", "trial"])
+def test_a_share_by_which_servers_could_not_deal_is_refused(step, share):
+    with pytest.raises(Refused, match="units can't be dealt"):
+        after(state_after(*CHAMPION, start("b" * 64)), {"do": step, "share": share, "salt": "s", "design": {}})
+
+
+PROMOTED = (*CHAMPION, *GROWN, {"do": "promote", "override": {"release.steps": "because"}})
+
+
+@pytest.mark.parametrize("met", [(), ({"do": "shadow", "share": 0.1, "salt": "s"},)])
+def test_rollback_brings_the_former_champion_back_though_another_waits_unheard(met):
+    state = state_after(*PROMOTED, start("c" * 64), *met, {"do": "rollback"})
+    assert (state.champion.bundle, state.challenger) == ("a" * 64, None)
+
+
+def test_a_champion_that_was_rolled_back_is_kept_and_can_come_again():
+    back = state_after(*PROMOTED, {"do": "rollback"})
+    assert [version.bundle for version in back.undone] == ["b" * 64]
+    assert len(back.kept) == 2
+    again = state_after(*PROMOTED, {"do": "rollback"}, start("b" * 64), {"do": "promote", "override": {"x": "y"}})
+    assert (again.champion.bundle, again.undone) == ("b" * 64, ())
+
+
+def test_a_rollback_with_nothing_to_go_back_to_says_what_is_possible():
+    with pytest.raises(Refused, match="mulle release withdraw"):
+        after(state_after(*CHAMPION, start("b" * 64)), {"do": "rollback"})

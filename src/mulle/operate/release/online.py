@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import closing
@@ -11,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from mulle.core.errors import ProjectError
+from mulle.core.online import parts_of
 from mulle.store.log import Exposure, Feedback, Row
 from mulle.store.log.history import Wanted, entries, rows
 from mulle.store.log.place import Place, is_postgres
@@ -20,16 +22,28 @@ from mulle.store.log.reading import Reader, SQLiteReader
 from mulle.trials.delta import ratio
 from mulle.trials.moments import Moments
 
+Floats = NDArray[np.float64]
 CONTROL = "champion"
 CANDIDATE = "challenger"
 FAILED = "~failed"
 """Ends the id under which it is kept that a challenger could not answer."""
 SHADOW = "~shadow"
+"""Ends the ids of a shadow's answers."""
+SHADOW_ARM = "shadow"
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """What is counted for a unit.
+    """What is counted.
+
+    Parameters
+    ----------
+    kind
+        ``correct``, ``outcome``, ``value`` or ``failed``.
+    name
+        Of the class or of the value.
+    over
+        Of a ratio: what is below the line.
 
     Examples
     --------
@@ -39,10 +53,13 @@ class Metric:
     0.0
     >>> Metric.named("failed").of({}, decision=None) is None
     True
+    >>> Metric.named("value:clicks / value:views").over.name
+    'views'
     """
 
     kind: str
     name: str = ""
+    over: Metric | None = None
 
     @classmethod
     def named(cls, text: str) -> Metric:
@@ -53,13 +70,20 @@ class Metric:
         ProjectError
             When it is of no known form.
         """
-        kind, _, name = text.partition(":")
-        named = bool(name)
-        if {"correct": named, "failed": named, "outcome": False, "value": not named}.get(kind, True):
-            what = f"'{text}' is no online metric"
-            fix = "write correct, outcome:CLASS, outcome, value:NAME or failed"
-            raise ProjectError(what, where="mulle.toml, [release]", fix=fix)
-        return cls(kind, name)
+        above, *below = parts_of(text)
+        return cls(*above, over=cls(*below[0]) if below else None)
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether it is a sum over each exposed unit, 0 where nothing came; else it is a mean over what was told."""
+        return self.kind == "value" and self.over is None
+
+    @property
+    def noun(self) -> str:
+        """What one more of the metric is counted by."""
+        if self.is_sum:
+            return "units"
+        return f"{self.over.name}" if self.over else "requests" if self.kind == "failed" else "answered predictions"
 
     def of(self, feedback: Mapping[str, Any], *, decision: Any) -> float | None:
         """Return the metric of one prediction; None while its feedback isn't there."""
@@ -72,6 +96,14 @@ class Metric:
             return float(_same(told, decision))
         return float(_same(told, self.name)) if self.name else _number(told)
 
+    def parts(self, feedback: Mapping[str, Any], *, decision: Any) -> tuple[float, float] | None:
+        """Return what one prediction adds above and below the line; None when it adds nothing."""
+        value = self.of(feedback, decision=decision)
+        if self.over is None:
+            return None if value is None else (value, 1.0)
+        below = self.over.of(feedback, decision=decision)
+        return None if value is None and below is None else (value or 0.0, below or 0.0)
+
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float) else None
@@ -83,6 +115,27 @@ def _same(told: Any, other: Any) -> bool:
     return str(told) == str(other)
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """One arm's metric by unit, so that the mean of the values is the metric, whatever kind it is.
+
+    Parameters
+    ----------
+    units
+        Who was counted.
+    values
+        ``[units]``. Of a ratio of sums R its linear form, R + (y - R x) / mean x, by the delta method.
+    """
+
+    units: list[str]
+    values: Floats
+
+    @property
+    def moments(self) -> Moments:
+        """Return mean and variance over units; NaN of none."""
+        return Moments.of(self.values)
+
+
 @dataclass(slots=True)
 class Arm:
     """What is known of one arm's units."""
@@ -91,35 +144,65 @@ class Arm:
     """Each unit, and how likely it was to meet this arm when it first did."""
     decided: dict[str, tuple[str, Any]] = field(default_factory=dict)
     """Unit and decision, by prediction."""
-    failed: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    answered: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    asked: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Requests of each unit, whoever answered them in the end."""
+    failed: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
+    """Those that the arm's own bundle could not answer."""
+    unitless: int = 0
+    """Requests that named no unit: they count nowhere."""
+
+    def counted(self, metric: Metric, feedback: Mapping[str, Mapping[str, Any]]) -> Counted:
+        """Return a metric over the arm, rows of one unit together."""
+        if metric.kind == "failed":
+            units = sorted(self.asked)
+            failed = [float(len(self.failed.get(unit, ()))) for unit in units]
+            return _linear(units, failed, [float(len(self.asked[unit])) for unit in units])
+        above, below = self._sums(metric, feedback)
+        if metric.is_sum:
+            units = sorted(self.exposed)
+            return Counted(units, np.array([above.get(unit, 0.0) for unit in units], np.float64))
+        units = sorted(below)
+        return _linear(units, [above[unit] for unit in units], [below[unit] for unit in units])
+
+    def each(self, metric: Metric, feedback: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+        """Return each unit's own metric, where it is known."""
+        above, below = self._sums(metric, feedback)
+        if metric.is_sum:
+            return {unit: above.get(unit, 0.0) for unit in self.exposed}
+        return {unit: above[unit] / below[unit] for unit in below if below[unit] > 0}
+
+    def _sums(
+        self, metric: Metric, feedback: Mapping[str, Mapping[str, Any]]
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        above: dict[str, float] = defaultdict(float)
+        below: dict[str, float] = defaultdict(float)
+        for id_, (unit, decision) in self.decided.items():
+            parts = metric.parts(feedback.get(id_, {}), decision=decision)
+            if parts is not None:
+                above[unit] += parts[0]
+                below[unit] += parts[1]
+        return above, below
 
     def moments(self, metric: Metric, feedback: Mapping[str, Mapping[str, Any]]) -> Moments:
-        """Return a metric's mean over the arm, its rows counted together by unit."""
-        if metric.kind == "failed":
-            units = sorted({*self.answered, *self.failed})
-            failed = [self.failed.get(unit, 0) for unit in units]
-            asked = [self.failed.get(unit, 0) + self.answered.get(unit, 0) for unit in units]
-            return _ratio(failed, asked)
-        total: dict[str, float] = defaultdict(float)
-        n: dict[str, float] = defaultdict(float)
-        for id_, (unit, decision) in self.decided.items():
-            value = metric.of(feedback.get(id_, {}), decision=decision)
-            if value is not None:
-                total[unit] += value
-                n[unit] += 1.0
-        units = sorted(n)
-        return _ratio([total[unit] for unit in units], [n[unit] for unit in units])
+        """Return a metric's mean over the arm and its variance over units; that of failures is never taken for 0."""
+        found = self.counted(metric, feedback).moments
+        if metric.kind != "failed" or not found.n:
+            return found
+        p = (found.mean * found.n + 1) / (found.n + 2)  # as if one more had failed and one more had not
+        variance = max(found.variance if found.n > 1 else 0.0, p * (1 - p))
+        return Moments(n=found.n, mean=found.mean, variance=variance)
 
     def n_told(self, feedback: Mapping[str, Mapping[str, Any]]) -> int:
-        """Return how many units have feedback of any kind."""
-        return len({unit for id_, (unit, _) in self.decided.items() if id_ in feedback})
+        """Return how many exposed units have feedback of any kind."""
+        return len({unit for id_, (unit, _) in self.decided.items() if id_ in feedback and unit in self.exposed})
 
 
-def _ratio(numerator: list[Any], denominator: list[Any]) -> Moments:
-    if not numerator:
-        return Moments(n=0, mean=float("nan"), variance=float("nan"))
-    return ratio(np.asarray(numerator, float), np.asarray(denominator, float))
+def _linear(units: list[str], above: list[float], below: list[float]) -> Counted:
+    y, x = np.array(above, np.float64), np.array(below, np.float64)
+    found = ratio(y, x)  # refuses what is no denominator
+    if not math.isfinite(found.mean):
+        return Counted([], np.empty(0))
+    return Counted(units, found.mean + (y - found.mean * x) / x.mean())
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,9 +215,24 @@ class Seen:
     first: float
     last: float
 
+    def counted(self, metric: Metric) -> dict[str, Counted]:
+        """Return a metric by arm and unit; nothing where nobody ever sent it: 0 for all would not be true."""
+        if metric.is_sum and not any(f"value:{metric.name}" in told for told in self.feedback.values()):
+            return {name: Counted([], np.empty(0)) for name in self.arms}
+        return {name: arm.counted(metric, self.feedback) for name, arm in self.arms.items()}
+
+    def each(self, metric: Metric) -> dict[str, float]:
+        """Return each unit's own metric, whatever its arm: a sum, or what is above the line over what is below."""
+        found: dict[str, float] = {}
+        for arm in self.arms.values():
+            found |= arm.each(metric, self.feedback)
+        return found
+
     def moments(self, metric: Metric) -> dict[str, Moments]:
         """Return a metric by arm."""
-        return {name: arm.moments(metric, self.feedback) for name, arm in self.arms.items()}
+        if metric.kind == "failed":
+            return {name: arm.moments(metric, self.feedback) for name, arm in self.arms.items()}
+        return {name: found.moments for name, found in self.counted(metric).items()}
 
 
 class OnlineLog:
@@ -179,7 +277,7 @@ class OnlineLog:
         with closing(reader):
             first: dict[str, str] = {}
             moments: list[float] = []
-            for chunk in entries(reader, Exposure, Wanted(trial=name, until=until)):
+            for chunk in entries(reader, Exposure, Wanted(trial=name, since=since, until=until)):
                 for exposure in chunk:
                     arm = first.setdefault(exposure.unit, exposure.arm)
                     arms[arm].exposed.setdefault(exposure.unit, exposure.propensity)
@@ -188,36 +286,50 @@ class OnlineLog:
                 for row in rows_:
                     _count(row, arms, first.get(row.unit, row.arm))
             known = {id_ for arm in arms.values() for id_ in arm.decided}
-            feedback = _feedback(reader, known, since)
+            feedback = _feedback(reader, known, since=since)
         return Seen(arms, feedback, min(moments, default=since), max(moments, default=since))
 
-    def untested(self, *, since: float) -> Seen:
-        """Read what the champion did outside of trials: what a trial is planned by."""
+    def untested(self, *, since: float, until: float | None = None, arm: str | None = CONTROL) -> Seen:
+        """Read what was answered outside of a trial: what it is planned by, and each unit's past.
+
+        Parameters
+        ----------
+        since, until
+            From when on, and until when, in seconds since 1970; feedback too.
+        arm
+            Whose answers; None for all that people heard.
+
+        Returns
+        -------
+        Seen
+            All as the champion's; every unit that came is exposed. Its `first` is when the first one came.
+        """
         reader, rotated = self._reader()
-        arms = {CONTROL: Arm(), CANDIDATE: Arm()}
+        arms, first = {CONTROL: Arm(), CANDIDATE: Arm()}, math.inf
         with closing(reader):
-            for chunk in rows(reader, rotated, Wanted(since=since, arm=CONTROL)):
+            for chunk in rows(reader, rotated, Wanted(since=since, until=until, arm=arm)):
                 for row in chunk:
-                    _count(row, arms, CONTROL)
-            feedback = _feedback(reader, set(arms[CONTROL].decided), since)
-        return Seen(arms, feedback, since, since)
+                    if not row.id.endswith(SHADOW):
+                        _count(row, arms, CONTROL)
+                        first = min(first, row.at)
+            arms[CONTROL].exposed = dict.fromkeys(arms[CONTROL].asked, 1.0)
+            feedback = _feedback(reader, set(arms[CONTROL].decided), since=since, until=until)
+        return Seen(arms, feedback, first if math.isfinite(first) else since, since)
 
     def pairs(self, *, since: float) -> list[tuple[Row, Row]]:
         """Return what the champion told and what the shadow would have told, for each mirrored row."""
         reader, rotated = self._reader()
         with closing(reader):
-            told: dict[str, Row] = {}
             shadow: dict[str, Row] = {}
+            for chunk in rows(reader, rotated, Wanted(since=since, arm=SHADOW_ARM)):
+                shadow |= {row.id.removesuffix(SHADOW): row for row in chunk}
+            told: dict[str, Row] = {}
             for chunk in rows(reader, rotated, Wanted(since=since)):
-                for row in chunk:
-                    if row.id.endswith(SHADOW):
-                        shadow[row.id.removesuffix(SHADOW)] = row
-                    else:
-                        told[row.id] = row
+                told |= {row.id: row for row in chunk if row.id in shadow}
         return [(told[id_], row) for id_, row in shadow.items() if id_ in told]
 
     def arrivals(self, *, since: float, until: float) -> list[float]:
-        """Return how many units were seen for the first time, by day."""
+        """Return how many units were seen for the first time, by day; also of days on which there was none."""
         reader, rotated = self._reader()
         seen: set[str] = set()
         days: dict[int, int] = defaultdict(int)
@@ -227,23 +339,29 @@ class OnlineLog:
                     if row.unit and row.unit not in seen and not row.id.endswith((SHADOW, FAILED)):
                         seen.add(row.unit)
                         days[int((row.at - since) // 86_400)] += 1
-        return [float(days.get(day, 0)) for day in range(max(days, default=-1) + 1)]
+        return [float(days.get(day, 0)) for day in range(math.ceil((until - since) / 86_400))]
 
 
 def _count(row: Row, arms: Mapping[str, Arm], arm_name: str) -> None:
     arm = arms.get(arm_name)
-    if arm is None or not row.unit:
+    if arm is None:
         return
+    if not row.unit:
+        arm.unitless += 1
+        return
+    request = row.id.removesuffix(FAILED).partition("-")[0]  # its rows are numbered behind a hyphen
+    arm.asked[row.unit].add(request)
     if row.id.endswith(FAILED):
-        arm.failed[row.unit] += 1
+        arm.failed[row.unit].add(request)
         return
-    arm.answered[row.unit] += 1
     arm.decided[row.id] = (row.unit, json.loads(row.output).get("decision"))
 
 
-def _feedback(reader: Reader, known: set[str], since: float) -> dict[str, dict[str, Any]]:
+def _feedback(
+    reader: Reader, known: set[str], *, since: float, until: float | None = None
+) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = defaultdict(dict)
-    for chunk in entries(reader, Feedback, Wanted(since=since)):
+    for chunk in entries(reader, Feedback, Wanted(since=since, until=until)):
         for told in chunk:
             if told.prediction_id in known:
                 found[told.prediction_id][told.kind] = json.loads(told.value)

@@ -11,6 +11,7 @@ the events; so does every command. Standard library only: a server reads this.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ RAMP = (0.01, 0.05, 0.25)
 """Shares of the units that meet a canary, in order."""
 KEPT = 3
 """Former champions that can be rolled back to."""
+PARTS = 10_000
+"""Units are dealt to arms by so many parts; see `mulle.trials.assign`."""
 
 
 class Step(StrEnum):
@@ -45,6 +48,8 @@ class Version:
     run: str = ""
     override: str = ""
     """Why a bundle that is a draft, or was never assessed, was let in nevertheless."""
+    request: str = ""
+    """Why it may take other requests than the champion of its day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +64,7 @@ class Challenger:
     """Of the units: mirrored by a shadow, met by a canary or by the challenger of a trial."""
     salt: str = ""
     since: float = 0.0
-    """When this step began, seconds since 1970 UTC."""
+    """When this step began, or the canary got its present share, seconds since 1970 UTC."""
     design: Mapping[str, Any] | None = None
     """Of the trial: metric, smallest effect, units, looks."""
     looks: tuple[Mapping[str, Any], ...] = ()
@@ -67,8 +72,12 @@ class Challenger:
 
     @property
     def trial(self) -> str:
-        """The name under which units are assigned and exposures kept."""
-        return f"release-{self.number}-{self.step}"
+        """The name under which exposures are kept.
+
+        Each share of a canary is a stretch of its own, and the salt tells apart the releases of two projects on one log.
+        """
+        share = f"-{self.share:g}" if self.step is Step.CANARY else ""
+        return f"release-{self.number}-{self.step}{share}-{self.salt[:8]}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,13 +99,15 @@ class State:
     number: int = 0
     last: int = 0
     """The newest event that is counted in."""
+    undone: tuple[Version, ...] = ()
+    """Champions that were rolled back, newest first: their bundles stay, to be looked into or let in once more."""
 
     @property
     def kept(self) -> frozenset[str]:
         """The folders that are in use, or may be again."""
         challenger = [self.challenger.version] if self.challenger else []
         champion = [self.champion] if self.champion else []
-        return frozenset(v.folder for v in (*champion, *challenger, *self.former))
+        return frozenset(v.folder for v in (*champion, *challenger, *self.former, *self.undone))
 
 
 class Refused(StoreError):
@@ -168,6 +179,7 @@ def _start(state: State, body: Mapping[str, Any]) -> State:
         folder=str(body["folder"]),
         run=str(body.get("run", "")),
         override=str(body.get("override", "")),
+        request=str(body.get("request", "")),
     )
     number = state.number + 1
     since = float(body.get("at", 0.0))
@@ -186,18 +198,38 @@ def _canary(state: State, body: Mapping[str, Any]) -> State:
     if held.step is Step.CANARY and float(body["share"]) < held.share:
         what = f"a canary grows; it has {held.share:.0%} now"
         raise Refused(what, where="mulle release", fix="to take it back: mulle release withdraw")
+    _dealt(float(body["share"]))
     return _moved(state, held, body, Step.CANARY)
 
 
 def _trial(state: State, body: Mapping[str, Any]) -> State:
     held = _challenger(state, body, {Step.CANARY, Step.SHADOW, Step.CANDIDATE})
     _needs_champion(state, "a trial")
+    _dealt(float(body["share"]))
     return _moved(state, replace(held, design=dict(body.get("design") or {})), body, Step.TRIAL)
 
 
 def _look(state: State, body: Mapping[str, Any]) -> State:
     held = _challenger(state, body, {Step.TRIAL})
-    return replace(state, challenger=replace(held, looks=(*held.looks, dict(body["found"]))))
+    found = dict(body["found"])
+    if body.get("look", len(held.looks)) != len(held.looks):
+        what = f"somebody else looked meanwhile: {len(held.looks)} looks are recorded"
+        raise Refused(what, where="mulle release", fix="look again: mulle release")
+    _sound_look(found, held.looks)
+    return replace(state, challenger=replace(held, looks=(*held.looks, found)))
+
+
+def _sound_look(found: Mapping[str, Any], before: tuple[Mapping[str, Any], ...]) -> None:
+    """Refuse a look that could never be judged: it would stand in the way of all that follow."""
+    n_units = found.get("n_units")
+    if not isinstance(n_units, int) or n_units <= (before[-1]["n_units"] if before else 0):
+        what = f"a look at {n_units} units: no more than the one before it"
+        raise Refused(what, where="mulle release", fix="wait for more units with feedback")
+    for name, one in dict(found.get("metrics") or {}).items():
+        told = [one.get("value"), one.get("se")]
+        if not all(isinstance(x, int | float) and math.isfinite(x) for x in told) or not one["se"] > 0:
+            what = f"'{name}' is not known of both arms, or no unit differs from another"
+            raise Refused(what, where="mulle release", fix="send feedback for both arms: POST /v1/feedback")
 
 
 def _promote(state: State, body: Mapping[str, Any]) -> State:
@@ -205,7 +237,8 @@ def _promote(state: State, body: Mapping[str, Any]) -> State:
     held = _challenger(state, body, steps)
     former = () if state.champion is None else (state.champion, *state.former)
     former = tuple(version for version in former if version.bundle != held.version.bundle)
-    return replace(state, champion=held.version, former=former[:KEPT], challenger=None)
+    undone = tuple(version for version in state.undone if version.bundle != held.version.bundle)
+    return replace(state, champion=held.version, former=former[:KEPT], undone=undone, challenger=None)
 
 
 def _withdraw(state: State, body: Mapping[str, Any]) -> State:
@@ -214,11 +247,15 @@ def _withdraw(state: State, body: Mapping[str, Any]) -> State:
 
 
 def _rollback(state: State, body: Mapping[str, Any]) -> State:
-    if state.challenger is not None:
-        return _withdraw(state, body)
-    if not state.former:
-        raise Refused("there is no former champion", where="mulle release", fix="mulle release start BUNDLE")
-    return replace(state, champion=state.former[0], former=state.former[1:])
+    if state.challenger is not None and state.challenger.step in {Step.CANARY, Step.TRIAL}:
+        return _withdraw(state, body)  # that is what people met last
+    if not state.former or state.champion is None:
+        fix = "mulle release withdraw" if state.challenger else "mulle release start BUNDLE"
+        raise Refused("there is no former champion", where="mulle release", fix=fix)
+    back, *former = state.former
+    undone = [state.champion, *(version for version in state.undone if version.bundle != state.champion.bundle)]
+    undone = [version for version in undone if version.bundle != back.bundle][:KEPT]
+    return replace(state, champion=back, former=tuple(former), undone=tuple(undone), challenger=None)
 
 
 _STEPS = {
@@ -254,10 +291,18 @@ def _needs_champion(state: State, what: str) -> None:
         raise Refused(f"{what} needs a champion beside it", where="mulle release", fix=fix)
 
 
+def _dealt(share: float) -> None:
+    """Refuse a share by which servers couldn't deal units to two arms."""
+    parts = share * PARTS
+    if not 1 <= round(parts) < PARTS or not math.isclose(parts, round(parts), abs_tol=1e-6):
+        what = f"units can't be dealt by a share of {share:g}"
+        raise Refused(what, where="mulle release", fix="give whole 10,000ths, at least 0.0001 and less than 1")
+
+
 def _moved(state: State, held: Challenger, body: Mapping[str, Any], step: Step) -> State:
     share = float(body["share"])
     if not 0 < share <= 1:
         raise Refused(f"a share of {share:g}", where="mulle release", fix="give a number above 0, at most 1")
     salt = str(body.get("salt") or held.salt) if step is held.step else str(body["salt"])
-    since = float(body.get("at", 0.0)) if step is not held.step else held.since
+    since = held.since if (step, share) == (held.step, held.share) else float(body.get("at", 0.0))
     return replace(state, challenger=replace(held, step=step, share=share, salt=salt, since=since))

@@ -17,11 +17,15 @@ from mulle.core.clock import now
 from mulle.core.errors import StoreError
 from mulle.operate.release.state import KIND, Refused, State, Version, after, stand
 from mulle.runtime.bundle import Bundle
+from mulle.runtime.difference import Difference
 from mulle.store.ledger import Ledger
 from mulle.store.tail import Tail
 
 FOLDER = "releases"
 WAIT_S = 10.0
+UNUSED_S = 600.0
+"""How long a copy stays that nobody needs any more: a server may be about to open it, or to close it."""
+UNUSED = ".unused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ class Releases:
     >>> from tempfile import TemporaryDirectory
     >>> with TemporaryDirectory() as home:
     ...     Releases(Path(home)).state()
-    State(champion=None, former=(), challenger=None, number=0, last=0)
+    State(champion=None, former=(), challenger=None, number=0, last=0, undone=())
     """
 
     home: Path
@@ -47,7 +51,7 @@ class Releases:
         """Return where releases stand."""
         return stand(Tail(self.home / "ledger.db", kind=KIND).since(0))
 
-    def start(self, path: Path, *, override: str = "") -> State:
+    def start(self, path: Path, *, override: str = "", request: str = "") -> State:
         """Let a bundle in as a candidate: copy it, and record that it is there.
 
         Parameters
@@ -56,6 +60,8 @@ class Releases:
             The bundle that would ship.
         override
             Why one that is a draft may be released nevertheless.
+        request
+            Why one that takes other requests than the champion may be released nevertheless.
 
         Returns
         -------
@@ -67,10 +73,12 @@ class Releases:
         BundleError
             When it can't be opened, or doesn't answer its golden rows.
         Refused
-            When it is a draft and nobody said why that is right, or another release is under way.
+            When it is a draft, or takes other requests than the champion, and nobody said why that is right; or
+            another release is under way.
         """
         bundle = _proven(path)
-        if bundle.manifest.stamp != "ready" and not override:
+        draft = bundle.manifest.stamp != "ready"
+        if draft and not override:
             what = "the bundle is a draft: it was not assessed, or a gate was shut when it was"
             fix = 'mulle assess says why; or, by name: --override "release.assessed=REASON"'
             raise Refused(what, where=str(path), fix=fix)
@@ -80,12 +88,25 @@ class Releases:
             "bundle": bundle.hash,
             "folder": folder,
             "run": bundle.manifest.run,
-            "override": override,
+            "override": override if draft else "",
+            "request": self._otherwise(bundle, request),
         }
         with self._held():
             after(self.state(), body)  # refuses before anything is copied
             copy(path, self.home / folder)
             return self._append(body)
+
+    def _otherwise(self, bundle: Bundle, reason: str) -> str:
+        """Return why a bundle may take other requests than the champion, empty where it doesn't; refuse it without."""
+        champion = self.state().champion
+        if champion is None:
+            return ""
+        differs = Difference.between(Bundle.load(self.version_folder(champion)), bundle)
+        if differs and not reason:
+            what = f"it takes other requests than the champion: {differs}"
+            fix = 'change the clients first; then, by name: --override "release.request=REASON"'
+            raise Refused(what, where=bundle.where, fix=fix)
+        return reason if differs else ""
 
     def do(self, step: str, **body: Any) -> State:
         """Take a step.
@@ -125,9 +146,15 @@ class Releases:
 
     def _tidy(self, state: State) -> None:
         """Remove the copies of bundles that nobody is served by and nobody can roll back to."""
-        for folder in (self.home / FOLDER).glob("*"):
-            if f"{FOLDER}/{folder.name}" not in state.kept:
+        for folder in [path for path in (self.home / FOLDER).glob("*") if path.is_dir()]:
+            unused = folder.with_name(folder.name + UNUSED)
+            if f"{FOLDER}/{folder.name}" in state.kept:
+                unused.unlink(missing_ok=True)
+            elif not unused.exists():
+                unused.touch()
+            elif now() - unused.stat().st_mtime > UNUSED_S:
                 shutil.rmtree(folder, ignore_errors=True)
+                unused.unlink(missing_ok=True)
 
     @contextmanager
     def _held(self) -> Iterator[None]:

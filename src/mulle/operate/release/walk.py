@@ -10,13 +10,18 @@ from mulle.core.check import Check, Status, Verdict, verdict
 from mulle.core.clock import now
 from mulle.core.errors import StoreError, UnknownName
 from mulle.core.project import ReleasePart
-from mulle.operate.release import evidence as judged
-from mulle.operate.release.evidence import Evidence
+from mulle.operate.release import trial as trials
+from mulle.operate.release.criteria import Criteria
+from mulle.operate.release.estimate import Target, estimates
+from mulle.operate.release.evidence import Evidence, of_canary, of_shadow
 from mulle.operate.release.online import OnlineLog
 from mulle.operate.release.state import RAMP, Challenger, Refused, State, Step
 from mulle.operate.release.steps import Releases, new_salt
+from mulle.trials.off_policy import OffPolicy
 
 ASSESSED = "release.assessed"
+REQUEST = "release.request"
+"""By this name a bundle is let in that takes other requests than the champion."""
 STEPS = "release.steps"
 """By this name a step may be left out: straight from the shadow to a trial, say."""
 
@@ -49,12 +54,15 @@ class Walk:
         Where servers keep predictions and feedback.
     overrides
         Reasons by the name of a check.
+    currency
+        Of the costs, for what a release is worth.
     """
 
     home: Path
     page: ReleasePart
     log: str | Path
     overrides: Mapping[str, str] = field(default_factory=dict)
+    currency: str = ""
 
     @property
     def _releases(self) -> Releases:
@@ -70,7 +78,8 @@ class Walk:
     def start(self, bundle: Path) -> Stood:
         """Let a bundle in as a candidate. The first one ever has nobody to be compared with: promote it."""
         self._known({ASSESSED})
-        return Stood(state=self._releases.start(bundle, override=self.overrides.get(ASSESSED, "")), moved=True)
+        draft, request = self.overrides.get(ASSESSED, ""), self.overrides.get(REQUEST, "")
+        return Stood(state=self._releases.start(bundle, override=draft, request=request), moved=True)
 
     def shadow(self, share: float | None = None) -> Stood:
         """Let the candidate answer a share of the requests once more; nobody hears it."""
@@ -87,7 +96,8 @@ class Walk:
             return Stood(state=self._releases.state(), evidence=found)
         grown = share or next_share(held)
         salt = held.salt if held.step is Step.CANARY else new_salt()
-        state = self._releases.do("canary", share=grown, salt=salt, overrides=dict(self.overrides))
+        told = {"release": held.number, "overrides": dict(self.overrides)}
+        state = self._releases.do("canary", share=grown, salt=salt, **told)
         return Stood(state=state, evidence=found, moved=True)
 
     def trial(self) -> Stood:
@@ -101,10 +111,9 @@ class Walk:
         found = self._evidence(held)
         if verdict(found.checks) is not Verdict.OPEN:
             return Stood(state=self._releases.state(), evidence=found)
-        design = judged.planned(OnlineLog(self.log), self.page, at=now())
-        state = self._releases.do(
-            "trial", share=self.page.share, salt=new_salt(), design=design, overrides=dict(self.overrides)
-        )
+        design = trials.planned(OnlineLog(self.log), self.page, self._criteria, at=now())
+        told = {"release": held.number, "overrides": dict(self.overrides)}
+        state = self._releases.do("trial", share=self.page.share, salt=new_salt(), design=design, **told)
         return Stood(state=state, moved=True)
 
     def judge(self) -> Stood:
@@ -112,9 +121,15 @@ class Walk:
         held = self._challenger()
         if held.step is not Step.TRIAL:
             return self.stands()
-        found, told = judged.look(held, OnlineLog(self.log), self.page, at=now(), overrides=self.overrides)
-        state = self._releases.do("look", found=found, says=told.says, overrides=dict(self.overrides))
+        found, told = trials.look(OnlineLog(self.log), held, self._criteria, at=now(), overrides=self.overrides)
+        self._known({check.name for check in told.checks})
+        body = {"release": held.number, "look": len(held.looks), "overrides": dict(self.overrides)}
+        state = self._releases.do("look", found=found, says=told.says, **body)
         return Stood(state=state, evidence=told, moved=True)
+
+    def estimate(self, arm: Target = "challenger") -> list[OffPolicy]:
+        """Estimate the online metric as if all had met one arm; nothing is changed, and no look is counted."""
+        return estimates(OnlineLog(self.log), self._challenger(), self._criteria, arm=arm)
 
     def promote(self) -> Stood:
         """Make the challenger the champion: after a trial that says so, or when there is no champion yet."""
@@ -123,18 +138,19 @@ class Walk:
             return Stood(state=self._releases.do("promote"), moved=True)
         if held.step is not Step.TRIAL:
             self._need(STEPS, f"the challenger is at the step '{held.step}'; a trial comes before its promotion")
-            return Stood(state=self._promoted(), moved=True)
+            return Stood(state=self._promoted(held), moved=True)
         if not held.looks:
             self._need(STEPS, "nobody has looked at the trial yet: mulle release judge")
-            return Stood(state=self._promoted(), moved=True)
-        ruling = judged.again(held, OnlineLog(self.log), self.page, at=now(), overrides=self.overrides)
+            return Stood(state=self._promoted(held), moved=True)
+        ruling = trials.again(OnlineLog(self.log), held, self.overrides)
+        self._known({check.name for check in ruling.checks})
         told = Evidence(checks=ruling.checks, says=ruling.says, next="", ruling=ruling)
         if ruling.decision != "promote":
             return Stood(state=state, evidence=told)
-        return Stood(state=self._promoted(says=ruling.says), evidence=told, moved=True)
+        return Stood(state=self._promoted(held, says=ruling.says), evidence=told, moved=True)
 
-    def _promoted(self, **body: object) -> State:
-        return self._releases.do("promote", override=dict(self.overrides), **body)
+    def _promoted(self, held: Challenger, **body: object) -> State:
+        return self._releases.do("promote", release=held.number, override=dict(self.overrides), **body)
 
     def withdraw(self, why: str) -> Stood:
         """Take the challenger back; the champion goes on."""
@@ -163,10 +179,25 @@ class Walk:
         return held
 
     def _evidence(self, held: Challenger) -> Evidence:
-        found = judged.evidence(held, OnlineLog(self.log), self.page, at=now())
+        found = self._found(held)
         self._known({check.name for check in found.checks} | {STEPS})
         checks = tuple(self._overridden(check) for check in found.checks)
         return Evidence(checks=checks, says=found.says, next=found.next, notes=found.notes, ruling=found.ruling)
+
+    def _found(self, held: Challenger) -> Evidence:
+        """Read what the log holds of a challenger's present step; looking at a trial by this counts no look."""
+        log = OnlineLog(self.log)
+        if held.step is Step.CANDIDATE:
+            return Evidence(checks=(), says="The candidate has met nobody yet.", next="mulle release shadow")
+        if held.step is Step.SHADOW:
+            return of_shadow(log.pairs(since=held.since), self.page)
+        if held.step is Step.CANARY:
+            return of_canary(log.trial(held.trial, since=held.since), held, self.page, self._criteria)
+        return trials.progress(log, held, self._criteria, at=now())
+
+    @property
+    def _criteria(self) -> Criteria:
+        return Criteria.of(self.page, self.currency)
 
     def _overridden(self, check: Check) -> Check:
         reason = self.overrides.get(check.name)
@@ -182,7 +213,7 @@ class Walk:
 
     def _known(self, names: set[str]) -> None:
         for name in self.overrides:
-            if name not in names | {ASSESSED, STEPS}:
+            if name not in names | {ASSESSED, REQUEST, STEPS}:
                 raise UnknownName.among(name, sorted(names | {STEPS}), noun="check", where="--override")
 
 

@@ -53,6 +53,12 @@ class Desk:
         StoreError
             When another process writes there, or the disk refuses.
         """
+        try:
+            return self._taken()
+        except OSError as error:  # the folder went away, its disk, or the lock's file
+            raise StoreError.of(error, where=self.place.folder) from error
+
+    def _taken(self) -> SQLiteBook:
         self.place.make()
         if not self._held:
             self._take()

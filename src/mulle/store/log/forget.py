@@ -31,6 +31,17 @@ class Forgotten:
     left: tuple[str, ...] = ()
     """What could not be reached, each as a sentence."""
 
+    def __add__(self, other: Self) -> Self:
+        """Put together what went under two names of one person."""
+        return type(self)(
+            rows=self.rows + other.rows,
+            feedback=self.feedback + other.feedback,
+            exposures=self.exposures + other.exposures,
+            answers=self.answers + other.answers,
+            files=self.files + other.files,
+            left=tuple(dict.fromkeys([*self.left, *other.left])),
+        )
+
     @classmethod
     def of(cls, gone: Mapping[str, int], *, files: int = 0, left: Sequence[str] = ()) -> Self:
         """Put together what went, by table."""

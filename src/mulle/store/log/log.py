@@ -145,6 +145,11 @@ class Log:
         self._writer.append(group)
 
     @property
+    def shared(self) -> bool:
+        """Whether several processes may write it at once, as they may in PostgreSQL."""
+        return self._place is None
+
+    @property
     def pending(self) -> int:
         """How many entries wait to be written."""
         return self._writer.pending
@@ -261,6 +266,8 @@ class Log:
                     self._rotation.once()
             except StoreError as error:
                 log.warning("the log was not tended: %s", error)
+            except Exception:  # the next time may go well, and nobody else looks after old entries
+                log.exception("the log was not tended: a fault of ours")
 
     def close(self, timeout_s: float = 30.0) -> bool:
         """Write what waits, and end the thread.
@@ -301,3 +308,7 @@ def _tried(job: Callable[[SQLiteBook], Result], book: Book | StoreError) -> Resu
         return job(cast("SQLiteBook", book))
     except StoreError as error:
         return error
+    except Exception as error:  # whoever waits for the result has to hear  # noqa: BLE001
+        fault = StoreError(f"a fault of ours in the log: {error!r}", fix="report it with the server's log")
+        fault.__cause__ = error
+        return fault

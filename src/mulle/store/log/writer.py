@@ -120,9 +120,29 @@ class Writer:
             if self._begun():
                 while self._turn():
                     pass
+        except Exception:
+            log.exception("the log's writer ended: a fault of ours")
         finally:
+            self._end()
+
+    def _end(self) -> None:
+        """Leave: nobody may wait for a thread that is gone."""
+        with self._lock:
+            self._closing = True
+            groups, self._waiting = self._waiting, []
+            jobs, self._jobs = self._jobs, []
+        gone = StoreError("the log's writer has ended", fix="start the server again; its log says why")
+        if groups or jobs:
+            self.fault = gone.what
+            self._settle(groups, [gone] * len(groups))
+        try:
+            for job in jobs:
+                job(gone)
             if self._book is not None:
                 self._book.close()
+        except Exception:  # the lock has to be let go all the same
+            log.exception("a fault of ours while the log was closed")
+        finally:
             self._left()
 
     def _begun(self) -> bool:
@@ -229,6 +249,9 @@ class Writer:
                 self._book = self._opened()
             except MulleError as error:
                 self._down(error)
+            except Exception as error:  # this thread has to live: it tries again, and whoever waits hears why
+                log.exception("a fault of ours while the log was opened again")
+                self._down(StoreError(f"a fault of ours: {error!r}", fix="report it with the server's log"))
             else:
                 log.warning("the log writes again; dropped meanwhile: %d", self.dropped)
                 self.fault, self._wait_s = None, FIRST_TRY_S
@@ -255,6 +278,9 @@ class Writer:
                 self._more = self._book.tidy(idle=idle)
         except StoreError as error:
             self._down(error)
+        except Exception as error:  # this thread has to live: the file is opened again
+            log.exception("a fault of ours in the log")
+            self._down(StoreError(f"a fault of ours: {error!r}", fix="report it with the server's log"))
 
     def _do(self, job: Job) -> None:
         book = self._up()
@@ -262,3 +288,5 @@ class Writer:
             job(self._outage() if book is None else book)
         except StoreError as error:
             self._down(error)
+        except Exception:  # this thread has to live
+            log.exception("a fault of ours in the log")

@@ -1,0 +1,45 @@
+"""The names of online metrics, as they stand in the page: what comes back from the people who meet a model."""
+
+from __future__ import annotations
+
+import re
+
+from mulle.core.errors import ProjectError
+
+_RATIO = re.compile(r"(value:\S.*?) / (value:\S.*)")
+_NAMED = {"correct": False, "failed": False, "outcome": None, "value": True}
+"""Whether a kind has a name behind a colon; None: it may."""
+
+
+def parts_of(text: str) -> tuple[tuple[str, str], ...]:
+    """Return kind and name of an online metric; of a ratio those of what is above and of what is below.
+
+    Parameters
+    ----------
+    text
+        ``correct``, ``failed``, ``outcome``, ``outcome:CLASS``, ``value:NAME`` or ``value:NAME / value:NAME``.
+
+    Returns
+    -------
+    tuple
+        One pair, or two.
+
+    Raises
+    ------
+    ProjectError
+        When it is of no known form.
+
+    Examples
+    --------
+    >>> parts_of("outcome:yes"), parts_of("value:clicks / value:views")
+    ((('outcome', 'yes'),), (('value', 'clicks'), ('value', 'views')))
+    """
+    ratio = _RATIO.fullmatch(text)
+    if ratio:
+        return parts_of(ratio[1])[0], parts_of(ratio[2])[0]
+    kind, colon, name = text.partition(":")
+    if kind not in _NAMED or bool(colon) != bool(name) or _NAMED[kind] not in (None, bool(name)):
+        what = f"'{text}' is no online metric"
+        fix = "write correct, outcome, outcome:CLASS, value:NAME, value:NAME / value:NAME or failed"
+        raise ProjectError(what, where="mulle.toml, [release]", fix=fix)
+    return ((kind, name),)

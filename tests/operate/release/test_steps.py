@@ -1,0 +1,61 @@
+"""Steps on the disk: what is let in, what is kept, what is removed."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from mulle.core.clock import now
+from mulle.export.bundle import write_bundle
+from mulle.operate.release.state import Refused
+from mulle.operate.release.steps import UNUSED, UNUSED_S, Releases
+
+
+@pytest.fixture
+def releases(tmp_path):
+    (tmp_path / ".mulle").mkdir()
+    return Releases(tmp_path / ".mulle")
+
+
+@pytest.fixture
+def bundle(tmp_path, toy_maker):
+    def make(name, **changes):
+        write_bundle(tmp_path / name, toy_maker(**{"stamp": "ready", "name": name, **changes}))
+        return tmp_path / name
+
+    return make
+
+
+def other_request(toy_maker):
+    request = toy_maker().request
+    return [{**entry, "kind": "text"} if entry["columns"] == ["job"] else entry for entry in request]
+
+
+def test_a_bundle_that_takes_other_requests_is_let_in_only_by_name(releases, bundle, toy_maker):
+    releases.start(bundle("old"))
+    releases.do("promote")
+    changed = bundle("new", request=other_request(toy_maker))
+    with pytest.raises(Refused, match=r"takes other requests than the champion: it reads differently job"):
+        releases.start(changed)
+    reason = "all clients send it since May"
+    assert releases.start(changed, request=reason).challenger.version.request == reason
+
+
+def test_a_reason_is_kept_only_where_one_was_needed(releases, bundle):
+    state = releases.start(bundle("ready"), override="the board agreed", request="it differs not")
+    assert (state.challenger.version.override, state.challenger.version.request) == ("", "")
+
+
+def test_a_copy_that_nobody_needs_goes_only_after_a_while(releases, bundle):
+    releases.start(bundle("old"))
+    releases.do("promote")
+    folder = releases.version_folder(releases.start(bundle("new")).challenger.version)
+    releases.do("withdraw")
+    assert folder.is_dir()
+    mark = folder.with_name(folder.name + UNUSED)
+    os.utime(mark, (now() - UNUSED_S - 1, now() - UNUSED_S - 1))
+    releases.start(bundle("newer"))
+    releases.do("withdraw")
+    assert not folder.exists()
+    assert not mark.exists()
