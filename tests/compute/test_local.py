@@ -27,7 +27,16 @@ def squares(n, **more):
 
 
 def children():
-    return psutil.Process().children(recursive=True)
+    """Return the workers below this process; other tests may have servers running beside it."""
+    held = psutil.Process().children(recursive=True)
+    return [child for child in held if child.is_running() and "mulle.compute" in _words(child)]
+
+
+def _words(process):
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
 
 
 def until(claim, seconds=5.0):

@@ -73,7 +73,8 @@ def test_what_a_formula_says_can_be_learnt_and_a_slice_can_use_it(
     derived = turn(customers, folder=tmp_path / "with", features=FEATURES, slices=slices, objective=objective)
     assert derived.outcomes[4].facts["estimate"] > without.outcomes[4].facts["estimate"] + 0.005
     assert "evaluate.slice.spenders" in {check.name for check in derived.checks}
-    project = mulle.Project(customers, target="target", folder=tmp_path / "with", features=FEATURES, slices=slices)
+    page = {"features": FEATURES, "slices": slices, "objective": objective}
+    project = mulle.Project(customers, target="target", folder=tmp_path / "with", **page)
     assert mulle.assess(project).outcomes[-1].facts["opening"] == 1
 
 
