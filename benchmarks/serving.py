@@ -98,7 +98,7 @@ from mulle.runtime import Bundle
 @bentoml.service
 class Service:
     def __init__(self):
-        self.bundle = Bundle.load(environment()["BUNDLE"])
+        self.bundle = Bundle.load(os.environ["BUNDLE"])
     @bentoml.api(route="/v1/predict")
     def predict(self, row: dict) -> dict:
         told = self.bundle.predict_one(row)
