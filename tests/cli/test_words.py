@@ -56,7 +56,9 @@ def leaves(word):
     return [(word, inner) for inner in command.commands] if isinstance(command, click.Group) else [(word,)]
 
 
-@pytest.mark.parametrize("words", [words for word in sorted(ALL.keys() - LATER) for words in leaves(word)], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [words for word in sorted(ALL.keys() - LATER) for words in leaves(word)], ids=" ".join
+)
 def test_each_word_that_is_built_speaks_json(words, mulle_):
     assert "--json" in mulle_(*words, "--help").stdout
 

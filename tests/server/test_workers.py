@@ -47,7 +47,9 @@ def ask_many(server: lives.Live, n: int) -> list[str]:
 
 
 def workers(server: lives.Live) -> list[psutil.Process]:
-    return [child for child in psutil.Process(server.process.pid).children() if "mulle.server.worker" in child.cmdline()]
+    return [
+        child for child in psutil.Process(server.process.pid).children() if "mulle.server.worker" in child.cmdline()
+    ]
 
 
 def counted(server: lives.Live) -> int:

@@ -41,7 +41,11 @@ access = option.each(
 )
 @click.option("--no-log", is_flag=True, help="Keep nothing.")
 @click.option(
-    "--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="Processes that answer; one writes the log."
+    "--workers",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 64),
+    help="Processes that answer; one writes the log.",
 )
 @access
 @option.project

@@ -85,7 +85,9 @@ def check(*, page: Path, overrides: Sequence[str], strict: bool, json_: bool) ->
 
 @click.command()
 @click.option("--until", metavar="STAGE", help="Stop after this stage: problem, data, baseline, model, evaluate.")
-@click.option("--final", is_flag=True, help="Refit what was assessed on every row, the sealed ones too, and nothing else.")
+@click.option(
+    "--final", is_flag=True, help="Refit what was assessed on every row, the sealed ones too, and nothing else."
+)
 @option.each(option.project, option.overrides, option.budget, option.strict, option.json)
 def run(
     *,

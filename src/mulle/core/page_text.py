@@ -347,7 +347,9 @@ def _first_sentence(field: FieldInfo) -> str:
     return words.split(". ")[0].rstrip(".")
 
 
-NO_KEY = "none found, so a row is known by its values; to name the column that tells rows apart: mulle set data.key=COLUMN"
+NO_KEY = (
+    "none found, so a row is known by its values; to name the column that tells rows apart: mulle set data.key=COLUMN"
+)
 
 
 def summary(guessed: Guessed) -> list[str]:
