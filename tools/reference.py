@@ -151,7 +151,8 @@ def _command(command: click.Command, context: click.Context, *, later: bool = Fa
         return
     yield ""
     yield "```text"
-    yield f"{path} {' '.join(command.collect_usage_pieces(context))}"
+    usage = " ".join(command.collect_usage_pieces(context))
+    yield f"{path} {usage.replace('[COMMAND]', 'COMMAND')}"  # as every version of click has it
     yield "```"
     yield ""
     yield from _options(command, context)
