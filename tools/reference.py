@@ -171,7 +171,8 @@ def _options(command: click.Command, context: click.Context) -> Iterator[str]:
         yield "| option | meaning |"
         yield "|---|---|"
     for record in told:
-        yield f"| `{record[0]}` | {' '.join(record[1].split())} |"
+        words = " ".join(record[1].split()).replace("[", "\\[")  # Markdown would take it for a link
+        yield f"| `{record[0]}` | {words} |"
 
 
 PAGES = {"project-file.md": project_file, "cli.md": command_line}
