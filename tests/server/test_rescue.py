@@ -20,10 +20,11 @@ from mulle.runtime import Bundle
 from mulle.server.ask import Ask
 from mulle.server.hub import notifier
 from mulle.server.problem import Problem
-from mulle.server.served import CHALLENGER, CHAMPION, SHADOW, Lineup, Served, Trial
+from mulle.server.served import Lineup, Served, Trial
 from mulle.server.service import Service
 from mulle.server.wire import PredictRequest
 from mulle.store.log import Exposure, Log
+from mulle.store.log.entry import CHALLENGER, CHAMPION, SHADOW
 from mulle.store.log.history import Wanted, entries
 from mulle.store.log.place import Place
 from mulle.store.log.reading import SQLiteReader

@@ -14,8 +14,8 @@ import click
 
 from mulle.cli import option, voice
 from mulle.core.errors import BundleError, DataError, StoreError
+from mulle.store.workspace import HOME
 
-HOME = ".mulle"
 PATIENCE_S = 90.0
 
 

@@ -11,11 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from mulle.cli import option, voice
+from mulle.store.workspace import HOME
 
 if TYPE_CHECKING:
     from mulle.server.keys import Key, KeyFile
-
-HOME = ".mulle"
 
 
 @click.group()

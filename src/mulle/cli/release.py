@@ -12,12 +12,12 @@ import click
 from mulle.cli import option, voice
 from mulle.cli.lines import mark
 from mulle.core.check import Status, Verdict
+from mulle.store.workspace import HOME
 
 if TYPE_CHECKING:
     from mulle.operate.release.state import State, Version
     from mulle.operate.release.walk import Stood, Walk
 
-HOME = ".mulle"
 
 _log = click.option("--log", "url", metavar="URL", help="Where servers keep predictions.  [default: .mulle/log]")
 _override = click.option(

@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING
 import click
 
 from mulle.cli import option, voice
+from mulle.store.workspace import HOME
 
 if TYPE_CHECKING:
     from mulle.operate.replay import Replay
-
-HOME = ".mulle"
 
 
 @click.command()

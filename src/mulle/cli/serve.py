@@ -9,11 +9,11 @@ import click
 
 from mulle.cli import option, voice
 from mulle.core.errors import StoreError
+from mulle.store.workspace import HOME
 
 if TYPE_CHECKING:
     from mulle.core.project import ServerPart
 
-HOME = Path(".mulle")
 
 access = option.each(
     click.option(

@@ -26,6 +26,7 @@ from mulle.runtime.bundle import Bundle
 from mulle.runtime.manifest import CARD, FORMAT, GOLDEN, MANIFEST, STEPS, VERSION
 from mulle.runtime.profile import PROFILE
 from mulle.runtime.selftest import row_to_json
+from mulle.store.durable import sync_folder
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +155,7 @@ def write_bundle(folder: Path, parts: Parts) -> Bundle:
             bundle.where = str(folder)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        _sync(folder.parent)
+        sync_folder(folder.parent)
     except OSError as error:
         what = f"the bundle can't be written: {error.strerror or error}"
         raise StoreError(what, where=str(folder), fix="free some room, or choose a folder you may write to") from error
@@ -242,7 +243,7 @@ def zip_bundle(folder: Path, out: Path) -> Path:
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(out)
-        _sync(out.parent)
+        sync_folder(out.parent)
     except OSError as error:
         what = f"the zip can't be written: {error.strerror or error}"
         raise StoreError(what, where=str(out), fix="free some room, or choose a folder you may write to") from error
@@ -374,15 +375,4 @@ def _write_all(folder: Path, files: Mapping[str, bytes]) -> None:
             stream.flush()
             os.fsync(stream.fileno())
     for path in {(folder / name).parent for name in files}:
-        _sync(path)
-
-
-def _sync(folder: Path) -> None:
-    """Make names durable, where the system lets a folder be opened."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        sync_folder(path)

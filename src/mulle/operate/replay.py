@@ -14,8 +14,8 @@ from mulle.runtime.bundle import Bundle
 from mulle.runtime.selftest import TOLERANCE
 from mulle.store.log import Change, Feedback, Row
 from mulle.store.log.history import Wanted, entries, rows
-from mulle.store.log.place import Place, is_postgres
-from mulle.store.log.reading import Reader, SQLiteReader
+from mulle.store.log.readers import reader_of
+from mulle.store.log.reading import Reader
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ def replay(prediction_id: str, *, log: str | Path, home: Path, bundle: Path | No
     BundleError
         When its bundle is nowhere, or another one was given.
     """
-    reader, rotated = _open(log)
+    reader, rotated = reader_of(log)
     with closing(reader):
         row = reader.find(prediction_id) or _rotated(reader, rotated, prediction_id)
         if row is None:
@@ -87,15 +87,6 @@ def replay(prediction_id: str, *, log: str | Path, home: Path, bundle: Path | No
     }
     told = json.loads(row.output)
     return Replay(logged=row, told=told, now=now, agrees=_agree(told, now), feedback=feedback, bundle=str(path))
-
-
-def _open(log: str | Path) -> tuple[Reader, Path | None]:
-    if is_postgres(log):
-        from mulle.store.log.postgres import PostgresReader  # noqa: PLC0415  # the driver is an extra
-
-        return PostgresReader(str(log)), None
-    place = Place.of(log)
-    return SQLiteReader(place), place.rotated
 
 
 def _rotated(reader: Reader, folder: Path | None, prediction_id: str) -> Row | None:

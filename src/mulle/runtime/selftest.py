@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, time
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -21,6 +22,15 @@ from mulle.runtime.manifest import GOLDEN
 
 TOLERANCE = 1e-5
 """Answers agree within this × max(1, abs(answer))."""
+
+
+class Testable(Protocol):
+    """The part of a bundle that says how it did."""
+
+    where: str
+
+    def selftest(self) -> Agreement:
+        """Answer the golden rows and compare."""
 
 
 class Answering(Protocol):
@@ -209,3 +219,32 @@ def _from_json(value: Any) -> Any:
     if isinstance(value, list):
         return [_from_json(held) for held in value]
     return base64.b64decode(value["base64"], validate=True) if isinstance(value, dict) else value
+
+
+def prove(bundle: Testable) -> None:
+    """Refuse a bundle that doesn't answer its golden rows as it did when it was made.
+
+    Parameters
+    ----------
+    bundle
+        Open.
+
+    Raises
+    ------
+    BundleError
+        When it has no golden rows, gives no number, or differs.
+    """
+    where = Path(bundle.where).name
+    agreed = bundle.selftest()
+    if agreed.n_rows == 0:
+        raise BundleError("it has no golden rows, so nothing proves it", where=where, fix="package it again")
+    if not math.isfinite(agreed.worst):
+        what = "it gives no number for a golden row"
+        raise BundleError(what, where=where, fix="look at the model: what does it do with that row?")
+    if not agreed.ok:
+        what = f"it answers its golden rows otherwise than when it was made: {_how(agreed.worst, agreed.n_decisions)}"
+        raise BundleError(what, where=where, fix="get the bundle again from where it was made")
+
+
+def _how(worst: float, n_decisions: int) -> str:
+    return f"off by {worst:.3g} × the tolerance, {n_decisions} decisions differ"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
@@ -23,7 +22,6 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 log = logging.getLogger("mulle.server")
 
 JSON = b"application/json"
-REFUSALS_PER_S, LONGEST_REFUSAL_S = 300, 5.0
 TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -196,7 +194,6 @@ class App:
     ) -> None:
         self.service = service
         self.guard = guard or Guard()
-        self.turned_away = 0
         self.bodies = Bodies(service.limits.bodies_bytes)
         self.routes: dict[str, dict[str, Route]] = {
             "/v1/predict": {"POST": self._predict},
@@ -259,14 +256,7 @@ class App:
         return next((prefix for prefix in self.under if path.startswith(prefix)), "")
 
     async def _refused(self, problem: Problem) -> Reply:
-        self.service.metrics.count("mulle_rejected_total", problem.reason)
-        if problem is BUSY:
-            self.turned_away += 1
-            try:  # the more there are, the longer each waits, so that refusing never takes the time that answers need
-                crowd_s = min(LONGEST_REFUSAL_S, self.turned_away / REFUSALS_PER_S)
-                await asyncio.sleep(max(self.service.limits.refusal_s, crowd_s))
-            finally:
-                self.turned_away -= 1
+        await self.service.turn_away(problem)
         return refused(problem)
 
     async def _predict(self, request: Request) -> Reply:

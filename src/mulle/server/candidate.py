@@ -6,14 +6,14 @@ It prints one line of JSON: what it measured, or why the bundle can't be served.
 from __future__ import annotations
 
 import json
-import math
 import sys
 from pathlib import Path
 from time import thread_time
 from typing import Any
 
-from mulle.core.errors import BundleError, MulleError
+from mulle.core.errors import MulleError
 from mulle.runtime.bundle import Bundle
+from mulle.runtime.selftest import prove
 
 N_TIMED = 200
 ENOUGH_MS = 2_000.0
@@ -39,33 +39,9 @@ def tried(path: Path) -> dict[str, Any]:
         When it can't be opened, or answers otherwise than it did when it was made.
     """
     bundle = Bundle.load(path)
-    check(bundle)
+    prove(bundle)
     times = timed(bundle, bundle.golden)
     return {"hash": bundle.hash, "latency_ms": times[len(times) // 2], "latency_ms_p95": times[int(len(times) * 0.95)]}
-
-
-def check(bundle: Bundle) -> None:
-    """Compare a bundle's answers with those that it was packaged with.
-
-    Raises
-    ------
-    BundleError
-        When it has no golden rows, gives no number, or differs.
-    """
-    where = Path(bundle.where).name
-    agreed = bundle.selftest()
-    if agreed.n_rows == 0:
-        raise BundleError("it has no golden rows, so nothing proves it", where=where, fix="package it again")
-    if not math.isfinite(agreed.worst):
-        what = "it gives no number for a golden row"
-        raise BundleError(what, where=where, fix="look at the model: what does it do with that row?")
-    if not agreed.ok:
-        what = f"it answers its golden rows otherwise than when it was made: {_how(agreed.worst, agreed.n_decisions)}"
-        raise BundleError(what, where=where, fix="get the bundle again from where it was made")
-
-
-def _how(worst: float, n_decisions: int) -> str:
-    return f"off by {worst:.3g} × the tolerance, {n_decisions} decisions differ"
 
 
 def timed(bundle: Bundle, rows: list[dict[str, Any]], n: int = N_TIMED) -> list[float]:

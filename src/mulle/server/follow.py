@@ -16,8 +16,9 @@ from mulle.core.errors import BundleError, MulleError, StoreError
 from mulle.operate.release.state import KIND, Challenger, State, Step, Version, stand
 from mulle.runtime.bundle import Bundle
 from mulle.runtime.difference import Difference
-from mulle.server.served import CHALLENGER, CHAMPION, SHADOW, Lineup, Served, Trial
+from mulle.server.served import Lineup, Served, Trial
 from mulle.server.swap import admitted, opened
+from mulle.store.log.entry import CHALLENGER, CHAMPION, SHADOW
 from mulle.store.tail import Tail
 from mulle.trials.assign import Arms, Assignment
 

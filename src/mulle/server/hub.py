@@ -12,7 +12,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from mulle.server.metrics import Metrics
 from mulle.server.remote import FromWorker, Sent, ToWorker, framed, from_worker, next_frame
 from mulle.store.log import Done, Log
 from mulle.store.log.book import BadEntry
+from mulle.store.log.log import tell_each
 
 log = logging.getLogger("mulle.server")
 
@@ -175,18 +176,9 @@ def notifier(loop: asyncio.AbstractEventLoop) -> Callable[[list[Done]], None]:
     """Return what a log calls from its thread once a commit: all are told on the event loop."""
 
     def notify(done: list[Done]) -> None:
-        loop.call_soon_threadsafe(tell, done)
+        loop.call_soon_threadsafe(tell_each, done)
 
     return notify
-
-
-def tell(done: Sequence[Done]) -> None:
-    """Tell all whose entries were kept, or could not be; on the event loop."""
-    for told, error in done:
-        try:
-            told(error)
-        except Exception:  # the others have to hear it all the same
-            log.exception("somebody who was told of a commit failed")
 
 
 def packed(options: Any) -> bytes:

@@ -17,7 +17,6 @@ class Limits:
     bodies_bytes: int = 64 * 1024**2
     """Bodies that are half-way here, all together."""
     rows: int = 10_000
-    nesting: int = 32
     head_bytes: int = 16 * 1024
     head_s: float = 5.0
     """From the first byte of a request to the end of its headers."""

@@ -14,12 +14,11 @@ from mulle.server.metrics import Metrics
 from mulle.server.problem import Problem
 from mulle.server.remote import RemoteLog
 from mulle.store.log import Group, Log, Promise, Row
+from mulle.store.log.entry import SHADOW_MARK
 
 logger = logging.getLogger("mulle.server")
 MOST = 256
 """Requests that wait for the shadow; beyond them it is spared, and that is counted."""
-MARK = "~shadow"
-"""Ends the ids of a shadow's answers; what stands before it is the id of the answer that was told."""
 
 
 class Mirror:
@@ -81,7 +80,7 @@ class Mirror:
         if self._log is None:
             return
         try:
-            marked = [row._replace(id=row.id + MARK) for row in rows]
+            marked = [row._replace(id=row.id + SHADOW_MARK) for row in rows]
             self._log.append(Group(rows=marked, promise=Promise.MEMORY, done=self._metrics.dropped(len(rows))))
         except StoreError:
             self._metrics.count("mulle_log_dropped_total", by=len(rows))

@@ -6,11 +6,8 @@ from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from mulle.runtime.bundle import Bundle
+from mulle.store.log.entry import CHAMPION
 from mulle.trials.assign import Assignment
-
-CHAMPION = "champion"
-CHALLENGER = "challenger"
-SHADOW = "shadow"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,6 @@ import asyncio
 import math
 import os
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -27,12 +26,14 @@ from mulle.server.problem import Problem
 from mulle.server.record import Recorder, hashed_unit
 from mulle.server.remote import RemoteLog
 from mulle.server.replay import Replays
-from mulle.server.served import CHALLENGER, CHAMPION, Lineup, Served
+from mulle.server.served import Lineup, Served
 from mulle.server.wire import UNSET, PredictRequest, Row
 from mulle.store.log import Exposure, Group, Log, Promise
 from mulle.store.log import Row as LogRow
+from mulle.store.log.entry import CHALLENGER, CHAMPION, FAILED_MARK
 
 Unknown = Literal["ignore", "reject"]
+REFUSALS_PER_S, LONGEST_REFUSAL_S = 300, 5.0
 BUSY = Problem(503, "the server has as many requests as it can answer", fix="ask again later", retry_after_s=1)
 
 
@@ -112,8 +113,8 @@ class Service:
             met=self._met,
         )
         synced = self.promise is Promise.SYNCED
+        self._turned_away = 0
         self.replays = Replays(self.log, needed=synced, unread=lambda: self.metrics.count("mulle_log_unread_total"))
-        self.failures: Counter[str] = Counter()
         self._doors: dict[str, Doors] = {}
         self._exposed: set[bytes] = set()
         """Which unit met which trial, by a digest."""
@@ -129,6 +130,21 @@ class Service:
     def full(self) -> bool:
         """Whether no more requests are taken: too many wait, or what waits takes too long."""
         return self.waiting >= self.limits.waiting or self.engine.wait_s > self.limits.wait_s
+
+    async def turn_away(self, problem: Problem) -> None:
+        """Count a refusal; for want of room, let it wait.
+
+        The more wait, the longer each does, so that refusing never takes the time that answers need.
+        """
+        self.metrics.count("mulle_rejected_total", problem.reason)
+        if problem is not BUSY:
+            return
+        self._turned_away += 1
+        try:
+            crowd_s = min(LONGEST_REFUSAL_S, self._turned_away / REFUSALS_PER_S)
+            await asyncio.sleep(max(self.limits.refusal_s, crowd_s))
+        finally:
+            self._turned_away -= 1
 
     def leave(self) -> None:
         """Say from now on that no more should come; what was accepted is answered."""
@@ -293,12 +309,11 @@ class Service:
 
     def _note_failure(self, ask: Ask, served: Served) -> None:
         """Keep that a challenger could not answer; its units stay its own, whoever answers them now."""
-        self.failures[served.bundle.hash] += 1
         if self.log is None:
             return
         output = b'{"failed":true}'
         kept = (ask.propensity, ask.trial, ask.unit, b"{}", output)
-        row = LogRow(ask.id + FAILED, now(), served.name, served.version, served.arm, *kept)
+        row = LogRow(ask.id + FAILED_MARK, now(), served.name, served.version, served.arm, *kept)
         try:
             exposures = [] if ask.exposure is None else [ask.exposure]
             self.log.append(
@@ -374,8 +389,6 @@ _MOST_EXPOSED = 1_000_000
 LONGEST_UNIT = 256
 MOST_UNKNOWN = 1_000
 """Columns of a row that the bundle doesn't use; with more of them it isn't a row of this kind."""
-FAILED = "~failed"
-"""Ends the id under which it is kept that a challenger could not answer."""
 
 
 def _met_by(trial: str, unit: str) -> bytes:

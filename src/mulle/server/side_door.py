@@ -15,8 +15,6 @@ from mulle.server.limits import Limits
 from mulle.server.metrics import Metrics
 from mulle.server.protocol import Guarded, sweep
 
-CONNECTIONS = 32
-
 
 @asynccontextmanager
 async def listening(app: Callable[..., Any], sock: socket.socket, *, limits: Limits) -> AsyncIterator[None]:

@@ -19,6 +19,7 @@ from mulle.core.settings import environment
 from mulle.runtime.archive import read_archive
 from mulle.runtime.bundle import Bundle
 from mulle.runtime.manifest import MANIFEST
+from mulle.runtime.selftest import prove
 from mulle.server import candidate
 
 SLOWER = 10.0
@@ -47,7 +48,7 @@ def opened(path: Path) -> Bundle:
         When it can't be opened, or answers otherwise than it did when it was made.
     """
     bundle = Bundle.load(path)
-    candidate.check(bundle)
+    prove(bundle)
     return bundle
 
 

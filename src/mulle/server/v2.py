@@ -6,7 +6,6 @@ The same service answers it, with the same log and the same limits. Errors have 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any
 
@@ -65,9 +64,7 @@ class Protocol:
         return answered
 
     async def _refused(self, problem: Problem) -> Reply:
-        self.service.metrics.count("mulle_rejected_total", problem.reason)
-        if problem is BUSY:
-            await asyncio.sleep(self.service.limits.refusal_s)
+        await self.service.turn_away(problem)
         text = ": ".join(part for part in (problem.where, problem.what) if part)
         headers = [(b"retry-after", b"%d" % problem.retry_after_s)] if problem.retry_after_s else []
         headers += [(b"connection", b"close")] if problem.ends_connection else []

@@ -13,11 +13,7 @@ from mulle.server.hub import unpacked
 from mulle.server.remote import RemoteLog
 from mulle.server.run import Kept, Options, event_loop, prepared, quiet, served
 from mulle.server.stall import left_behind
-from mulle.store.log.place import Place, is_postgres
-from mulle.store.log.reading import Reader, SQLiteReader
-
-TELL_S = 1.0
-"""How often the parent hears what was counted."""
+from mulle.store.log.readers import reader_of
 
 
 def main() -> None:
@@ -37,7 +33,8 @@ def main() -> None:
 async def _run(options: Options, number: int, sock: socket.socket, parent: socket.socket) -> None:
     first = prepared(options)
     reader, writer = await asyncio.open_connection(sock=parent)
-    remote = RemoteLog(reader, writer, _history(options.log), max_pending=options.limits.pending)
+    history, _ = reader_of(options.log or "none.db")
+    remote = RemoteLog(reader, writer, history, max_pending=options.limits.pending)
     await served(options, first, sock, kept=lambda: _kept(options, remote), said=lambda _: None, number=number)
 
 
@@ -49,14 +46,6 @@ async def _kept(options: Options, remote: RemoteLog) -> AsyncIterator[Kept]:
     finally:
         await remote.close(options.limits.drain_s)
         hearing.cancel()
-
-
-def _history(url: str) -> Reader:
-    if is_postgres(url):
-        from mulle.store.log.postgres import PostgresReader  # noqa: PLC0415  # the driver is an extra
-
-        return PostgresReader(url)
-    return SQLiteReader(Place.of(url or "none.db"))
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from mulle.core.errors import ProjectError, StoreError
 from mulle.core.jsonable import from_json, to_json
 from mulle.core.toml_text import bare, toml
 from mulle.splits.seal import Seal
+from mulle.store.durable import sync_folder
 
 NAME = "mulle.lock"
 FORMAT = 1
@@ -141,7 +142,7 @@ def write_lock(folder: Path, lock: Lock) -> None:
             os.fsync(file.fileno())
         written.chmod(0o644)
         written.replace(folder / NAME)
-        _sync(folder)
+        sync_folder(folder)
     except OSError as error:
         if written is not None:
             written.unlink(missing_ok=True)
@@ -165,17 +166,6 @@ def _text(held: Mapping[str, Any]) -> str:
 
 def _is_table(value: object) -> bool:
     return isinstance(value, Mapping) or (isinstance(value, list) and bool(value) and isinstance(value[0], Mapping))
-
-
-def _sync(folder: Path) -> None:
-    """Make the new name last, where the system can sync folders."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

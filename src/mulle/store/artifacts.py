@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mulle.core.errors import StoreError
 from mulle.core.work import Ref
+from mulle.store.durable import sync_folder, sync_tree
 
 _BLOCK = 1 << 20
 
@@ -245,26 +246,3 @@ def _sha256(content: bytes) -> str:
 def _file_sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sync_tree(folder: Path) -> None:
-    """Force the files of a folder, and the folders themselves, onto the disk."""
-    for parent, _, files in os.walk(folder):
-        for name in files:
-            _sync(Path(parent) / name)
-        sync_folder(Path(parent))
-
-
-def sync_folder(folder: Path) -> None:
-    """Force the names within a folder onto the disk, where the system can do that."""
-    if os.name == "posix":
-        _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    # Windows only flushes what was opened for writing
-    handle = os.open(path, os.O_RDONLY if os.name == "posix" else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

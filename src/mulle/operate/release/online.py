@@ -16,20 +16,16 @@ from numpy.typing import NDArray
 
 from mulle.core.online import parts_of
 from mulle.store.log import Exposure, Feedback, Row
+from mulle.store.log.entry import CHALLENGER, CHAMPION, FAILED_MARK, SHADOW, SHADOW_MARK
 from mulle.store.log.history import Wanted, entries, rows
-from mulle.store.log.place import Place, is_postgres
-from mulle.store.log.reading import Reader, SQLiteReader
+from mulle.store.log.readers import reader_of
+from mulle.store.log.reading import Reader
 from mulle.trials.delta import ratio
 from mulle.trials.moments import Moments
 
 Floats = NDArray[np.float64]
-CONTROL = "champion"
-CANDIDATE = "challenger"
-FAILED = "~failed"
-"""Ends the id under which it is kept that a challenger could not answer."""
-SHADOW = "~shadow"
-"""Ends the ids of a shadow's answers."""
-SHADOW_ARM = "shadow"
+CONTROL, CANDIDATE = CHAMPION, CHALLENGER
+"""The arms, in the words of statistics."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,14 +243,6 @@ class OnlineLog:
     def __init__(self, url: str | Path) -> None:
         self._url = url
 
-    def _reader(self) -> tuple[Reader, Path | None]:
-        if is_postgres(self._url):
-            from mulle.store.log.postgres import PostgresReader  # noqa: PLC0415  # the driver is an extra
-
-            return PostgresReader(str(self._url)), None
-        place = Place.of(self._url)
-        return SQLiteReader(place), place.rotated
-
     def trial(self, name: str, *, since: float, until: float | None = None) -> Seen:
         """Read what a trial has shown.
 
@@ -272,7 +260,7 @@ class OnlineLog:
         Seen
             Both arms, each unit where it was exposed first, whoever answered it in the end.
         """
-        reader, rotated = self._reader()
+        reader, rotated = reader_of(self._url)
         arms = {CONTROL: Arm(), CANDIDATE: Arm()}
         with closing(reader):
             first: dict[str, str] = {}
@@ -304,12 +292,12 @@ class OnlineLog:
         Seen
             All as the champion's; every unit that came is exposed. Its `first` is when the first one came.
         """
-        reader, rotated = self._reader()
+        reader, rotated = reader_of(self._url)
         arms, first = {CONTROL: Arm(), CANDIDATE: Arm()}, math.inf
         with closing(reader):
             for chunk in rows(reader, rotated, Wanted(since=since, until=until, arm=arm)):
                 for row in chunk:
-                    if not row.id.endswith(SHADOW):
+                    if not row.id.endswith(SHADOW_MARK):
                         _count(row, arms, CONTROL)
                         first = min(first, row.at)
             arms[CONTROL].exposed = dict.fromkeys(arms[CONTROL].asked, 1.0)
@@ -318,11 +306,11 @@ class OnlineLog:
 
     def pairs(self, *, since: float) -> list[tuple[Row, Row]]:
         """Return what the champion told and what the shadow would have told, for each mirrored row."""
-        reader, rotated = self._reader()
+        reader, rotated = reader_of(self._url)
         with closing(reader):
             shadow: dict[str, Row] = {}
-            for chunk in rows(reader, rotated, Wanted(since=since, arm=SHADOW_ARM)):
-                shadow |= {row.id.removesuffix(SHADOW): row for row in chunk}
+            for chunk in rows(reader, rotated, Wanted(since=since, arm=SHADOW)):
+                shadow |= {row.id.removesuffix(SHADOW_MARK): row for row in chunk}
             told: dict[str, Row] = {}
             for chunk in rows(reader, rotated, Wanted(since=since)):
                 told |= {row.id: row for row in chunk if row.id in shadow}
@@ -330,13 +318,13 @@ class OnlineLog:
 
     def arrivals(self, *, since: float, until: float) -> list[float]:
         """Return how many units were seen for the first time, by day; also of days on which there was none."""
-        reader, rotated = self._reader()
+        reader, rotated = reader_of(self._url)
         seen: set[str] = set()
         days: dict[int, int] = defaultdict(int)
         with closing(reader):
             for chunk in rows(reader, rotated, Wanted(since=since, until=until)):
                 for row in chunk:
-                    if row.unit and row.unit not in seen and not row.id.endswith((SHADOW, FAILED)):
+                    if row.unit and row.unit not in seen and not row.id.endswith((SHADOW_MARK, FAILED_MARK)):
                         seen.add(row.unit)
                         days[int((row.at - since) // 86_400)] += 1
         return [float(days.get(day, 0)) for day in range(math.ceil((until - since) / 86_400))]
@@ -349,9 +337,9 @@ def _count(row: Row, arms: Mapping[str, Arm], arm_name: str) -> None:
     if not row.unit:
         arm.unitless += 1
         return
-    request = row.id.removesuffix(FAILED).partition("-")[0]  # its rows are numbered behind a hyphen
+    request = row.id.removesuffix(FAILED_MARK).partition("-")[0]  # its rows are numbered behind a hyphen
     arm.asked[row.unit].add(request)
-    if row.id.endswith(FAILED):
+    if row.id.endswith(FAILED_MARK):
         arm.failed[row.unit].add(request)
         return
     arm.decided[row.id] = (row.unit, json.loads(row.output).get("decision"))

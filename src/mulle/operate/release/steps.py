@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,8 @@ from mulle.core.errors import StoreError
 from mulle.operate.release.state import KIND, Refused, State, Version, after, stand
 from mulle.runtime.bundle import Bundle
 from mulle.runtime.difference import Difference
+from mulle.runtime.selftest import prove
+from mulle.store.durable import sync_folder, sync_tree
 from mulle.store.ledger import Ledger
 from mulle.store.tail import Tail
 
@@ -176,10 +177,7 @@ def new_salt() -> str:
 
 def _proven(path: Path) -> Bundle:
     bundle = Bundle.load(path)
-    agreed = bundle.selftest()
-    if not agreed.ok:
-        what = f"the bundle doesn't answer its {agreed.n_rows} golden rows as it did when it was made"
-        raise Refused(what, where=str(path), fix="package it again: mulle run")
+    prove(bundle)
     return bundle
 
 
@@ -195,19 +193,9 @@ def copy(source: Path, target: Path) -> None:
         else:
             draft.mkdir()
             shutil.unpack_archive(source, draft, "zip")
-        for path in [*draft.rglob("*"), draft]:
-            _sync(path)
+        sync_tree(draft)
         draft.replace(target)
-        _sync(target.parent)
+        sync_folder(target.parent)
     except OSError as error:
         shutil.rmtree(draft, ignore_errors=True)
         raise StoreError(f"the bundle can't be copied: {error}", where=str(target), fix="free some space") from error
-
-
-def _sync(path: Path) -> None:
-    with suppress(PermissionError):  # folders can't be opened on Windows
-        held = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(held)
-        finally:
-            os.close(held)

@@ -7,7 +7,8 @@ from pathlib import Path
 from time import monotonic, sleep
 
 from mulle.core.errors import StoreError
-from mulle.store.log.place import Place, sync_folder
+from mulle.store.durable import sync_folder
+from mulle.store.log.place import Place
 from mulle.store.log.sqlite import DAMAGED, SQLiteBook, number
 
 CHECKED_BYTES = 64 << 20

@@ -8,6 +8,13 @@ from typing import NamedTuple, TypeAlias
 
 from mulle.core.errors import StoreError
 
+CHAMPION, CHALLENGER, SHADOW = "champion", "challenger", "shadow"
+"""The parts that a bundle can play; as ``arm`` they stand in every entry."""
+FAILED_MARK = "~failed"
+"""Ends the id under which it is kept that a challenger could not answer; before it stands the id of the answer told."""
+SHADOW_MARK = "~shadow"
+"""Ends the ids of what a shadow would have told; before it stands the id of the answer told."""
+
 
 class Promise(StrEnum):
     """What holds when an entry was acknowledged.

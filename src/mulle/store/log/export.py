@@ -13,7 +13,8 @@ from mulle.store.log.entry import Row
 from mulle.store.log.history import Wanted, rows
 from mulle.store.log.parquet import sink, whole_or_not
 from mulle.store.log.place import Place, is_postgres
-from mulle.store.log.reading import Reader, SQLiteReader
+from mulle.store.log.readers import reader_of
+from mulle.store.log.reading import Reader
 
 if TYPE_CHECKING:
     import polars as pl
@@ -62,7 +63,7 @@ def export(url: str | Path, out: Path, wanted: Wanted | None = None) -> int:
 
 
 def opened(url: str | Path) -> tuple[Reader, Path | None]:
-    """Open a log only to read.
+    """Open a log that is there, only to read.
 
     Parameters
     ----------
@@ -81,14 +82,9 @@ def opened(url: str | Path) -> tuple[Reader, Path | None]:
     StoreError
         When there is none.
     """
-    if is_postgres(url):
-        from mulle.store.log.postgres import PostgresReader  # noqa: PLC0415  # the driver is an extra
-
-        return PostgresReader(str(url)), None
-    place = Place.of(url)
-    if not place.file.is_file():
-        raise StoreError("nothing has been logged here", where=str(place.file), fix="mulle serve")
-    return SQLiteReader(place), place.rotated
+    if not is_postgres(url) and not (file := Place.of(url).file).is_file():
+        raise StoreError("nothing has been logged here", where=str(file), fix="mulle serve")
+    return reader_of(url)
 
 
 class Counted:

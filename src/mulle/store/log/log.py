@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
@@ -113,9 +113,9 @@ class Log:
             When it is PostgreSQL's and the driver isn't installed.
         """
         if is_postgres(url):
-            return cls._in_postgres(str(url), notify or _tell_each, max_pending, tend=tend)
+            return cls._in_postgres(str(url), notify or tell_each, max_pending, tend=tend)
         desk = Desk(Place.of(url), command=command, busy_s=busy_s)
-        writer = Writer(desk.open, notify or _tell_each, max_pending, desk.leave)
+        writer = Writer(desk.open, notify or tell_each, max_pending, desk.leave)
         writer.start()
         return cls(writer, SQLiteReader(desk.place), desk.place, tend=tend)
 
@@ -293,7 +293,8 @@ class Log:
         self.close()
 
 
-def _tell_each(told: list[Done]) -> None:
+def tell_each(told: Sequence[Done]) -> None:
+    """Tell all whose entries were kept, or could not be. One that fails keeps it from none of the others."""
     for done, error in told:
         try:
             done(error)

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mulle.core.errors import StoreError, refusal
+from mulle.store.durable import sync_folder
 from mulle.store.log import tables
 from mulle.store.log.entry import Row
-from mulle.store.log.place import Place, sync_folder
+from mulle.store.log.place import Place
 from mulle.store.log.reading import Reader, SQLiteReader
 from mulle.store.log.rotated import NAME, Rotated
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Self
 
 from mulle.core.errors import ProjectError, StoreError
+from mulle.store.durable import sync_folder
 
 log = logging.getLogger(__name__)
 
@@ -121,20 +121,3 @@ def is_postgres(url: str | Path) -> bool:
     (True, False)
     """
     return str(url).startswith(("postgresql://", "postgres://", "postgresql+psycopg://"))
-
-
-def sync_folder(folder: Path) -> None:
-    """Put a folder's list of names on the disk.
-
-    Parameters
-    ----------
-    folder
-        Whose names changed.
-    """
-    if os.name == "nt":
-        return  # a folder can't be opened there; NTFS keeps names in its journal
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
