@@ -127,7 +127,7 @@ class Admin:
                 "pending": kept.pending if kept else 0,
                 "fault": kept.fault if kept else None,
             },
-            "waiting": service.waiting,
+            "waiting": service.room.inside,
             "stalled": service.engine.stall.long,
             "pid": os.getpid(),
             "since": self._since,

@@ -14,7 +14,7 @@ from mulle.server.guard import Guard
 from mulle.server.problem import JSON as PROBLEM
 from mulle.server.problem import Problem
 from mulle.server.replay import key_of
-from mulle.server.service import BUSY, Service
+from mulle.server.service import Service
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -219,7 +219,8 @@ class App:
         except Gone:
             return
         except Problem as problem:
-            reply = await self._refused(problem)
+            self.service.metrics.count("mulle_rejected_total", problem.reason)
+            reply = refused(problem)
         except Exception:
             log.exception("a request failed")
             reply = refused(
@@ -255,24 +256,15 @@ class App:
     def _prefix(self, path: str) -> str:
         return next((prefix for prefix in self.under if path.startswith(prefix)), "")
 
-    async def _refused(self, problem: Problem) -> Reply:
-        await self.service.turn_away(problem)
-        return refused(problem)
-
     async def _predict(self, request: Request) -> Reply:
         service = self.service
-        if service.full:
-            raise BUSY
+        await service.room.open()
         body = await request.json(service.limits.body_bytes)
-        if service.full:  # counted from here on: who sends slowly takes nobody's place
-            raise BUSY
-        service.waiting += 1
-        try:
+        await service.room.open()  # who sends slowly takes nobody's place
+        with service.room:
             if not request.key:
                 return Reply(await service.predict(wire.predict_request(body)))
             return Reply(await self._once(request, body))
-        finally:
-            service.waiting -= 1
 
     async def _once(self, request: Request, body: bytes) -> bytes:
         key, asked = key_of(request.key, request.client), wire.predict_request(body)

@@ -1,7 +1,8 @@
 """Answers rows in batches, without making anybody wait for a batch.
 
-What came in while the engine was busy runs together. A batch that is expected to take longer than a few milliseconds
-runs on a thread of its own, so that probes are answered meanwhile.
+What came in while the engine was busy runs together. Where requests come one at a time, each runs where it came in. A
+batch that is expected to take longer than a few milliseconds runs on a thread of its own, so that probes are answered
+meanwhile.
 """
 
 from __future__ import annotations
@@ -83,6 +84,8 @@ class Engine:
         self._queue: deque[Ask] = deque()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="mulle-engine")
         self._scheduled = False
+        self._came = self._came_before = 0
+        """Requests of this turn of the event loop, and of the last one that had any."""
         self._row_s = 0.0
         self._queued = 0
         """Rows that wait."""
@@ -96,7 +99,21 @@ class Engine:
             raise _stalled()
         self._queue.append(ask)
         self._queued += len(ask.rows)
-        self._schedule()
+        if self._alone():
+            self._scheduled = True
+            self._run()
+        else:
+            self._schedule()
+
+    def _alone(self) -> bool:
+        """Whether a request that has come just now need not wait for others of the same turn: lately there were none."""
+        if not self._came:
+            asyncio.get_running_loop().call_soon(self._turned)
+        self._came += 1
+        return self._came == 1 and self._came_before <= 1 and not self._scheduled
+
+    def _turned(self) -> None:
+        self._came_before, self._came = self._came, 0
 
     @property
     def wait_s(self) -> float:
@@ -247,7 +264,7 @@ class Engine:
             done=kept,
         )
         try:
-            self._log.append(group)
+            (self._log.write if promise is Promise.WRITTEN else self._log.append)(group)
         except StoreError as error:  # full, closed, or its writer is gone
             kept(error)
             return

@@ -15,8 +15,9 @@ from mulle.runtime.explain import Explanation
 from mulle.server import wire
 from mulle.server.app import Reply, Request, Route
 from mulle.server.problem import Problem
+from mulle.server.room import Room
 from mulle.server.served import Served
-from mulle.server.service import BUSY, Service
+from mulle.server.service import Service
 from mulle.server.wire import UNSET, ExplainRequest, PredictRequest, Row
 
 log = logging.getLogger("mulle.server")
@@ -37,7 +38,7 @@ class Explainer:
     """
 
     service: Service
-    _waiting: int = 0
+    room: Room = field(default_factory=lambda: Room(MOST_WAITING))
     _thread: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="mulle-explain")
     )
@@ -50,20 +51,15 @@ class Explainer:
     async def explain(self, request: Request) -> Reply:
         """Answer a request."""
         service = self.service
-        self._check_room()
+        await self._open()
         body = await request.json(service.limits.body_bytes)
-        self._check_room()
-        service.waiting += 1
-        self._waiting += 1
-        try:
+        await self._open()
+        with service.room, self.room:
             return Reply(wire.encode(await self._answered(wire.explain_request(body))))
-        finally:
-            service.waiting -= 1
-            self._waiting -= 1
 
-    def _check_room(self) -> None:
-        if self.service.full or self._waiting >= MOST_WAITING:
-            raise BUSY
+    async def _open(self) -> None:
+        await self.room.open()
+        await self.service.room.open()
 
     async def _answered(self, asked: ExplainRequest) -> dict[str, Any]:
         served = self._served(asked)

@@ -25,7 +25,7 @@ from mulle.server.metrics import Metrics
 from mulle.server.remote import FromWorker, Sent, ToWorker, framed, from_worker, next_frame
 from mulle.store.log import Done, Log
 from mulle.store.log.book import BadEntry
-from mulle.store.log.log import tell_each
+from mulle.store.log.writer import tell_each
 
 log = logging.getLogger("mulle.server")
 

@@ -24,15 +24,15 @@ class Limits:
     """From the end of the headers to the end of the body."""
     idle_s: float = 30.0
     connections: int = 2_000
-    waiting: int = 512
-    """Requests that were accepted and not answered yet; beyond them 503 with Retry-After."""
+    waiting: int = 128
+    """Requests that are answered at once: a batch that runs and one that waits. Others are held outside; see `Room`."""
     wait_s: float = 0.5
     """What waits for the model may take so long, as rows took lately; beyond that 503 too. One batch may always wait."""
     batch_rows: int = 64
     """Rows that are run together at most, so that nobody waits for a crowd."""
     refusal_s: float = 0.1
-    """A client that is turned away for want of room hears so after this time: refusals that come at once are
-    asked again at once, and would take the time that the accepted requests need."""
+    """How long a request is held outside for want of room before it hears 503 with Retry-After: refusals that come at
+    once are asked again at once, and would take the time that the accepted requests need."""
     pipeline: int = 32
     """Requests that a connection may send before the first of them was answered. The connection ends after them."""
     answer_s: float = 10.0

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from httptools import HttpParserError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from mulle.server.eager import begun
 from mulle.server.limits import Limits
 from mulle.server.metrics import Metrics
 from mulle.server.problem import JSON, Problem
@@ -44,6 +45,10 @@ class Guarded(HttpToolsProtocol):
     """Of an answer whose body comes next."""
     quick = False
     """Whether a probe is answered at once: the first one of what came at one time, so that a thousand don't block."""
+    feeding = False
+    """Whether bytes are being parsed."""
+    coming: Any = None
+    """The application, while the body of a request for it may still come with the bytes that are being parsed."""
     thrown = 0
     """Bytes that came after the connection was refused."""
 
@@ -65,7 +70,12 @@ class Guarded(HttpToolsProtocol):
             self.waits, self.since, self.head = HEAD, self.loop.time(), 0
         self.head += len(data)
         self.quick = True
+        self.feeding = True
         super().data_received(data)
+        self.feeding = False
+        if self.coming is not None:  # the body comes later
+            super()._start_asgi_task(self.running, self.coming)  # type: ignore[arg-type]  # it is being answered
+            self.coming = None
         waits = self.waits
         if waits == ANSWER:
             self.flow.pause_reading()  # read on when the answer is sent, so that nothing piles up here
@@ -93,8 +103,18 @@ class Guarded(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self.running = cycle
-        if cycle.scope["path"] not in AT_ONCE or not self._answered_at_once(cycle, app):
+        path = cycle.scope["path"]
+        if path == OFTEN and cycle.more_body and self.feeding:
+            self.coming = app
+        elif path not in AT_ONCE or not self._answered_at_once(cycle, app):
             super()._start_asgi_task(cycle, app)
+
+    def _begin_at_once(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Answer a request that is here whole, as far as that goes without waiting."""
+        task = begun(cycle.run_asgi(app), self.loop)
+        if task is not None:
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
 
     def _answered_at_once(self, cycle: RequestResponseCycle, app: Any) -> bool:
         """Answer a probe before all that waits on the event loop, when it can be done without waiting."""
@@ -176,6 +196,9 @@ class Guarded(HttpToolsProtocol):
             return
         if self.cycle is not None and not self.transport.is_closing():
             super().on_message_complete()
+        app, self.coming = self.coming, None
+        if app is not None and self.running is not None:
+            self._begin_at_once(self.running, app)
         running = self.running
         if (running is not None and not running.response_complete) or self.pipeline:
             self.waits = ANSWER
@@ -286,6 +309,8 @@ class Guarded(HttpToolsProtocol):
 
 PROBES = frozenset({b"/livez", b"/readyz", b"/metrics"})
 """What is answered when there are too many connections too: a supervisor that hears nothing would kill us."""
+OFTEN = "/v1/predict"
+"""Where most requests go; they are begun without a task."""
 AT_ONCE = frozenset({"/livez", "/readyz"})
 _BODIED = frozenset({b"content-length", b"transfer-encoding", b"expect"})
 SPARE = 4_000

@@ -138,6 +138,9 @@ class RemoteLog:
         parts = [list(part) for part in group[:5]]
         self._send(FromWorker(sent=Sent(self._number, *parts, str(group.promise))))  # type: ignore[arg-type,call-arg]
 
+    write = append
+    """The parent alone writes."""
+
     def _send(self, message: FromWorker) -> None:
         self._writer.write(framed(message))
 

@@ -26,6 +26,7 @@ from mulle.server.problem import Problem
 from mulle.server.record import Recorder, hashed_unit
 from mulle.server.remote import RemoteLog
 from mulle.server.replay import Replays
+from mulle.server.room import Room
 from mulle.server.served import Lineup, Served
 from mulle.server.wire import UNSET, PredictRequest, Row
 from mulle.store.log import Exposure, Group, Log, Promise
@@ -33,8 +34,6 @@ from mulle.store.log import Row as LogRow
 from mulle.store.log.entry import CHALLENGER, CHAMPION, FAILED_MARK
 
 Unknown = Literal["ignore", "reject"]
-REFUSALS_PER_S, LONGEST_REFUSAL_S = 300, 5.0
-BUSY = Problem(503, "the server has as many requests as it can answer", fix="ask again later", retry_after_s=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +95,6 @@ class Service:
     privacy: Privacy = field(default_factory=Privacy)
     unknown: Unknown = "ignore"
     stopping: bool = False
-    waiting: int = 0
     counted: Callable[[], Awaitable[bytes]] | None = None
     """Tells what all workers counted, in Prometheus' format; None where there is only this one."""
 
@@ -113,38 +111,19 @@ class Service:
             met=self._met,
         )
         synced = self.promise is Promise.SYNCED
-        self._turned_away = 0
+        slow = lambda: self.engine.wait_s > self.limits.wait_s  # noqa: E731  # it is one thought
+        self.room = Room(self.limits.waiting, hold_s=self.limits.refusal_s, slow=slow)
         self.replays = Replays(self.log, needed=synced, unread=lambda: self.metrics.count("mulle_log_unread_total"))
         self._doors: dict[str, Doors] = {}
         self._exposed: set[bytes] = set()
         """Which unit met which trial, by a digest."""
         self.metrics.gauges = {
             "mulle_ready": lambda: {(): float(self.ready)},
-            "mulle_waiting_requests": lambda: {(): float(self.waiting)},
+            "mulle_waiting_requests": lambda: {(): float(self.room.inside)},
             "mulle_log_pending": lambda: {(): float(self.log.pending if self.log else 0)},
             "mulle_log_down": lambda: {(): float(bool(self.log and self.log.fault))},
             "mulle_bundle_info": self._info,
         }
-
-    @property
-    def full(self) -> bool:
-        """Whether no more requests are taken: too many wait, or what waits takes too long."""
-        return self.waiting >= self.limits.waiting or self.engine.wait_s > self.limits.wait_s
-
-    async def turn_away(self, problem: Problem) -> None:
-        """Count a refusal; for want of room, let it wait.
-
-        The more wait, the longer each does, so that refusing never takes the time that answers need.
-        """
-        self.metrics.count("mulle_rejected_total", problem.reason)
-        if problem is not BUSY:
-            return
-        self._turned_away += 1
-        try:
-            crowd_s = min(LONGEST_REFUSAL_S, self._turned_away / REFUSALS_PER_S)
-            await asyncio.sleep(max(self.limits.refusal_s, crowd_s))
-        finally:
-            self._turned_away -= 1
 
     def leave(self) -> None:
         """Say from now on that no more should come; what was accepted is answered."""

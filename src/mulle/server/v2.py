@@ -16,14 +16,13 @@ from mulle.server.about import columns
 from mulle.server.app import Finder, Reply, Request, Route
 from mulle.server.problem import Problem
 from mulle.server.served import Served
-from mulle.server.service import BUSY, Service
+from mulle.server.service import Service
 from mulle.server.wire import UNSET, InferRequest, PredictRequest, Row, Tensor, encode, infer_request
 
 TYPES = {"number": "FP64", "place": "FP64", "boolean": "BOOL"}
 """The datatype of a column by its kind; words, moments and pictures are ``BYTES``."""
 NUMBERS = frozenset(["FP16", "FP32", "FP64", "INT8", "INT16", "INT32", "INT64", "UINT8", "UINT16", "UINT32", "UINT64"])
 DATATYPES = (*sorted(NUMBERS), "BOOL", "BYTES")
-_NOWHERE = Problem(404, "there is no such model here", where="path", fix="GET /v2 names it")
 
 
 class Protocol:
@@ -59,12 +58,12 @@ class Protocol:
             try:
                 return await route(request)
             except Problem as problem:
-                return await self._refused(problem)
+                return self._refused(problem)
 
         return answered
 
-    async def _refused(self, problem: Problem) -> Reply:
-        await self.service.turn_away(problem)
+    def _refused(self, problem: Problem) -> Reply:
+        self.service.metrics.count("mulle_rejected_total", problem.reason)
         text = ": ".join(part for part in (problem.where, problem.what) if part)
         headers = [(b"retry-after", b"%d" % problem.retry_after_s)] if problem.retry_after_s else []
         headers += [(b"connection", b"close")] if problem.ends_connection else []
@@ -87,7 +86,7 @@ class Protocol:
         if rest == ["ready"]:
             return _readiness(ready=self.service.ready)
         if rest:
-            raise _NOWHERE
+            raise _nowhere()
         return Reply(encode(described(served)))
 
     def _model(self, path: str) -> tuple[Served, list[str]]:
@@ -95,7 +94,7 @@ class Protocol:
         served = self.service.line().champion
         name, *rest = path.removeprefix("/v2/models/").split("/") if path.startswith("/v2/models/") else ("",)
         if name != served.bundle.manifest.name:
-            raise _NOWHERE
+            raise _nowhere()
         if rest[:1] == ["versions"]:
             if rest[1:2] != [version_of(served)]:
                 raise Problem(404, "there is no such version here", where="path", fix="GET /v2/models/NAME names it")
@@ -107,22 +106,21 @@ class Protocol:
     async def _infer(self, request: Request) -> Reply:
         served, rest = self._model(request.path)
         if rest != ["infer"]:
-            raise _NOWHERE
+            raise _nowhere()
         service = self.service
-        if service.full:
-            raise BUSY
+        await service.room.open()
         body = await request.json(service.limits.body_bytes)
-        if service.full:
-            raise BUSY
-        service.waiting += 1
-        try:
+        await service.room.open()
+        with service.room:
             asked = infer_request(body)
             _check_outputs(asked, [*served.bundle.score_columns, "decision"])
             rows = rows_of(asked, most=service.limits.rows)
             answer = await service.predict(PredictRequest(rows=rows, unit=_unit(asked)))
-        finally:
-            service.waiting -= 1
         return Reply(encode(inferred(served, asked, msgspec.json.decode(answer))))
+
+
+def _nowhere() -> Problem:
+    return Problem(404, "there is no such model here", where="path", fix="GET /v2 names it")
 
 
 def _readiness(*, ready: bool) -> Reply:

@@ -16,6 +16,8 @@ from mulle.store.log.writer import Writer
 class Shaky(Book):
     """A database of which each step can be told to fail in a way that nobody foresaw."""
 
+    quick = True
+
     def __init__(self, faults: set[str]) -> None:
         self.faults = faults
         self.held: list[str] = []
@@ -24,7 +26,7 @@ class Shaky(Book):
         if step in self.faults:
             raise ZeroDivisionError(step)
 
-    def write(self, groups, *, synced):  # noqa: ARG002
+    def write(self, groups, *, synced, waits=True):  # noqa: ARG002
         self._may("write")
         if "disk" in self.faults:
             raise StoreError("the disk is full", fix="free some space")
@@ -41,13 +43,13 @@ class Shaky(Book):
         self._may("close")
 
 
-def _writer(faults: set[str], books: list[Shaky]) -> Writer:
+def _writer(faults: set[str], books: list[Shaky], *, kind: type[Shaky] = Shaky) -> Writer:
     def opened() -> Shaky:
         if "open" in faults:
             raise ZeroDivisionError("open")
         if "stat" in faults:
             raise OSError(5, "Input/output error")
-        books.append(Shaky(faults))
+        books.append(kind(faults))
         return books[-1]
 
     def notify(told):

@@ -13,10 +13,17 @@ class BadEntry(StoreError):
     """An entry that no database takes, such as text with half a letter. Others of its commit are written."""
 
 
+class Locked(StoreError):
+    """Another program holds the database. Nothing was written."""
+
+
 class Book(Protocol):
     """An open database with the log's tables."""
 
-    def write(self, groups: Sequence[Group], *, synced: bool) -> None:
+    quick: bool
+    """Whether a write that needs no sync is a copy into the system's memory: a matter of microseconds."""
+
+    def write(self, groups: Sequence[Group], *, synced: bool, waits: bool = True) -> None:
         """Write all groups in one transaction.
 
         Parameters
@@ -25,11 +32,15 @@ class Book(Protocol):
             At least one.
         synced
             Whether it has to be on the disk when this returns; else handed to the operating system.
+        waits
+            Whether it waits for another program that has locked the database.
 
         Raises
         ------
         BadEntry
             When an entry is at fault. Nothing was written.
+        Locked
+            When another program holds the database.
         StoreError
             When the database or the disk is. Nothing was written.
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
@@ -19,7 +19,7 @@ from mulle.store.log.place import Place, is_postgres
 from mulle.store.log.reading import Reader, SQLiteReader
 from mulle.store.log.rotation import Rotation
 from mulle.store.log.sqlite import SQLiteBook
-from mulle.store.log.writer import Writer
+from mulle.store.log.writer import Writer, tell_each
 
 if TYPE_CHECKING:
     from mulle.store.log.forget import Forgotten
@@ -143,6 +143,25 @@ class Log:
             When the log is closed.
         """
         self._writer.append(group)
+
+    def write(self, group: Group) -> None:
+        """Hand entries over as `append` does, or write them before this returns, where that is quicker.
+
+        It is when nothing else waits, no sync was promised, and the system only has to copy them into its memory.
+        Then ``group.done`` hears of it before this returns, in the caller's thread. A disk that was slow lately is left
+        to the writer's thread, so that at most one call in some seconds waits for it.
+
+        Parameters
+        ----------
+        group
+            As for `append`.
+
+        Raises
+        ------
+        StoreError
+            As `append`.
+        """
+        self._writer.write(group)
 
     @property
     def shared(self) -> bool:
@@ -291,15 +310,6 @@ class Log:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def tell_each(told: Sequence[Done]) -> None:
-    """Tell all whose entries were kept, or could not be. One that fails keeps it from none of the others."""
-    for done, error in told:
-        try:
-            done(error)
-        except Exception:  # the others have to hear it all the same
-            log.exception("somebody who was told of a commit failed")
 
 
 def _tried(job: Callable[[SQLiteBook], Result], book: Book | StoreError) -> Result | StoreError:

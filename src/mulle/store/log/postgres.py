@@ -118,6 +118,8 @@ class PostgresBook:
         ``postgresql://…``.
     """
 
+    quick = False
+
     def __init__(self, url: str) -> None:
         self.url = url
         self._durable = True
@@ -134,7 +136,7 @@ class PostgresBook:
     def _do(self, sql: str, values: Sequence[Any] = ()) -> psycopg.Cursor[tuple[Any, ...]]:
         return self._db.execute(sql, values)  # our own words: no value is ever put into them
 
-    def write(self, groups: Sequence[Group], *, synced: bool) -> None:
+    def write(self, groups: Sequence[Group], *, synced: bool, waits: bool = True) -> None:  # noqa: ARG002  # as Book has it
         """Write all groups in one transaction; *written* and *synced* are the same here: PostgreSQL said so."""
         durable = synced or any(group.promise is not Promise.MEMORY for group in groups)
         with in_words(self.url):

@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from mulle.core.errors import StoreError
 from mulle.store.log import tables
-from mulle.store.log.book import BadEntry
+from mulle.store.log.book import BadEntry, Locked
 from mulle.store.log.entry import Group
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ WORDS = {
     26: ("the log is damaged", "restart: the damaged file is moved aside, nothing is deleted"),
 }
 """What SQLite refuses, by its number: the words, and the fix."""
-DAMAGED = frozenset({11, 26})
+DAMAGED, LOCKED = frozenset({11, 26}), frozenset({5, 6})
 
 
 def in_words(error: sqlite3.Error, where: object) -> StoreError:
@@ -78,7 +78,7 @@ def in_words(error: sqlite3.Error, where: object) -> StoreError:
         "look at the file and its disk; the log goes on by itself when it can",
     )
     what, fix = WORDS.get(number(error), otherwise)
-    return StoreError(what, where=str(where), fix=fix)
+    return (Locked if number(error) in LOCKED else StoreError)(what, where=str(where), fix=fix)
 
 
 def number(error: sqlite3.Error) -> int:
@@ -108,7 +108,7 @@ def connect(path: Path, *, write: bool, busy_s: float = 2.0) -> sqlite3.Connecti
         mode += "&immutable=1"  # where nobody can write, SQLite could not make the files of its write-ahead log
     address = f"file:{quote(str(path))}?{mode}"
     made = sqlite3.connect(
-        address, uri=True, isolation_level=None, timeout=busy_s, cached_statements=400, check_same_thread=write
+        address, uri=True, isolation_level=None, timeout=busy_s, cached_statements=400, check_same_thread=False
     )
     if write:
         _prepare(made)
@@ -139,8 +139,11 @@ class SQLiteBook:
         How long a commit waits for another process, in seconds.
     """
 
+    quick = True
+
     def __init__(self, path: Path, *, busy_s: float = 2.0) -> None:
         self.path = path
+        self._busy_ms = round(busy_s * 1000)
         self._behind = 0
         self._left_over = True
         self._level = _SYNC_NORMAL
@@ -189,13 +192,14 @@ class SQLiteBook:
             for table in tables.TABLES:
                 self._db.execute(f"SELECT min(seq), max(seq) FROM {table.name}").fetchone()  # noqa: S608
 
-    def write(self, groups: Sequence[Group], *, synced: bool) -> None:
+    def write(self, groups: Sequence[Group], *, synced: bool, waits: bool = True) -> None:
         """Write all groups in one transaction; see `Book.write`."""
         try:
             with self._in_words():
                 statements = list(_statements(groups))
                 self._sync(_SYNC_FULL if synced else _SYNC_NORMAL)
-                self._run(statements)
+                with nullcontext() if waits else self._impatient():
+                    self._run(statements)
         except BaseException:
             self._roll_back()
             raise
@@ -214,6 +218,15 @@ class SQLiteBook:
         if level != self._level:
             self._db.execute(f"PRAGMA synchronous = {level}")
             self._level = level
+
+    @contextmanager
+    def _impatient(self) -> Iterator[None]:
+        """Don't wait for another program."""
+        self._db.execute("PRAGMA busy_timeout = 0")
+        try:
+            yield
+        finally:
+            self._db.execute(f"PRAGMA busy_timeout = {self._busy_ms}")
 
     def _roll_back(self) -> None:
         with suppress(sqlite3.Error):

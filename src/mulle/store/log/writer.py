@@ -9,7 +9,7 @@ from time import monotonic
 from typing import TypeAlias
 
 from mulle.core.errors import MulleError, StoreError
-from mulle.store.log.book import BadEntry, Book, Opened
+from mulle.store.log.book import BadEntry, Book, Locked, Opened
 from mulle.store.log.entry import Done, Group, LogFull, Promise
 
 log = logging.getLogger(__name__)
@@ -22,6 +22,8 @@ FIRST_TRY_S = 0.05
 LAST_TRY_S = 2.0
 IDLE_S = 1.0
 """How often a thread with nothing to do looks after the file."""
+SLOW_S, SHUN_S = 0.025, 5.0
+"""After a write in the caller's thread that took longer than this, for so long all of them are left to the writer's."""
 
 
 class Writer:
@@ -56,6 +58,7 @@ class Writer:
         self._asleep = self._closing = self._lossy = False
         self._book: Book | None = None
         self._wait_s, self._again_at = FIRST_TRY_S, 0.0
+        self._shunned_until = 0.0
         self._thread = threading.Thread(target=self._live, name="mulle-log", daemon=True)
         self._more = False
         self._refused: Exception | None = None
@@ -86,6 +89,31 @@ class Writer:
             asleep, self._asleep = self._asleep, False
         if asleep:
             self._bell.release()
+
+    def write(self, group: Group) -> None:
+        """Take a group, and write it here where that is quick; see `mulle.store.log.Log.write`."""
+        with self._lock:
+            here = self._is_quick(group)
+            error = self._written_here(group) if here else None
+        if not here or isinstance(error, Locked):
+            self.append(group)
+        elif group.done is not None:
+            tell_each([(group.done, error)])
+
+    def _is_quick(self, group: Group) -> bool:
+        """Whether a group can be written in the caller's thread: the other one sleeps, and to wake up it needs the lock."""
+        asleep = self._asleep and not self._closing and self._book is not None and self._book.quick
+        return asleep and group.promise is not Promise.SYNCED and monotonic() >= self._shunned_until
+
+    def _written_here(self, group: Group) -> StoreError | None:
+        """Write a group in the caller's thread, which waits for nobody; return what went wrong."""
+        began = monotonic()
+        error = self._attempt([group], waits=False)
+        if monotonic() - began > SLOW_S:
+            self._shunned_until = monotonic() + SHUN_S
+        if error is not None and not isinstance(error, Locked):
+            self.dropped += group.size
+        return error
 
     def _no_room(self, n: int) -> StoreError:
         if self._closing:
@@ -194,32 +222,34 @@ class Writer:
             self._tidy(idle=idle)
 
     def _written(self, groups: list[Group]) -> list[StoreError | None]:
-        book = self._up()
-        if book is None:
-            return [self._outage()] * len(groups)
-        try:
-            self._write(book, groups)
-        except BadEntry as error:
-            return [error] if len(groups) == 1 else self._halves(groups)
-        except StoreError as error:
-            self._down(error)
-            return [error] * len(groups)
-        return [None] * len(groups)
+        error = self._attempt(groups)
+        if isinstance(error, BadEntry) and len(groups) > 1:
+            return self._halves(groups)
+        return [error] * len(groups)
 
     def _halves(self, groups: list[Group]) -> list[StoreError | None]:
         # One bad group among many is found in a few commits, and the others are written
         half = len(groups) // 2
         return self._written(groups[:half]) + self._written(groups[half:])
 
-    def _write(self, book: Book, groups: Sequence[Group]) -> None:
-        synced = any(group.promise is Promise.SYNCED for group in groups)
+    def _attempt(self, groups: Sequence[Group], *, waits: bool = True) -> StoreError | None:
+        """Write all groups or none; return what went wrong."""
+        book = self._up()
+        if book is None:
+            return self._outage()
         try:
-            book.write(groups, synced=synced)
-        except StoreError:
-            raise
-        except Exception as error:  # this thread has to live, and whoever waits has to hear
+            book.write(groups, synced=any(group.promise is Promise.SYNCED for group in groups), waits=waits)
+        except StoreError as error:
+            if not isinstance(error, BadEntry) and (waits or not isinstance(error, Locked)):
+                self._down(error)
+            return error
+        except Exception as error:  # the thread has to live, and whoever waits has to hear
             log.exception("a fault of ours in the log")
-            raise StoreError(f"a fault of ours in the log: {error!r}", fix="report it with the server's log") from error
+            self._down(
+                ours := StoreError(f"a fault of ours in the log: {error!r}", fix="report it with the server's log")
+            )
+            return ours
+        return None
 
     def _settle(self, groups: list[Group], said: list[StoreError | None]) -> None:
         # One notice a commit: whoever gathers them needs one wake-up of an event loop
@@ -290,3 +320,12 @@ class Writer:
             self._down(error)
         except Exception:  # this thread has to live
             log.exception("a fault of ours in the log")
+
+
+def tell_each(told: Sequence[Done]) -> None:
+    """Tell all whose entries were kept, or could not be. One that fails keeps it from none of the others."""
+    for done, error in told:
+        try:
+            done(error)
+        except Exception:  # the others have to hear it all the same
+            log.exception("somebody who was told of a commit failed")
