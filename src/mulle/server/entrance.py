@@ -118,6 +118,7 @@ async def watched(
     stall = service.engine.stall
     stall.watch(
         told=lambda: loop.call_soon_threadsafe(service.engine.give_up),
+        late=lambda: loop.call_soon_threadsafe(service.engine.pass_on),
         end=lambda: ended(lambda: service.log.close(timeout_s=5.0) if service.log else None),
     )
     looking = loop.create_task(_looked_after(guard.keys))

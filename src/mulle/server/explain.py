@@ -89,7 +89,8 @@ class Explainer:
             return line.champion
         as_asked = PredictRequest(row=asked.row, unit=asked.unit)
         unit = self.service.unit_of(as_asked, [asked.row], line.champion.bundle.manifest.key)
-        return line.pick(unit)[0] if unit else line.champion
+        picked = line.pick(unit)[0] if unit else line.champion
+        return line.champion if self.service.bench.holds(picked) else picked
 
 
 def _explained(served: Served, row: Row, against: Row | None, output: str) -> dict[str, Any]:
