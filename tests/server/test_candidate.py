@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -63,6 +64,16 @@ def test_an_honest_bundle_of_many_weights_has_room(bundles):
     assert admitted(folder).manifest.name == "toy"
     assert held_bytes(folder) > 48_000_000
     assert allowed(folder) > ROOM_BYTES
+
+
+@on_linux
+@pytest.mark.parametrize(("bound", "mb"), [("536870912", 512 - 200 + 150), ("max", 1024)])
+def test_in_a_container_a_trial_has_what_is_free_there(small, tmp_path, bound, mb):
+    own = Path("/proc/self/cgroup").read_text().rpartition("0::/")[2].strip()
+    (tmp_path / own).mkdir(parents=True, exist_ok=True)
+    (tmp_path / own / "memory.max").write_text(f"{bound}\n")
+    (tmp_path / own / "memory.stat").write_text(f"anon {200 * 1024**2}\nfile 7\n")
+    assert allowed(small, groups=tmp_path) // 1024**2 == pytest.approx(mb, abs=2)
 
 
 @pytest.mark.slow

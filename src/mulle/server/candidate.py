@@ -29,7 +29,10 @@ ROOM_BYTES = 1024**3
 TIMES = 16
 """… and so many times what the bundle's files hold: one of trees took 14 times that at its highest, one of weights 4."""
 SHARE = 0.5
-"""Of the machine's memory, at most."""
+"""Of the machine's memory, at most; of a container's what is free."""
+MAPPED_BYTES = 150 * 1024**2
+"""What a trial maps before it opens anything, and little of which takes memory."""
+GROUPS = Path("/sys/fs/cgroup")
 
 
 def tried(path: Path) -> dict[str, Any]:
@@ -99,6 +102,8 @@ def confine(memory_bytes: int, seconds: int) -> None:
         import resource  # noqa: PLC0415  # it isn't there on Windows
     except ImportError:
         return
+    with contextlib.suppress(OSError):  # should the memory end all the same, this process goes first
+        Path("/proc/self/oom_score_adj").write_text("1000", "ascii")
     limits = {resource.RLIMIT_AS: memory_bytes, resource.RLIMIT_CPU: seconds, resource.RLIMIT_CORE: 0}
     for which, most in limits.items():
         _, hard = resource.getrlimit(which)
@@ -106,16 +111,34 @@ def confine(memory_bytes: int, seconds: int) -> None:
             resource.setrlimit(which, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
-def allowed(path: Path) -> int:
+def allowed(path: Path, *, groups: Path = GROUPS) -> int:
     """Return how much memory the trial of a bundle may map, in bytes.
 
     Parameters
     ----------
     path
         A folder or a zip.
+    groups
+        Where Linux tells what a container may have.
     """
     whole = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else MAX_BYTES
-    return max(ROOM_BYTES, min(ROOM_BYTES + TIMES * held_bytes(path), int(SHARE * whole)))
+    wanted = max(ROOM_BYTES, min(ROOM_BYTES + TIMES * held_bytes(path), int(SHARE * whole)))
+    free = _free_in(groups)
+    return wanted if free is None else min(wanted, free + MAPPED_BYTES)
+
+
+def _free_in(groups: Path) -> int | None:
+    """Return what is free in the container that this process lives in; None where there is none, or no bound.
+
+    A container that runs out of memory is ended whole, the server with it.
+    """
+    try:
+        mine = groups / Path("/proc/self/cgroup").read_text("ascii").rpartition("0::/")[2].strip()
+        told = (mine / "memory.max").read_text("ascii").strip()
+        held = dict(line.split() for line in (mine / "memory.stat").read_text("ascii").splitlines())
+        return None if told == "max" else max(0, int(told) - int(held["anon"]))
+    except (OSError, ValueError, KeyError):
+        return None
 
 
 def held_bytes(path: Path) -> int:
