@@ -4,7 +4,7 @@ A graph can't be stopped from outside. A champion that hangs costs the process (
 tried must not: whoever waits goes on with another thread, and the bundle is asked no more until its own is back.
 
 What hangs on the event loop can't be passed on. So a challenger's batches run on a thread, however short they are,
-until `ENOUGH` of them came back; that costs up to a third of the requests a second when half of them are its own.
+until `ENOUGH` of them came back; what that costs stands in docs/explanation/decisions/entrance.md.
 """
 
 from __future__ import annotations
