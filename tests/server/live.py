@@ -29,12 +29,25 @@ from mulle.store.log import Promise
 told = json.loads(sys.argv[1])
 home = Path(told.pop("home"))
 home.mkdir(parents=True, exist_ok=True)
+beside, share = told.pop("beside", {}), told.pop("share", 1.0)
 options = Options(
     bundle=Path(told.pop("bundle")), home=home, port=told.pop("port", 0), host=told.pop("host", "127.0.0.1"),
     log=told.pop("log", str(home / "log")), limits=Limits(**told.pop("limits", {})),
     promise=Promise(told.pop("promise", "written")), workers=told.pop("workers", 1), access=Access(**told.pop("access", {})),
 )
 assert not told, told
+if beside:  # others beside the champion, by arm, as a release would bring them in
+    from mulle.runtime import Bundle
+    from mulle.server import run
+    from mulle.server.served import Lineup, Served, Trial
+    from mulle.trials.assign import Arms, Assignment
+    others = {arm: Served(Bundle.load(Path(path)), arm) for arm, path in beside.items()}
+    arms = Arms.of({"champion": 1 - share, "challenger": share})
+    run.Lineup = lambda champion: Lineup(
+        champion=champion, others={arm: one for arm, one in others.items() if arm == "challenger"},
+        trial=Trial(name="t", assign=Assignment("salt", arms)) if "challenger" in others else None,
+        shadow=others.get("shadow"), shadow_share=share,
+    )
 serve(options, said=lambda url: print(url, flush=True))
 """
 ROW = {"age": 40, "job": "smith", "lat": 1.0, "lon": 2.0}

@@ -93,6 +93,12 @@ class Tab:
         self.js(f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.focus(); e.select?.(); }})()")
         self.call("Input.insertText", text=text)
 
+    def choose(self, selector, *files):
+        """Choose files, as in the dialogue that a file field opens."""
+        page = self.call("DOM.getDocument")["root"]["nodeId"]
+        node = self.call("DOM.querySelector", nodeId=page, selector=selector)["nodeId"]
+        self.call("DOM.setFileInputFiles", nodeId=node, files=[str(file) for file in files])
+
     def press(self, name):
         code = {"Tab": 9, "Enter": 13}[name]
         text = {"text": "\r"} if name == "Enter" else {}

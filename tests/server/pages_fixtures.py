@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import threading
 import urllib.error
@@ -13,6 +14,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import polars as pl
+from PIL import Image
 
 from mulle.export.bundle import Golden, GraphPart, Parts, PolicyPart, write_bundle
 from mulle.export.graph import ML, Graph
@@ -216,3 +218,59 @@ def make_number(folder):
     rng, of = np.random.default_rng(0), spread(predicted, ["prediction"])
     held = profile(REQUEST, people(), target=predicted[:, 0], classes=[], prediction=of, rng=rng)
     return make_bundle(folder, **told, profile=held)
+
+
+def png(shade, size=(32, 32)):
+    """Return a picture that grows lighter from left to right, around a shade."""
+    out = io.BytesIO()
+    across = np.clip(np.linspace(shade - 40, shade + 40, size[0]), 0, 255).astype(np.uint8)
+    Image.fromarray(np.tile(across, (size[1], 1))).save(out, "PNG")
+    return out.getvalue()
+
+
+def step_entry(name, kind, wire, **step):
+    return {**entry(name, kind, wire), "step": {"version": 1, "feature": name, **step}}
+
+
+SEEN = [
+    step_entry("picture", "image", "bytes", op="decode", size=[8, 8], channels=1, width=64),
+    step_entry(
+        "note", "text", "string", op="tokenise", analyzer="text", width=64, word_ngrams=[1, 1], char_ngrams=[3, 3],
+        max_chars=20_000,
+    ),
+    step_entry("tags", "list", "string", op="tokenise", analyzer="list", width=64),
+    entry("age", "number", "number"),
+]  # fmt: skip
+SEEN_ROW = {"picture": png(60), "note": "torn at one corner", "tags": ["blue ink", "pen"], "age": 44}
+
+
+def seen_graph():
+    """Return a sigmoid of the picture's light, the words of a note and of a list, and a number."""
+    g, rng = Graph(), np.random.default_rng(3)
+    total = g.node("Mul", g.input("numbers", "double", [None, 1]), g.const(0.01))
+    for i, weights in enumerate((np.full((64, 1), 4 / 64), rng.normal(0, 0.8, (64, 1)), rng.normal(0, 0.8, (64, 1)))):
+        tensor = g.input(f"tensor_{i}", "float", [None, 64])
+        total = g.node("Add", total, g.node("MatMul", g.cast(tensor, "double"), g.const(weights)))
+    g.output(g.node("Sigmoid", g.node("Sub", total, g.const(2.0))), "prediction", "double", [None, 1])
+    return g.to_bytes()
+
+
+def make_seen(folder):
+    """Write a bundle that reads a picture, a note, a list of words and a number."""
+    rng, tags = np.random.default_rng(5), ["black ink", "blue ink", "pen", "pencil", "photo", "scan"]
+    raw = pl.DataFrame(
+        {
+            "picture": [png(int(shade)) for shade in rng.integers(0, 255, 120)],
+            "note": [" ".join(rng.choice(["torn", "neat", "smudged", "clear", "corner"], 6)) for _ in range(120)],
+            "tags": [list(rng.choice(tags, 3, replace=False)) for _ in range(120)],
+            "age": rng.integers(18, 80, 120),
+        }
+    )
+    of = spread(np.linspace(0.01, 0.99, 120)[:, None], ["probability_yes"])
+    told = profile(
+        SEEN, raw, target=rng.integers(0, 2, 120).astype(float), classes=["no", "yes"], prediction=of, rng=rng
+    )
+    golden = Golden(rows=[SEEN_ROW, {**SEEN_ROW, "picture": png(200), "tags": None, "note": ""}])
+    return make_bundle(
+        folder, request=SEEN, graphs=[GraphPart(content=seen_graph())], golden=golden, profile=told, key=()
+    )

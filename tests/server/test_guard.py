@@ -107,6 +107,15 @@ def test_clients_do_not_share_a_bucket_and_are_forgotten_in_time():
     assert rates.wait("client 4999", now=0.1) > 0, "the newest are remembered"
 
 
+@given(st.integers(1, 50), st.floats(0.5, 500), st.integers(1, 16))
+def test_workers_together_let_no_more_pass_than_one_server_alone(burst, per_s, n):
+    whole = Rate(per_s=per_s, burst=burst)
+    share = whole.share(n)
+    assert share.per_s * n == pytest.approx(whole.per_s)
+    assert share.burst >= 1
+    assert share.burst * n <= max(n, whole.burst)
+
+
 @pytest.mark.parametrize("text", ["", "fast", "0/s", "5/fortnight", "5/s burst 0", "-1/s"])
 def test_what_is_no_rate_says_how_one_is_written(text):
     with pytest.raises(ProjectError, match=r"write 100/s"):

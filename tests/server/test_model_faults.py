@@ -14,7 +14,7 @@ from mulle.export.bundle import GraphPart
 from mulle.export.graph import Graph
 from mulle.server.stall import EXIT, Stall
 
-from .live import live  # noqa: TID252  # tests have no package to be named by
+from .live import ROW, live  # noqa: TID252  # tests have no package to be named by
 
 
 def odd_graph() -> bytes:
@@ -94,6 +94,23 @@ def test_a_hang_on_the_event_loop_itself_ends_the_process(looping, tmp_path):
             assert one.predict()[0] == 200
         threading.Thread(target=lambda: _quietly(one), daemon=True).start()
         assert one.process.wait(10) == EXIT
+
+
+@pytest.mark.slow
+def test_an_explanation_that_hangs_is_given_up_and_predictions_go_on(looping, tmp_path):
+    with live(looping, tmp_path, limits={"answer_s": 0.8}) as one:
+        assert one.ask("POST", "/v1/explain", {"row": ROW})[0] == 200
+        with ThreadPoolExecutor(3) as pool:
+            first = pool.submit(one.ask, "POST", "/v1/explain", {"row": {**ROW, "age": 2e9}})
+            time.sleep(0.3)
+            behind = pool.submit(one.ask, "POST", "/v1/explain", {"row": ROW})
+            assert (first.result()[0], behind.result()[0]) == (504, 504)
+        began = time.monotonic()
+        assert one.ask("POST", "/v1/explain", {"row": ROW})[0] == 503
+        assert time.monotonic() - began < 0.5, "nobody else waits for it"
+        assert one.predict()[0] == 200
+        assert one.ask("GET", "/readyz")[0] == one.ask("GET", "/livez")[0] == 200
+        assert one.stop() == EXIT
 
 
 def _warm(one) -> None:

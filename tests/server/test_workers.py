@@ -98,3 +98,10 @@ def test_workers_leave_with_their_parent(server):
     gone, alive = psutil.wait_procs(held, timeout=20)
     assert len(gone) == 2
     assert not alive
+
+
+def test_a_rate_holds_for_all_workers_together(small, tmp_path):
+    with lives.live(small, tmp_path / "home", workers=2, access={"rate": "1/h burst 8"}) as one:
+        statuses = [one.predict()[0] for _ in range(60)]
+    assert set(statuses) == {200, 429}
+    assert 4 <= statuses.count(200) <= 8, "each of the two lets its half pass, and 60 connections meet both, or nearly"

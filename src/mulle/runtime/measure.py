@@ -45,7 +45,7 @@ def measure(folder: Path, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]
     one = _one_row(bundle, rows[:200])
     memory_mb = _memory_mb()
     many = [rows[i % len(rows)] for i in range(max(len(rows), N_MANY))]
-    columns = {name: np.array([row.get(name) for row in many]) for name in bundle.columns}
+    columns = {name: _column([row.get(name) for row in many]) for name in bundle.columns}
     return {
         "open_ms": open_ms,
         "latency_ms_p50": 1000 * float(np.quantile(one, 0.5)),
@@ -54,6 +54,11 @@ def measure(folder: Path, rows: Sequence[Mapping[str, Any]]) -> dict[str, float]
         "size_mb": sum(p.stat().st_size for p in folder.rglob("*") if p.is_file()) / 1e6,
         "memory_mb": memory_mb,
     }
+
+
+def _column(values: list[Any]) -> Any:
+    """Return a column as a caller would have it. NumPy makes no column of lists, and cuts the last zeros off bytes."""
+    return values if any(isinstance(value, list | bytes) for value in values) else np.array(values)
 
 
 def _one_row(bundle: Bundle, rows: Sequence[Mapping[str, Any]]) -> list[float]:

@@ -13,12 +13,13 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mulle.core.clock import now
 from mulle.core.errors import BundleError, StoreError
 from mulle.runtime.answer import Prediction
 from mulle.server.ask import Ask
+from mulle.server.bench import Bench
 from mulle.server.limits import Limits
 from mulle.server.metrics import Metrics
 from mulle.server.problem import Problem
@@ -28,6 +29,7 @@ from mulle.server.wire import encode
 from mulle.store.log import Answer, Exposure, Group, Log, Promise
 from mulle.store.log import Row as LogRow
 from mulle.store.log.book import BadEntry
+from mulle.store.log.entry import CHALLENGER
 
 log = logging.getLogger("mulle.server")
 
@@ -59,6 +61,8 @@ class Engine:
         Takes a request that a bundle did not answer in time.
     met
         Takes an exposure that the log has kept.
+    bench
+        Knows which challengers are left alone.
     """
 
     def __init__(
@@ -72,8 +76,10 @@ class Engine:
         mirror: Callable[[Ask], None] = lambda _: None,
         lost: Callable[[Ask], None] = lambda _: None,
         met: Callable[[Exposure], None] = lambda _: None,
+        bench: Bench | None = None,
     ) -> None:
         self._log = log
+        self._bench = bench or Bench(metrics)
         self._metrics = metrics
         self._limits = limits
         self.promise = promise
@@ -82,7 +88,7 @@ class Engine:
         self._lost = lost
         self.met = met
         self._queue: deque[Ask] = deque()
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="mulle-engine")
+        self._thread = _one_thread()
         self._scheduled = False
         self._came = self._came_before = 0
         """Requests of this turn of the event loop, and of the last one that had any."""
@@ -90,6 +96,7 @@ class Engine:
         self._queued = 0
         """Rows that wait."""
         self._under_way: Sequence[Ask] = ()
+        self._work: asyncio.Future[list[bytes | Problem]] | None = None
         self.stall = Stall(limits.answer_s)
         self.unlogged: Callable[[int], None] = lambda n: metrics.count("mulle_log_dropped_total", by=n)
 
@@ -122,7 +129,14 @@ class Engine:
 
     async def aside(self, do: Callable[[Ask], None], ask: Ask) -> None:
         """Do something long for a request off the event loop, in turn with long batches."""
-        await asyncio.get_running_loop().run_in_executor(self._thread, do, ask)
+        while True:
+            thread = self._thread
+            work = asyncio.get_running_loop().run_in_executor(thread, do, ask)
+            await asyncio.wait([work])
+            if not work.cancelled():
+                return work.result()
+            if thread is self._thread:  # the server stops
+                raise _stalled()
 
     def _schedule(self) -> None:
         if not self._scheduled:
@@ -134,8 +148,16 @@ class Engine:
         if not batch:
             self._scheduled = False
             return
+        if self._bench.holds(batch[0].served):
+            self._finish(batch, [_failed()] * len(batch))
+            self._ready()
+            return
         n_rows = sum(len(ask.rows) for ask in batch)
-        if self._row_s * n_rows <= INLINE_S and n_rows <= self._limits.batch_rows:
+        if (
+            self._row_s * n_rows <= INLINE_S
+            and n_rows <= self._limits.batch_rows
+            and self._bench.trusts(batch[0].served)
+        ):
             self.stall.began = time.monotonic()
             try:
                 self._finish(batch, self._timed(batch, n_rows))
@@ -146,13 +168,16 @@ class Engine:
             return
         loop = asyncio.get_running_loop()
         self._under_way, self.stall.began = batch, time.monotonic()
-        work = loop.run_in_executor(self._thread, self._timed, batch, n_rows)
-        work.add_done_callback(lambda done: self._came_back(batch, done))
+        self._work = loop.run_in_executor(self._thread, self._timed, batch, n_rows)
+        self._work.add_done_callback(lambda done: self._came_back(batch, done))
 
     def _came_back(self, batch: list[Ask], done: asyncio.Future[list[bytes | Problem]]) -> None:
+        if self._under_way is not batch:  # it was passed on
+            return
         try:
             error = done.exception()
             self._under_way, self.stall.began = (), 0.0
+            self._bench.came_back(batch[0].served)
             self._finish(batch, [_failed()] * len(batch) if error is not None else done.result())
         except (Exception, asyncio.CancelledError) as error:  # as above; or the server stops  # noqa: BLE001
             self._broke(batch, error)
@@ -170,6 +195,24 @@ class Engine:
         log.error("a batch could not be handed over", exc_info=error)
         for ask in batch:
             _raise(ask.future, _failed())
+
+    def pass_on(self) -> None:
+        """Let the champion answer what a challenger has had for too long. On the event loop.
+
+        The thread is left to the challenger; another takes its place.
+        """
+        batch = self._under_way
+        if not self.stall.late or not batch or not _is_tried(batch) or self._work is None:
+            return
+        self._bench.leave(batch[0].served, self._work, after_s=self.stall.taken * self.stall.limit_s)
+        self._under_way, self.stall.began = (), 0.0
+        old, self._thread = self._thread, _one_thread()
+        old.shutdown(wait=False, cancel_futures=True)
+        for ask in batch:
+            twin = replace(ask, log_rows=[])  # the lost thread still writes to the first
+            if not ask.future.done() and not self._again(twin):
+                _raise(ask.future, _too_long())
+        self._ready()
 
     def give_up(self) -> None:
         """Tell all who wait that no answer will come: the batch under way takes too long. On the event loop."""
@@ -351,6 +394,15 @@ def _body(ask: Ask, predictions: Sequence[Prediction], at: float) -> bytes:
     if ask.single:
         return b"%s,%s" % (parts[0][:-1], by)
     return b'{"predictions":[%s],%s' % (b",".join(parts), by)
+
+
+def _one_thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="mulle-engine")
+
+
+def _is_tried(batch: Sequence[Ask]) -> bool:
+    """Whether a batch is a challenger's, which the champion can answer as well."""
+    return batch[0].served.arm == CHALLENGER
 
 
 def _tell(asks: Sequence[Ask]) -> None:

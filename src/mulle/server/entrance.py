@@ -56,7 +56,7 @@ class Access:
     admin_port: int | None = None
 
 
-def guard_of(access: Access, *, host: str, home: Path | None) -> Guard:
+def guard_of(access: Access, *, host: str, home: Path | None, workers: int = 1) -> Guard:
     """Return who stands before the routes.
 
     Parameters
@@ -67,6 +67,8 @@ def guard_of(access: Access, *, host: str, home: Path | None) -> Guard:
         The address that is listened on.
     home
         The folder ``.mulle``, in which the keys lie.
+    workers
+        Processes that answer; each lets its share of the rate pass.
 
     Raises
     ------
@@ -80,7 +82,7 @@ def guard_of(access: Access, *, host: str, home: Path | None) -> Guard:
     check_exposure(host, keys, auth=access.auth)
     return Guard(
         keys=keys,
-        rates=Rates(Rate.of(access.rate)) if access.rate else None,
+        rates=Rates(Rate.of(access.rate).share(workers)) if access.rate else None,
         hosts=own_names(host, access.hosts),
         origins=frozenset(origin.lower().rstrip("/") for origin in access.origins),
     )
@@ -116,6 +118,7 @@ async def watched(
     stall = service.engine.stall
     stall.watch(
         told=lambda: loop.call_soon_threadsafe(service.engine.give_up),
+        late=lambda: loop.call_soon_threadsafe(service.engine.pass_on),
         end=lambda: ended(lambda: service.log.close(timeout_s=5.0) if service.log else None),
     )
     looking = loop.create_task(_looked_after(guard.keys))

@@ -1,10 +1,14 @@
-"""``POST /v1/explain``: why one row is answered as it is. It is worked out on a thread of its own, and kept nowhere."""
+"""``POST /v1/explain``: why one row is answered as it is. It is worked out on a thread of its own, and kept nowhere.
+
+One that takes longer than a batch may is given up: all who wait for the thread hear 504, and others 503 until it is back.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import sys
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -39,6 +43,8 @@ class Explainer:
 
     service: Service
     room: Room = field(default_factory=lambda: Room(MOST_WAITING))
+    _began: float = 0.0
+    """When the explanation under way began, on the monotonic clock; 0 when there is none."""
     _thread: ThreadPoolExecutor = field(
         default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="mulle-explain")
     )
@@ -58,6 +64,8 @@ class Explainer:
             return Reply(wire.encode(await self._answered(wire.explain_request(body))))
 
     async def _open(self) -> None:
+        if self._stuck:
+            raise Problem(503, "an explanation is stuck", fix="ask again later", reason="stalled", retry_after_s=5)
         await self.room.open()
         await self.service.room.open()
 
@@ -70,13 +78,33 @@ class Explainer:
         output = "" if asked.output is UNSET else asked.output
         loop = asyncio.get_running_loop()
         try:
-            told = await loop.run_in_executor(self._thread, _explained, served, asked.row, against, output)
+            told = await self._come(loop.run_in_executor(self._thread, self._timed, served, asked.row, against, output))
         except UnknownName as error:
             raise Problem(422, "the model gives no such output", where="body, output", fix=error.fix) from None
         except BundleError:
             log.exception("an explanation failed")
             raise Problem(500, "the model could not explain", fix="tell the operator", reason="failed") from None
         return told | {"bundle": served.name, "version": served.version, "arm": served.arm}
+
+    @property
+    def _stuck(self) -> bool:
+        began = self._began
+        return bool(began) and time.monotonic() - began > self.service.limits.answer_s
+
+    def _timed(self, served: Served, row: Row, against: Row | None, output: str) -> dict[str, Any]:
+        self._began = time.monotonic()
+        try:
+            return _explained(served, row, against, output)
+        finally:
+            self._began = 0.0
+
+    async def _come(self, work: asyncio.Future[dict[str, Any]]) -> dict[str, Any]:
+        """Wait for an explanation, as long as the thread goes on."""
+        while not (await asyncio.wait([work], timeout=self.service.limits.answer_s / 4))[0]:
+            if self._stuck:
+                work.cancel()  # one that has not begun won't
+                raise Problem(504, "the explanation did not come in time", fix="ask again later", reason="stalled")
+        return work.result()
 
     def _served(self, asked: ExplainRequest) -> Served:
         """Return who would answer this row."""
@@ -85,7 +113,8 @@ class Explainer:
             return line.champion
         as_asked = PredictRequest(row=asked.row, unit=asked.unit)
         unit = self.service.unit_of(as_asked, [asked.row], line.champion.bundle.manifest.key)
-        return line.pick(unit)[0] if unit else line.champion
+        picked = line.pick(unit)[0] if unit else line.champion
+        return line.champion if self.service.bench.holds(picked) else picked
 
 
 def _explained(served: Served, row: Row, against: Row | None, output: str) -> dict[str, Any]:

@@ -205,6 +205,7 @@ COUNTERS: Mapping[str, tuple[str, ...]] = {
     "mulle_unseen_values_total": ("column",),
     "mulle_mirrored_total": ("result",),
     "mulle_stalled_total": (),
+    "mulle_hung_total": ("arm",),
     "mulle_swaps_total": ("result",),
     "mulle_rescued_total": ("arm",),
 }
@@ -213,6 +214,7 @@ GAUGES: Mapping[str, tuple[str, ...]] = {
     "mulle_waiting_requests": (),
     "mulle_log_pending": (),
     "mulle_log_down": (),
+    "mulle_left_alone": ("arm",),
     "mulle_bundle_info": ("arm", "bundle", "version", "stamp"),
 }
 HELP = {
@@ -229,11 +231,13 @@ HELP = {
     "mulle_mirrored_total": "Rows that the shadow answered, or had to leave.",
     "mulle_rescued_total": "Rows that a challenger could not answer, and the champion did.",
     "mulle_stalled_total": "Batches that took longer than a batch may.",
+    "mulle_hung_total": "How often a challenger or a shadow did not come back in time, and was left alone.",
     "mulle_swaps_total": "Bundles that were offered in place of the one in service, and what became of them.",
     "mulle_ready": "1 when predictions can be answered.",
     "mulle_waiting_requests": "Requests that were accepted and not answered yet.",
     "mulle_log_pending": "Entries that wait to be written.",
     "mulle_log_down": "1 while the log can't be written.",
+    "mulle_left_alone": "Threads in which a challenger or a shadow hangs; it is asked no more until they are back.",
     "mulle_bundle_info": "What is being served.",
 }
 NAMES = frozenset(HELP)

@@ -54,6 +54,27 @@ class Rate:
             raise ProjectError(f"'{text}' is no rate", where="--rate", fix="write 100/s, 30/m or 30/m burst 5")
         return cls(per_s=float(told[1]) / PER_S[told[2]], burst=int(told[3] or max(1, math.floor(float(told[1])))))
 
+    def share(self, n: int) -> Rate:
+        """Return what one of several processes may let pass, so that all together keep the rate.
+
+        Parameters
+        ----------
+        n
+            Processes that answer. They don't tell each other whom they saw: a client that stays on one connection
+            meets one of them, and so has this share alone.
+
+        Returns
+        -------
+        Rate
+            The n-th part; of the burst at least one.
+
+        Examples
+        --------
+        >>> Rate.of("100/s burst 10").share(4)
+        Rate(per_s=25.0, burst=2)
+        """
+        return Rate(per_s=self.per_s / n, burst=max(1, self.burst // n))
+
 
 class Rates:
     """Counts clients against one rate, in bounded memory.

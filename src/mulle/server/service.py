@@ -18,6 +18,7 @@ from mulle.runtime.encode import MISSING
 from mulle.runtime.feeds import Feeds
 from mulle.runtime.layout import STRINGS, Layout
 from mulle.server.ask import Ask
+from mulle.server.bench import Bench
 from mulle.server.engine import Engine, answered
 from mulle.server.limits import Limits
 from mulle.server.metrics import Metrics
@@ -99,7 +100,16 @@ class Service:
     """Tells what all workers counted, in Prometheus' format; None where there is only this one."""
 
     def __post_init__(self) -> None:
-        self.mirror = Mirror(self.shadowed, log=self.log, metrics=self.metrics, failed=self.shadow_failed)
+        self.bench = Bench(self.metrics)
+        self.mirror = Mirror(
+            self.shadowed,
+            shadow=lambda: self.lineup.shadow if self.lineup else None,
+            failed=shadow_failed,
+            log=self.log,
+            metrics=self.metrics,
+            bench=self.bench,
+            limit_s=self.limits.answer_s,
+        )
         self.engine = Engine(
             self.log,
             metrics=self.metrics,
@@ -109,6 +119,7 @@ class Service:
             mirror=self.mirror.send,
             lost=self._lost,
             met=self._met,
+            bench=self.bench,
         )
         synced = self.promise is Promise.SYNCED
         slow = lambda: self.engine.wait_s > self.limits.wait_s  # noqa: E731  # it is one thought
@@ -122,6 +133,7 @@ class Service:
             "mulle_waiting_requests": lambda: {(): float(self.room.inside)},
             "mulle_log_pending": lambda: {(): float(self.log.pending if self.log else 0)},
             "mulle_log_down": lambda: {(): float(bool(self.log and self.log.fault))},
+            "mulle_left_alone": self.bench.counted,
             "mulle_bundle_info": self._info,
         }
 
@@ -301,12 +313,9 @@ class Service:
         except StoreError:
             self.metrics.count("mulle_log_dropped_total")
 
-    def shadowed(self, ask: Ask) -> list[LogRow]:
+    def shadowed(self, ask: Ask, shadow: Served) -> list[LogRow]:
         """Let the shadow answer a request once more; return what it would have told. On a thread of the mirror's."""
-        line = self.line()
-        if line.shadow is None:
-            raise Problem(503, "there is no shadow", fix="none is needed")
-        twin = Ask(line.shadow, ask.rows, ask.future, ask.single, ask.id, ask.unit)
+        twin = Ask(shadow, ask.rows, ask.future, ask.single, ask.id, ask.unit)
         began = time.perf_counter()
         self.read_all(twin)
         (body,) = answered([twin])
@@ -314,15 +323,6 @@ class Service:
             raise body
         took = (time.perf_counter() - began) / len(ask.rows) * 1000
         return [row._replace(output=b'%s,"ms":%.4f}' % (row.output[:-1], took)) for row in twin.log_rows]
-
-    def shadow_failed(self, ask: Ask) -> list[LogRow]:
-        """Return what is kept of a request that the shadow could not answer; nothing when there is no shadow any more."""
-        served = self.lineup.shadow if self.lineup else None
-        if served is None:
-            return []
-        ids = [ask.id] if ask.single else [f"{ask.id}-{i}" for i in range(len(ask.rows))]
-        kept = (1.0, "", ask.unit, b"{}", b'{"failed":true}')
-        return [LogRow(id_, now(), served.name, served.version, served.arm, *kept) for id_ in ids]
 
     def read(self, served: Served, doors: Doors, row: Row, i: int) -> Feeds:
         """Read a row for a bundle, strictly: a text where a number stands is read as in training, or refused."""
@@ -362,6 +362,13 @@ class Service:
     def _info(self) -> dict[tuple[str, ...], float]:
         served = self.lineup.all if self.lineup else []
         return {(s.arm, s.name, str(s.version), s.bundle.manifest.stamp): 1.0 for s in served}
+
+
+def shadow_failed(ask: Ask, served: Served) -> list[LogRow]:
+    """Return what is kept of a request that the shadow could not answer."""
+    ids = [ask.id] if ask.single else [f"{ask.id}-{i}" for i in range(len(ask.rows))]
+    kept = (1.0, "", ask.unit, b"{}", b'{"failed":true}')
+    return [LogRow(id_, now(), served.name, served.version, served.arm, *kept) for id_ in ids]
 
 
 _MOST_EXPOSED = 1_000_000

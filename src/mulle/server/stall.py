@@ -1,18 +1,19 @@
 """A model that hangs while it serves, and what becomes of the server then.
 
-A graph can't be stopped from outside, and a process with a lost thread can't be trusted. So there are three steps, by
+A graph can't be stopped from outside, and a process with a lost thread can't be trusted. So there are four steps, by
 the time that one batch has taken, in units of ``limits.answer_s``:
 
 ====== =======================================================================================================
 after  what happens
 ====== =======================================================================================================
+½      a challenger's batch is answered by the champion, and the challenger is left alone (`mulle.server.bench`)
 1      the batch's requests hear 504; others are refused with 503; ``/readyz`` says 503, so that no more come
 2      ``/livez`` says 503 too: a supervisor that asks restarts the process
 3      the process writes its log and ends with `EXIT`, for supervisors that only see processes end
 ====== =======================================================================================================
 
-When the batch comes back before the third, all is as before. A short batch runs on the event loop itself: if that one
-hangs, nobody can be told anything, probes aren't answered either, and the third step ends it. A thread of its own
+When the batch comes back before the last, all is as before. A short batch runs on the event loop itself: if that one
+hangs, nobody can be told anything, probes aren't answered either, and the last step ends it. A thread of its own
 watches, because the loop may be what hangs; it looks at one number and costs a request two assignments.
 """
 
@@ -28,7 +29,7 @@ log = logging.getLogger("mulle.server")
 
 EXIT = 70
 """The exit code of a process that gave up (``EX_SOFTWARE``)."""
-LOST, OVER = 2, 3
+LATE, LOST, OVER = 0.5, 2, 3
 
 
 class Stall:
@@ -61,6 +62,11 @@ class Stall:
         return (time.monotonic() - began) / self.limit_s if began else 0.0
 
     @property
+    def late(self) -> bool:
+        """Whether a batch is under way that somebody else should answer, where there is somebody."""
+        return bool(self.began) and self.taken > LATE
+
+    @property
     def long(self) -> bool:
         """Whether a batch is under way that takes too long."""
         return bool(self.began) and self.taken > 1
@@ -70,7 +76,9 @@ class Stall:
         """Whether it has taken so long that it won't come back."""
         return bool(self.began) and self.taken > LOST
 
-    def watch(self, *, told: Callable[[], object], end: Callable[[], object]) -> None:
+    def watch(
+        self, *, told: Callable[[], object], end: Callable[[], object], late: Callable[[], object] = lambda: None
+    ) -> None:
         """Watch from now on.
 
         Parameters
@@ -79,18 +87,22 @@ class Stall:
             Is called once for each batch that takes longer, in the watching thread.
         end
             Ends the process.
+        late
+            Is called while a batch is `late`, again and again.
         """
-        threading.Thread(target=self._watch, args=(told, end), name="mulle-stall", daemon=True).start()
+        threading.Thread(target=self._watch, args=(told, end, late), name="mulle-stall", daemon=True).start()
 
     def stop(self) -> None:
         """Watch no longer."""
         self._over.set()
 
-    def _watch(self, told: Callable[[], object], end: Callable[[], object]) -> None:
+    def _watch(self, told: Callable[[], object], end: Callable[[], object], late: Callable[[], object]) -> None:
         while not self._over.wait(self.limit_s / 8):
             began = self.began
             if not began:
                 continue
+            if self.late:
+                late()
             if self.taken > 1 and began != self._seen:
                 self._seen = began
                 log.error("a batch takes longer than %g s", self.limit_s)

@@ -1,13 +1,16 @@
 """Opening a bundle for service: never trusted before it has answered its own golden rows, in time.
 
 The bundle that a server starts with is opened at once. One that is to take the place of another, while requests are
-answered, is first tried in a process of its own: it may crash, hang or eat memory there, and the old one stays.
+answered, is first tried in a process of its own: it may crash, hang or ask for all the memory there, and the old one
+stays.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -72,8 +75,8 @@ def admitted(path: Path, *, beside: Bundle | None = None, deadline_s: float = DE
     Raises
     ------
     BundleError
-        When it can't be opened, differs from its golden rows, gives no number, crashes, hangs, is too slow, or was
-        changed since it was tried. Nothing else happened.
+        When it can't be opened, differs from its golden rows, gives no number, crashes, hangs, is too slow, wants too
+        much memory, or was changed since it was tried. Nothing else happened.
     """
     told = _trial(path, deadline_s)
     files = read_archive(path)
@@ -85,8 +88,8 @@ def admitted(path: Path, *, beside: Bundle | None = None, deadline_s: float = DE
 
 
 def _trial(path: Path, deadline_s: float) -> dict[str, Any]:
-    kept = {name: value for name, value in environment().items() if name in _KEPT}  # no secret goes there
-    command = [sys.executable, "-m", "mulle.server.candidate", str(path.absolute())]
+    kept = {name: value for name, value in environment().items() if name in _KEPT} | _ONE  # no secret goes there
+    command = [sys.executable, "-m", "mulle.server.candidate", str(path.absolute()), str(math.ceil(deadline_s))]
     try:
         done = subprocess.run(  # noqa: S603  # our own program, and a path
             command, capture_output=True, timeout=deadline_s, check=False, env=kept, stdin=subprocess.DEVNULL
@@ -98,17 +101,30 @@ def _trial(path: Path, deadline_s: float) -> dict[str, Any]:
 
 
 _KEPT = frozenset({"PATH", "HOME", "LANG", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV", "SYSTEMROOT", "TMPDIR"})
+_ONE = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Threads of libraries map memory for themselves, more on larger machines: a trial has no use for them."""
 
 
 def _heard(done: subprocess.CompletedProcess[bytes], path: Path) -> dict[str, Any]:
     try:
         told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     except (ValueError, IndexError):
-        what = f"it ended the process that tried it (exit code {done.returncode})"
+        what = f"it ended the process that tried it ({_end(done.returncode)})"
         raise BundleError(what, where=str(path), fix="look at the model with: mulle predict") from None
     if "error" in told:
         raise BundleError(told["error"], where=told["where"] or str(path), fix=told["fix"])
     return told
+
+
+def _end(code: int) -> str:
+    """Say how a process ended.
+
+    Examples
+    --------
+    >>> _end(-9), _end(1)
+    ('SIGKILL', 'exit code 1')
+    """
+    return signal.Signals(-code).name if -code in set(signal.Signals) else f"exit code {code}"
 
 
 def _check_speed(bundle: Bundle, told: Mapping[str, Any], beside: Bundle | None) -> None:

@@ -5,6 +5,9 @@ const fields = new Map(); // by column: { column, box, read, fill }
 const OTHER = "\u0000other";
 const UNKNOWN = "\u0000unknown";
 const MOST_EFFECTS = 8;
+const MOST_CHIPS = 12;
+const MOST_PICTURE = 700_000; // characters
+const MOST_LINKED = 4_000;
 let about = null;
 let asked = 0;
 
@@ -81,6 +84,30 @@ const words = (column) => (column.levels || []).map(([level]) => level);
 const DATE = { type: "date" };
 const MOMENT = { type: "datetime-local", step: "1" };
 
+const read = (file) => new Promise((done) => {
+  const reader = new FileReader();
+  reader.addEventListener("load", () => done(reader.result));
+  reader.addEventListener("error", () => done(null));
+  reader.readAsDataURL(file);
+});
+
+// A request may hold 1 MiB unless the operator says otherwise, and a telephone's picture is larger than that.
+async function sent(file) {
+  const whole = await read(file);
+  if (!whole || whole.length <= MOST_PICTURE) return { address: whole };
+  const picture = await createImageBitmap(file).catch(() => null);
+  for (let side = 2048; picture && side >= 256; side /= 2) {
+    const scale = Math.min(1, side / Math.max(picture.width, picture.height));
+    const [width, height] = [picture.width, picture.height].map((size) => Math.max(1, Math.round(size * scale)));
+    const canvas = el("canvas", { width, height });
+    canvas.getContext("2d").drawImage(picture, 0, 0, width, height);
+    const address = canvas.toDataURL("image/jpeg", 0.92);
+    const words = `It was made smaller to be sent: from ${picture.width} × ${picture.height} to ${width} × ${height} pixels. What the model answers may differ a little.`;
+    if (address.length <= MOST_PICTURE) return { address, words };
+  }
+  return { address: whole };
+}
+
 const MAKE = {
   number: (column, id) => plain(column, id, { type: "text", inputmode: "decimal" }, (text) => {
     const value = Number(text.replace(/[\s\u00a0]/g, ""));
@@ -96,11 +123,27 @@ const MAKE = {
       (value) => (typeof value === "string" ? value.replace(/Z$/, "").slice(0, days ? 10 : 19) : ""));
     return { ...made, hint: days ? "" : "in UTC" };
   },
-  list: (column, id) => ({
-    ...plain(column, id, { type: "text", list: `${id}-levels` }, (text) => text.split(",").map((word) => word.trim()).filter(Boolean),
-      (value) => (Array.isArray(value) ? value.join(", ") : value ?? "")),
-    hint: "words with commas between them",
-  }),
+  list: (column, id) => {
+    const mark = words(column).some((word) => word.includes(",")) ? ";" : ",";
+    const split = (text) => text.split(mark).map((word) => word.trim()).filter(Boolean);
+    const made = plain(column, id, { type: "text" }, split, (value) => (Array.isArray(value) ? value.join(`${mark} `) : value ?? ""));
+    const held = made.input;
+    const turn = () => chips.forEach((chip) => chip.setAttribute("aria-pressed", String(split(held.value).includes(chip.textContent))));
+    const add = (word) => {
+      const there = split(held.value);
+      held.value = (there.includes(word) ? there.filter((other) => other !== word) : [...there, word]).join(`${mark} `);
+      turn();
+    };
+    const chips = words(column).slice(0, MOST_CHIPS).map((word) => el("button", { type: "button", on: { click: () => add(word) } }, word));
+    held.addEventListener("input", turn);
+    turn();
+    return {
+      ...made,
+      box: el("div", { class: "choice" }, held, chips.length ? el("div", { class: "chips", role: "group", "aria-label": `Frequent in ${column.name}` }, ...chips) : null),
+      fill: (value) => { made.fill(value); turn(); },
+      hint: `words with ${mark === "," ? "commas" : "semicolons"} between them`,
+    };
+  },
   id: (column, id) => plain(column, id, { type: "text" }, (text) => text),
   text: (column, id) => {
     const held = el("textarea", { id, rows: 4 });
@@ -108,16 +151,30 @@ const MAKE = {
   },
   image: (column, id) => {
     const held = input(id, { type: "file", accept: "image/png,image/jpeg" });
-    const preview = el("img", { class: "preview", alt: "", hidden: true });
+    const preview = el("img", { class: "preview", alt: `The picture for ${column.name}`, hidden: true });
+    const said = el("p", { class: "hint", hidden: true });
     let value = null;
+    let ready = Promise.resolve();
+    const show = (address, words = "") => {
+      value = address && address.slice(address.indexOf(",") + 1);
+      preview.hidden = !address;
+      if (address) preview.src = address;
+      else preview.removeAttribute("src");
+      said.textContent = words;
+      said.hidden = !words;
+    };
+    preview.addEventListener("load", () => preview.classList.toggle("is-small", preview.naturalWidth < 96));
+    preview.addEventListener("error", () => { preview.hidden = true; });
     held.addEventListener("change", () => {
       const file = held.files[0];
-      if (!file) return;
-      const reader = new FileReader();
-      reader.addEventListener("load", () => { preview.src = reader.result; preview.hidden = false; value = reader.result.split(",")[1]; });
-      reader.readAsDataURL(file);
+      if (!file) show(null);
+      else ready = sent(file).then(({ address, words }) => { if (held.files[0] === file) show(address, words); });
     });
-    return { input: held, box: el("div", {}, held, preview), read: () => value, fill: (given) => { value = given ?? null; } };
+    return {
+      input: held, box: el("div", {}, held, preview, said), read: () => value, ready: () => ready,
+      fill: (given) => { held.value = ""; show(given ? `data:image/${given.startsWith("/9j/") ? "jpeg" : "png"};base64,${given}` : null); },
+      hint: "a PNG or JPEG file; it is needed",
+    };
   },
 };
 MAKE.place = MAKE.number;
@@ -133,7 +190,8 @@ function mark(problem) {
   const named = [...problem.where.matchAll(/column '([^']*)'/g), ...problem.message.matchAll(/'([^']*)'/g)];
   const held = named.map((match) => fields.get(match[1])).find(Boolean);
   if (!held) return false;
-  held.problem.textContent = READS[held.column.kind] || [problem.message, problem.fix].filter(Boolean).join("; ");
+  const lacking = held.column.kind === "image" && held.read() === null ? "A picture is needed: choose a PNG or JPEG file." : "";
+  held.problem.textContent = lacking || READS[held.column.kind] || [problem.message, problem.fix].filter(Boolean).join("; ");
   held.problem.hidden = false;
   held.input.setAttribute("aria-invalid", "true");
   held.box.classList.add("is-wrong");
@@ -223,13 +281,14 @@ function why(told) {
   const rest = told.effects.slice(large.length);
   const of = about.outputs.length > 1 ? ` for '${told.output.replace(/^probability_/, "")}'` : "";
   const section = el("section", { class: "why" }, el("h2", {}, "Why"));
+  const pictures = about.columns.some((column) => column.kind === "image");
   if (!told.effects.length) {
-    const pictures = about.columns.some((column) => column.kind === "image");
     section.append(el("p", {}, pictures ? "There is no typical picture to compare with, and no other column differs from its typical value."
       : `This is the typical row itself: ${base}${of}.`));
     return section;
   }
-  const from = told.origin.includes("golden") ? "A middling, made-up row (this bundle tells of no typical one)" : "A typical row";
+  const middling = told.origin.includes("golden") ? "A middling, made-up row (this bundle tells of no typical one)" : "A typical row";
+  const from = pictures ? `${middling} with this very picture` : middling;
   section.append(el("p", {}, `${from} gets ${base}${of}. Starting from it, this row's own values make the difference:`));
   const list = el("ul", { class: "effects" });
   for (const held of large) list.append(effect(held, most, amount));
@@ -243,7 +302,8 @@ function why(told) {
   }
   const error = Math.max(...told.effects.map((held) => held.error));
   const how = told.exact ? "Every combination of values was evaluated." : `Shares are estimated; the least certain to ±${amount(error)}.`;
-  section.append(el("p", { class: "hint" }, `They add up to the prediction. ${how}`));
+  const same = pictures ? " What the picture itself does isn't told: there is no typical one to compare it with." : "";
+  section.append(el("p", { class: "hint" }, `They add up to the prediction. ${how}${same}`));
   return section;
 }
 
@@ -282,6 +342,8 @@ const by = (answer) => `Prediction ${answer.prediction_id}, by bundle ${answer.b
 async function go() {
   const turn = ++asked;
   const panel = at("answer");
+  await Promise.all([...fields.values()].map((held) => held.ready?.()));
+  if (turn !== asked) return;
   const given = row();
   clear();
   panel.setAttribute("aria-busy", "true");
@@ -359,13 +421,16 @@ function wanted() {
 }
 
 async function link() {
-  const address = `${location.origin}/#${new URLSearchParams({ row: JSON.stringify(row()), go: "1" })}`;
+  const whole = row();
+  const large = Object.keys(whole).filter((name) => fields.get(name).column.kind === "image" && whole[name]?.length > MOST_LINKED);
+  const given = Object.fromEntries(Object.entries(whole).filter(([name]) => !large.includes(name)));
+  const address = `${location.origin}/#${new URLSearchParams({ row: JSON.stringify(given), go: large.length ? "0" : "1" })}`;
   history.replaceState(null, "", address);
   const button = at("link");
   const words = button.textContent;
   try {
     await navigator.clipboard.writeText(address);
-    button.textContent = "Copied";
+    button.textContent = large.length ? "Copied, without the picture" : "Copied";
   } catch {
     button.textContent = "It stands in the address bar";
   }

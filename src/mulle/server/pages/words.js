@@ -27,6 +27,7 @@ export const percent = (share) => {
 export const points = (share) => {
   const value = Math.abs(100 * share);
   const text = value.toFixed(value < 0.995 ? 2 : 1).replace(/\.?0+$/, "");
+  if (text === "0" && value > 0) return "less than 0.01 points";
   return `${text} ${text === "1" ? "point" : "points"}`;
 };
 

@@ -1,15 +1,26 @@
-"""The writer's place at a SQLite log: the lock, and a file that is looked at before it is written."""
+"""The writer's place at a SQLite log: the lock, and a file that is looked at before it is written.
+
+A sync that failed is not tried again. The kernel takes what it should have written for written, so the next one says that
+all is well (Rebello et al., Can Applications Recover from fsync Failures?, USENIX ATC 2020). In a write-ahead log that is
+a hole: after a loss of power it ends there, and what was synced behind it is gone. So after the disk refused anything, the
+file is opened again and all of the write-ahead log is moved into it, which writes and syncs it once more, before the next
+entry is taken.
+"""
 
 from __future__ import annotations
 
+import logging
 import sqlite3
+from collections.abc import Collection
 from pathlib import Path
 from time import monotonic, sleep
 
 from mulle.core.errors import StoreError
 from mulle.store.durable import sync_folder
 from mulle.store.log.place import Place
-from mulle.store.log.sqlite import DAMAGED, SQLiteBook, number
+from mulle.store.log.sqlite import DAMAGED, EIO, SQLiteBook, number
+
+log = logging.getLogger(__name__)
 
 CHECKED_BYTES = 64 << 20
 """A file of up to so much is read whole when it is opened; of a larger one only the ends of its tables."""
@@ -40,6 +51,9 @@ class Desk:
 
         self._lock = Lock(place.folder, command=command)
         self._held = False
+        self._book: SQLiteBook | None = None
+        """The one that was opened last."""
+        self._in_doubt = False
 
     def open(self) -> SQLiteBook:
         """Take the lock and open the file; a damaged one is moved aside and a new one begun.
@@ -67,7 +81,8 @@ class Desk:
         try:
             return self._opened()
         except StoreError as error:
-            if not _is_damage(error):
+            self._in_doubt = self._in_doubt or _is(error, {EIO})
+            if not _is(error, DAMAGED):
                 raise
             self._set_aside(str(error.__cause__))
             return self._opened()
@@ -92,14 +107,39 @@ class Desk:
     def _opened(self) -> SQLiteBook:
         book = SQLiteBook(self.place.file, busy_s=self._busy_s)
         try:
-            book.check(whole=self.place.file.stat().st_size <= CHECKED_BYTES)
+            self._look_at(book)
+            self._settle(book)
             if book.empty and any(self.place.rotated.glob("rows-*.parquet")):
                 self._adopt(book)
             sync_folder(self.place.folder)  # the names of the file and of its write-ahead log are on the disk as well
         except BaseException:
             book.close()
             raise
+        self._book = book
         return book
+
+    def _look_at(self, book: SQLiteBook) -> None:
+        book.check(whole=self.place.file.stat().st_size <= CHECKED_BYTES)
+
+    def _settle(self, book: SQLiteBook) -> None:
+        """Begin a new write-ahead log where the old one may hold what never reaches the disk."""
+        self._in_doubt = self._in_doubt or (self._book is not None and self._book.in_doubt)
+        if self._in_doubt or self._book is None:  # who wrote before us may have been in doubt, and killed
+            self._begin_anew(book)
+        if self._in_doubt:
+            self._look_at(book)
+            self._in_doubt = False
+
+    def _begin_anew(self, book: SQLiteBook) -> None:
+        try:
+            book.empty_journal()
+        except StoreError as error:
+            if error.__cause__ is not None:
+                raise
+            if self._in_doubt:
+                what = "the disk refused something, and a program that reads the log keeps it from being written anew"
+                raise StoreError(what, where=error.where, fix="end that program; the log goes on by itself") from None
+            log.info("the write-ahead log goes on where it ended: a program reads it")
 
     def _adopt(self, book: SQLiteBook) -> None:
         from mulle.store.log.rotation import adopted  # noqa: PLC0415  # seldom needed
@@ -116,5 +156,5 @@ class Desk:
             raise StoreError.of(error, where=self.place.folder) from error
 
 
-def _is_damage(error: StoreError) -> bool:
-    return isinstance(error.__cause__, sqlite3.Error) and number(error.__cause__) in DAMAGED
+def _is(error: StoreError, numbers: Collection[int]) -> bool:
+    return isinstance(error.__cause__, sqlite3.Error) and number(error.__cause__) in numbers

@@ -49,6 +49,7 @@ WORDS = {
 }
 """What SQLite refuses, by its number: the words, and the fix."""
 DAMAGED, LOCKED = frozenset({11, 26}), frozenset({5, 6})
+EIO = 10
 
 
 def in_words(error: sqlite3.Error, where: object) -> StoreError:
@@ -144,6 +145,8 @@ class SQLiteBook:
     def __init__(self, path: Path, *, busy_s: float = 2.0) -> None:
         self.path = path
         self._busy_ms = round(busy_s * 1000)
+        self.in_doubt = False
+        """Whether the disk refused something: what was written before may never reach it, whatever a later sync says."""
         self._behind = 0
         self._left_over = True
         self._level = _SYNC_NORMAL
@@ -379,6 +382,7 @@ class SQLiteBook:
                 f"an entry can't be stored: {error}", where=str(self.path), fix="store text, numbers and bytes"
             ) from error
         except sqlite3.Error as error:
+            self.in_doubt = self.in_doubt or number(error) == EIO
             raise in_words(error, self.path) from error
 
 
