@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mulle.core.check import Check, Status, Verdict, verdict
 from mulle.core.clock import now
@@ -33,6 +34,8 @@ class Stood:
     state: State
     evidence: Evidence | None = None
     moved: bool = False
+    dealt: Mapping[str, Any] | None = None
+    """What units were dealt anew by, when they were."""
 
     @property
     def verdict(self) -> Verdict:
@@ -100,8 +103,8 @@ class Walk:
         state = self._releases.do("canary", share=grown, salt=salt, **told)
         return Stood(state=state, evidence=found, moved=True)
 
-    def trial(self) -> Stood:
-        """Begin the trial, its size fixed before anybody looks."""
+    def trial(self, mode: str | None = None) -> Stood:
+        """Begin the trial, its size fixed before anybody looks; the mode is the page's when absent."""
         held = self._challenger()
         self._in_order(held, {Step.CANARY}, "a canary comes before a trial")
         if held.step is Step.CANARY and held.share < RAMP[-1]:
@@ -111,21 +114,52 @@ class Walk:
         found = self._evidence(held)
         if verdict(found.checks) is not Verdict.OPEN:
             return Stood(state=self._releases.state(), evidence=found)
-        design = trials.planned(OnlineLog(self.log), self.page, self._criteria, at=now())
+        page = self.page if mode is None else self.page.model_copy(update={"mode": mode})
+        design = trials.planned(OnlineLog(self.log), page, self._criteria, at=now())
         told = {"release": held.number, "overrides": dict(self.overrides)}
-        state = self._releases.do("trial", share=self.page.share, salt=new_salt(), design=design, **told)
+        state = self._releases.do("trial", share=design["share"], salt=new_salt(), design=design, **told)
         return Stood(state=state, moved=True)
 
     def judge(self) -> Stood:
-        """Look at the trial, when a look is due; the look counts, and is recorded."""
+        """Look at the trial, when a look is due; the look counts, and is recorded. Units are dealt anew when that is due."""
         held = self._challenger()
         if held.step is not Step.TRIAL:
             return self.stands()
+        try:
+            looked = self._look(held)
+        except Refused:
+            dealt = self._deal()
+            if dealt is None:
+                raise
+            return dealt
+        ruling = looked.evidence.ruling if looked.evidence else None
+        dealt = self._deal() if ruling is None or ruling.decision == "inconclusive" else None
+        return (
+            looked
+            if dealt is None
+            else Stood(state=dealt.state, evidence=looked.evidence, moved=True, dealt=dealt.dealt)
+        )
+
+    def _look(self, held: Challenger) -> Stood:
         found, told = trials.look(OnlineLog(self.log), held, self._criteria, at=now(), overrides=self.overrides)
         self._known({check.name for check in told.checks})
         body = {"release": held.number, "look": len(held.looks), "overrides": dict(self.overrides)}
         state = self._releases.do("look", found=found, says=told.says, **body)
         return Stood(state=state, evidence=told, moved=True)
+
+    def _deal(self) -> Stood | None:
+        """Deal those units anew that come from now on, when that is due and something is known of both arms."""
+        held = self._challenger()
+        if held.step is not Step.TRIAL:
+            return None
+        try:
+            dealt = trials.deal(OnlineLog(self.log), held)
+        except Refused:  # no feedback yet: the shares stay as they are
+            return None
+        if dealt is None:
+            return None
+        state = self._releases.do("deal", release=held.number, **dealt)
+        return Stood(state=state, moved=True, dealt={**dealt["found"], "share": dealt["share"]})
 
     def estimate(self, arm: Target = "challenger") -> list[OffPolicy]:
         """Estimate the online metric as if all had met one arm; nothing is changed, and no look is counted."""
@@ -161,11 +195,16 @@ class Walk:
         return Stood(state=self._releases.do("rollback", why=why), moved=True)
 
     def watch(self) -> Stood:
-        """Look once, and take a challenger back that breaks a guardrail or whose units get lost; else change nothing."""
+        """Look once, and take a challenger back that breaks a guardrail or whose units get lost.
+
+        Else nothing is changed, but that under Thompson sampling units are dealt anew when that is due.
+        """
         stood = self.stands()
         broken = [check for check in stood.evidence.checks if _breaks(check)] if stood.evidence else []
-        if not broken or stood.state.challenger is None or stood.state.challenger.step is Step.SHADOW:
+        if stood.state.challenger is None or stood.state.challenger.step is Step.SHADOW:
             return stood
+        if not broken:
+            return self._deal() or stood
         why = "; ".join(check.says for check in broken)
         state = self._releases.do("withdraw", why=why, release=stood.state.challenger.number)
         return Stood(state=state, evidence=stood.evidence, moved=True)
