@@ -166,6 +166,8 @@ def _walk(page: Path, url: str | None, overrides: Sequence[str]) -> Walk:
         log=url or home / "log",
         overrides=reasons(overrides),
         currency="" if isinstance(costs, str) else costs.currency,
+        limits=project.page.limits,
+        slices=project.page.slices,
     )
 
 

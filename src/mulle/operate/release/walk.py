@@ -10,14 +10,16 @@ from typing import Any
 from mulle.core.check import Check, Status, Verdict, verdict
 from mulle.core.clock import now
 from mulle.core.errors import StoreError, UnknownName
-from mulle.core.project import ReleasePart
+from mulle.core.project import LimitsPart, ReleasePart, SlicePart
 from mulle.operate.release import trial as trials
 from mulle.operate.release.criteria import Criteria
 from mulle.operate.release.estimate import Target, estimates
 from mulle.operate.release.evidence import Evidence, of_canary, of_shadow
 from mulle.operate.release.online import OnlineLog
+from mulle.operate.release.slices import Slices
 from mulle.operate.release.state import RAMP, Challenger, Refused, State, Step
 from mulle.operate.release.steps import Releases, new_salt
+from mulle.runtime.bundle import Bundle
 from mulle.trials.off_policy import OffPolicy
 
 ASSESSED = "release.assessed"
@@ -59,6 +61,8 @@ class Walk:
         Reasons by the name of a check.
     currency
         Of the costs, for what a release is worth.
+    limits, slices
+        Of the page: how fast a shadow must be, and on which rows it is compared with the champion by themselves.
     """
 
     home: Path
@@ -66,6 +70,8 @@ class Walk:
     log: str | Path
     overrides: Mapping[str, str] = field(default_factory=dict)
     currency: str = ""
+    limits: LimitsPart = field(default_factory=LimitsPart)
+    slices: Sequence[SlicePart] = ()
 
     @property
     def _releases(self) -> Releases:
@@ -229,10 +235,19 @@ class Walk:
         if held.step is Step.CANDIDATE:
             return Evidence(checks=(), says="The candidate has met nobody yet.", next="mulle release shadow")
         if held.step is Step.SHADOW:
-            return of_shadow(log.pairs(since=held.since), self.page)
+            pairs = log.pairs(since=held.since)
+            return of_shadow(pairs, self.page, limit_ms=self.limits.latency_ms_p95, slices=self._slices())
         if held.step is Step.CANARY:
             return of_canary(log.trial(held.trial, since=held.since), held, self.page, self._criteria)
         return trials.progress(log, held, self._criteria, at=now())
+
+    def _slices(self) -> Slices:
+        """Return the page's slices over the champion's request, by which the logged rows were read."""
+        champion = self._releases.state().champion
+        if not self.slices or champion is None:
+            return Slices()
+        bundle = Bundle.load(self._releases.version_folder(champion))
+        return Slices(parts=self.slices, request=bundle.manifest.request)
 
     @property
     def _criteria(self) -> Criteria:
