@@ -275,7 +275,7 @@ def crowd(people, arms, n):
         arms[unit] = ask(people, unit, float(people.rng.normal()))
 
 
-def test_a_trial_by_thompson_gives_a_good_candidate_most_users_and_each_user_one_model(bundle, home, walk, users):
+def test_a_trial_by_thompson_gives_a_good_candidate_most_users_and_each_user_one_model(bundle, walk, users):
     walk().start(bundle("old", age=1.0, lat=6.0))
     walk().promote()
     people, arms = users(), {}
