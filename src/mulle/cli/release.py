@@ -192,6 +192,7 @@ def _as_json(stood: Stood) -> dict[str, Any]:
         "challenger": state.challenger,
         "moved": stood.moved,
         "dealt": stood.dealt,
+        "held_up": stood.held_up,
         "says": found.says if found else "",
         "checks": list(found.checks) if found else [],
         "decision": found.ruling.decision if found and found.ruling else None,
@@ -223,18 +224,23 @@ def _version(version: Version) -> str:
 def _evidence_lines(stood: Stood) -> list[str]:
     lines, found = [], stood.evidence
     if found is not None:
-        lines = ["", found.says]
+        lines = ["", *([_held_up(stood.held_up)] if stood.held_up else []), found.says]
         for check in found.checks:
             passed = Status.PASS if check.override else Status(check.status)
             reason = f"  [passed by name: {check.override}]" if check.override else ""
             lines.append(f"  {mark(passed)} {check.says}{reason}")
             if check.fix and passed in (Status.FAIL, Status.UNANSWERED):
-                lines.append(f"    {_dim(check.fix)}")
+                lines.append(f"    {_dim(f'{check.name}: {check.fix}')}")
         lines += [f"  {_dim(note)}" for note in found.notes]
     if stood.dealt is not None:
         lines += ["", _dealt(stood.dealt)]
     told = _next(stood)
     return [*lines, "", f"{_dim('next')}  {click.style(told, fg='cyan', bold=True)}"] if told else lines
+
+
+def _held_up(step: str) -> str:
+    what = f'No {step} yet: nothing was changed. Its checks must pass, or be passed by name: --override "CHECK=REASON"'
+    return click.style(what, fg="yellow")
 
 
 def _dealt(told: Mapping[str, Any]) -> str:

@@ -38,6 +38,8 @@ class Stood:
     moved: bool = False
     dealt: Mapping[str, Any] | None = None
     """What units were dealt anew by, when they were."""
+    held_up: str = ""
+    """The step that was asked for and not taken, as its gate isn't open."""
 
     @property
     def verdict(self) -> Verdict:
@@ -102,7 +104,7 @@ class Walk:
         self._in_order(held, {Step.SHADOW, Step.CANARY}, "a shadow comes before a canary")
         found = self._evidence(held)
         if verdict(found.checks) is not Verdict.OPEN:
-            return Stood(state=self._releases.state(), evidence=found)
+            return Stood(state=self._releases.state(), evidence=found, held_up="canary")
         grown = share or next_share(held)
         salt = held.salt if held.step is Step.CANARY else new_salt()
         told = {"release": held.number, "overrides": dict(self.overrides)}
@@ -119,7 +121,7 @@ class Walk:
             )
         found = self._evidence(held)
         if verdict(found.checks) is not Verdict.OPEN:
-            return Stood(state=self._releases.state(), evidence=found)
+            return Stood(state=self._releases.state(), evidence=found, held_up="trial")
         page = self.page if mode is None else self.page.model_copy(update={"mode": mode})
         design = trials.planned(OnlineLog(self.log), page, self._criteria, at=now())
         told = {"release": held.number, "overrides": dict(self.overrides)}
@@ -186,7 +188,7 @@ class Walk:
         self._known({check.name for check in ruling.checks})
         told = Evidence(checks=ruling.checks, says=ruling.says, next="", ruling=ruling)
         if ruling.decision != "promote":
-            return Stood(state=state, evidence=told)
+            return Stood(state=state, evidence=told, held_up="promotion")
         return Stood(state=self._promoted(held, says=ruling.says), evidence=told, moved=True)
 
     def _promoted(self, held: Challenger, **body: object) -> State:
