@@ -117,17 +117,17 @@ def test_an_arm_of_a_few_units_that_are_all_alike_is_not_certain():
 @pytest.mark.slow
 def test_looks_at_a_trial_by_thompson_find_what_is_not_there_as_seldom_as_they_say():
     wrong, plan = [], looks([0.2, 0.4, 0.6, 0.8, 1.0])
-    for seed in range(600):
+    for seed in range(2000):
         draw, chance, batches, z = rng(seed), 0.5, [], []
         for day in range(5):
-            n_b, p = int(draw.binomial(1000, chance)), 0.2 + 0.05 * day
-            n = 1000 - n_b, n_b
+            n_b, p = int(draw.binomial(6000, chance)), 0.02 * (1 + 0.05 * day)
+            n = 6000 - n_b, n_b
             batches.append(tuple(Moments.share(int(draw.binomial(k, p)), k) for k in n))
-            one, other = believed(*standardised(batches), yes_or_no=True)
+            one, other = believed(*standardised(batches), yes_or_no=False)
             chance = thompson({"a": one, "b": other})["b"]
             z.append(batch_effect(batches).z)
         wrong.append(any(abs(one) >= look.bound for one, look in zip(z, plan, strict=True)))
-    assert np.mean(wrong) == pytest.approx(0.05, abs=0.03)
+    assert 0.035 < np.mean(wrong) < 0.065
 
 
 @pytest.mark.slow

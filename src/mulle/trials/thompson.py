@@ -197,7 +197,7 @@ def batch_effect(batches: Sequence[tuple[Moments, Moments]]) -> Effect:
     >>> late = (Moments.share(10, 100), Moments.share(117, 900))
     >>> found = batch_effect([early, late])
     >>> found.value, found.se
-    (0.0237, 0.0175)
+    (0.0236, 0.018)
 
     Notes
     -----
@@ -314,11 +314,12 @@ def believed(control: Moments, candidate: Moments, *, yes_or_no: bool) -> tuple[
 def _spread(variances: Sequence[Sequence[float]], n: Floats) -> Floats:
     """Return the variance of a unit, ``[batches, arms]``: the batch's own, times how much more the arm varies than the other.
 
-    Ten units of an arm in a batch tell too little of their own variance: chance would say how much the batch counts.
+    Ten units of an arm in a batch tell too little of their own variance: chance would say how much the batch counts. And an
+    arm is never taken to vary less than both together: where few say yes, the arm that was unlucky would be too sure of it.
     """
     own, freedom = np.asarray(variances, np.float64).reshape(-1, 2), np.maximum(n - 1, 0)
     batch = (own * freedom).sum(axis=1, keepdims=True) / np.maximum(freedom.sum(axis=1, keepdims=True), 1)
     expected = (batch * freedom).sum(axis=0)
     factor = np.divide((own * freedom).sum(axis=0), expected, out=np.ones_like(expected), where=expected > 0)
-    found: Floats = batch * factor
+    found: Floats = batch * np.maximum(factor, 1.0)
     return found
