@@ -348,7 +348,7 @@ class ReleasePart(_Part):
     mode: Annotated[Literal["fixed", "thompson"], Field(examples=["thompson"])] = "fixed"
     """How a trial deals its units: ``fixed`` leaves the shares as they are, which decides soonest; ``thompson`` begins with
     halves and deals those who come later to each arm as likely as it is the better one, which costs people least."""
-    floor: Annotated[Number, Field(gt=0, lt=0.5, examples=[0.01])] = 0.01
+    floor: Annotated[Number, Field(ge=0.001, lt=0.5, examples=[0.01])] = 0.01
     """The least share of an arm under ``thompson``. A higher one decides sooner."""
     whole_weeks: Annotated[bool, Strict(), Field(examples=[True])] = True
     """Whether a trial is looked at only after whole weeks, so that no weekday counts more than another."""

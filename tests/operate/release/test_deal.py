@@ -209,6 +209,7 @@ def test_dealing_anew_keeps_the_salt_the_trial_and_its_beginning():
     [
         ({"share": 0.9, "n_units": 100}, {}, r"are fixed[\s\S]*--mode thompson"),
         ({"share": 0.9, "n_units": 0}, {"mode": "thompson"}, "wait for more units"),
+        ({"share": 0.9, "n_units": 100, "deal": 2}, {"mode": "thompson"}, "somebody else dealt"),
         ({"share": 1.0, "n_units": 100}, {"mode": "thompson"}, "units can't be dealt"),
     ],
 )

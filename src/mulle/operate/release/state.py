@@ -229,6 +229,8 @@ def _deal(state: State, body: Mapping[str, Any]) -> State:
             what, where="mulle release", fix="mulle release withdraw, then: mulle release trial --mode thompson"
         )
     _dealt(share)
+    if body.get("deal", len(held.dealt)) != len(held.dealt):
+        raise Refused("somebody else dealt meanwhile", where="mulle release", fix="look again: mulle release")
     if not isinstance(n_units, int) or n_units <= held.dealt[-1]["n_units"]:
         what = f"units were dealt anew at {held.dealt[-1]['n_units']:,} units; now {n_units} count"
         raise Refused(what, where="mulle release", fix="wait for more units with feedback")

@@ -162,11 +162,11 @@ class Walk:
             return None
         try:
             dealt = trials.deal(OnlineLog(self.log), held)
-        except Refused:  # no feedback yet: the shares stay as they are
+            if dealt is None:
+                return None
+            state = self._releases.do("deal", release=held.number, deal=len(held.dealt), **dealt)
+        except Refused:  # no feedback yet, or somebody else dealt: the shares stay as they are
             return None
-        if dealt is None:
-            return None
-        state = self._releases.do("deal", release=held.number, **dealt)
         return Stood(state=state, moved=True, dealt={**dealt["found"], "share": dealt["share"]})
 
     def estimate(self, arm: Target = "challenger") -> list[OffPolicy]:
