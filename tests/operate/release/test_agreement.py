@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import polars as pl
 import pytest
 
 from mulle.core.check import Status
 from mulle.core.project import SlicePart
+from mulle.core.schema import Feature
+from mulle.kinds.formula import derive
 from mulle.operate.release.agreement import Terms, agreement
 from mulle.operate.release.slices import Slices
 from mulle.store.log import Row
@@ -170,6 +173,24 @@ def test_a_slice_over_a_column_that_the_log_lacks_or_hides_is_said_to_be_unknown
     assert found.slices == ()
     assert [note for note in found.notes if note.startswith("On the slice 'slice 0' nothing can be told")]
     assert [note for note in found.notes if note.startswith("On the slice 'slice 1' nothing can be told")]
+
+
+@pytest.mark.parametrize("where", ["job", "sum(age) > 3", "age <", "mine = 1"])
+def test_a_slice_that_answers_nothing_stops_nobody(where):
+    request = (*REQUEST, {"name": "mine", "kind": "a kind of mine", "columns": ["mine"], "options": {}})
+    inputs = [{"age": i, "job": "clerk", "mine": 1} for i in range(100)]
+    found = agreement(told_of(inputs, [True] * 100), sliced(where, request=request))
+    assert found.slices == ()
+    assert found.notes[-1].startswith("On the slice 'slice 0' nothing can be told") or found.notes[0].startswith("On")
+
+
+def test_a_slice_may_ask_for_what_the_page_derives():
+    age = Feature(name="age", kind="number", columns=["age"])
+    [adult] = derive({"adult": "age >= 18"}, [age], {"age": pl.Int64()})
+    formula = {"name": adult.name, "kind": adult.kind, "columns": adult.columns, "options": adult.options}
+    inputs = [{"age": i % 36, "job": "clerk"} for i in range(360)]
+    found = agreement(told_of(inputs, [True] * 360), sliced("adult = 1", request=(*REQUEST, formula)))
+    assert [check.n_rows for check in found.slices] == [180]
 
 
 def test_a_slice_of_a_few_rows_says_so():

@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from mulle.core.check import Check, Interval, Status
-from mulle.core.errors import DataError
+from mulle.core.errors import DataError, MulleError
 from mulle.core.project import SlicePart
 from mulle.core.schema import Feature
 from mulle.kinds.expression import evaluate_sql
@@ -56,8 +56,11 @@ class Slices:
             names = sorted({name for row in inputs for name in row})
             what, fix = "none of its columns is in the log", f"the log holds: {', '.join(names[:20])}"
             raise DataError(what, where=where, fix=fix)
-        found = evaluate_sql(table, part.where, where=where).fill_null(value=False)
-        return found.cast(pl.Boolean).to_list()
+        found = evaluate_sql(table, part.where, where=where)
+        if len(found) != len(inputs) or not (found.dtype == pl.Boolean or found.dtype.is_numeric()):
+            what, fix = f"{part.where!r} gives no answer of its own for each row", "compare row by row: age < 30"
+            raise DataError(what, where=where, fix=fix)
+        return found.fill_null(value=False).cast(pl.Boolean).to_list()
 
     def _features(self, inputs: Sequence[Mapping[str, Any]]) -> list[Feature]:
         """Return what can be read: a column that was left out of the log, or is kept as a hash, can't."""
@@ -122,7 +125,7 @@ def by_slice(
     for part in slices.parts if inputs else ():
         try:
             rows = slices.rows_of(part, inputs)
-        except DataError as error:
+        except MulleError as error:  # a kind of the user's own may not be there either
             unknown.append(f"On the slice '{part.name}' nothing can be told: {error.what}.")
             continue
         found.append(_told(part, [ok for ok, mine in zip(same, rows, strict=True) if mine], [
