@@ -35,7 +35,7 @@ from mulle.models import Column, Family, Fitted, Params, Rows, Training, familie
 from mulle.models.fit import fit_loss
 from mulle.models.limits import best_iteration
 from mulle.splits import Folds, make_folds
-from mulle.training.fold import predict
+from mulle.training.scoring import predict
 from mulle.trials.bbc import honest
 from mulle.trials.estimate import estimate
 from mulle.trials.paired import paired_gain

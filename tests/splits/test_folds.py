@@ -182,7 +182,7 @@ def test_parts_of_single_rows_are_equal_to_one_row_a_stratum(n_parts, seed, n):
     timed=st.booleans(),
     seed=st.integers(0, 9999),
 )
-def test_one_fold_alone_stops_on_whole_units_of_its_training_rows(n, n_units, timed, seed):
+def test_one_fold_alone_has_two_halves_of_whole_units_of_its_validation_rows(n, n_units, timed, seed):
     draw = rng(seed)
     time = draw.integers(0, 50, n).astype(float)
     time[:2] = [0, 50]
@@ -192,46 +192,54 @@ def test_one_fold_alone_stops_on_whole_units_of_its_training_rows(n, n_units, ti
         folds = make_folds(n, rng=rng(1), units=units, time=time if timed else None, protocol="holdout")
     except DataError:
         return
-    (train,), (stop,) = folds.train, folds.stop
-    assert np.isin(stop, train).all()
-    rest = np.setdiff1d(train, stop)
+    (valid,), (half,) = folds.valid, folds.half
+    assert np.isin(half, valid).all()
+    rest = np.setdiff1d(valid, half)
     assert len(rest)
-    assert not np.intersect1d(units[stop], units[rest]).size
-    assert len(stop) or len(np.unique(units[train])) == 1
+    assert not np.intersect1d(units[half], units[rest]).size
+    assert len(half) or len(np.unique(units[valid])) == 1
 
 
-def test_of_a_hold_out_a_tenth_of_the_training_rows_is_to_stop_on_with_as_many_of_each_class():
+def test_either_half_of_a_hold_out_has_as_many_of_each_class():
     target = (rng().random(30_000) < 0.03).astype(float)
     folds = make_folds(30_000, rng=rng(), target=target, classes=True)
-    assert len(folds.stop[0]) == 2_400
-    assert target[folds.stop[0]].sum() == pytest.approx(0.1 * target[folds.train[0]].sum(), abs=1)
-    assert len(make_folds(1_000_000, rng=rng()).stop[0]) == pytest.approx(20_000, rel=0.02)
+    (valid,), (half,) = folds.valid, folds.half
+    assert len(half) == 3_000
+    assert target[half].sum() == pytest.approx(target[valid].sum() / 2, abs=1)
+    assert len(folds.train[0]) == 24_000
 
 
-def test_along_time_the_newest_training_rows_are_to_stop_on():
+def test_along_time_the_later_validation_rows_are_one_half():
     time = rng().random(1_000)
     folds = make_folds(1_000, rng=rng(), time=time, protocol="holdout")
-    (train,), (stop,) = folds.train, folds.stop
-    assert len(stop) == 80
-    assert time[stop].min() > time[np.setdiff1d(train, stop)].max()
+    (valid,), (half,) = folds.valid, folds.half
+    assert len(half) == len(valid) / 2
+    assert time[half].min() > time[np.setdiff1d(valid, half)].max()
 
 
-def test_where_customers_come_back_a_tenth_of_them_is_to_stop_on():
+def test_where_customers_come_back_half_of_them_are_one_half():
     time, units = np.repeat(np.arange(20.0), 50), np.tile(np.arange(50, dtype=np.uint64), 20)
     folds = make_folds(1_000, rng=rng(), time=time, units=units, protocol="holdout")
-    rest = np.setdiff1d(folds.train[0], folds.stop[0])
-    assert len(np.unique(units[folds.stop[0]])) >= 3
-    assert not np.intersect1d(units[folds.stop[0]], units[rest]).size
+    rest = np.setdiff1d(folds.valid[0], folds.half[0])
+    assert len(np.unique(time[folds.valid[0]])) > 1
+    assert len(folds.half[0]) == pytest.approx(len(rest), abs=20)
+    assert not np.intersect1d(units[folds.half[0]], units[rest]).size
+
+
+def test_where_most_rows_have_one_time_a_half_is_dealt():
+    time = np.concatenate([np.arange(800.0), np.full(180, 900.0), np.arange(901.0, 921.0)])
+    folds = make_folds(1_000, rng=rng(), time=time, protocol="holdout")
+    assert len(folds.half[0]) == pytest.approx(len(folds.valid[0]) / 2, abs=1)
 
 
 @pytest.mark.parametrize("timed", [True, False])
-def test_where_there_are_other_folds_no_rows_are_held_back(timed):
+def test_where_there_are_other_folds_nothing_is_parted(timed):
     folds = make_folds(600, rng=rng(), time=np.arange(600.0) if timed else None, protocol="kfold")
-    assert not len(folds.stop)
+    assert not len(folds.half)
     assert folds.peers(2) == [0, 1, 3, 4]
 
 
-def test_rows_to_stop_on_are_kept_with_the_folds(tmp_path):
+def test_a_half_is_kept_with_the_folds(tmp_path):
     folds = make_folds(60, rng=rng(), protocol="holdout")
     folds.save(tmp_path / "folds.npz")
-    assert np.array_equal(Folds.load(tmp_path / "folds.npz").stop[0], folds.stop[0])
+    assert np.array_equal(Folds.load(tmp_path / "folds.npz").half[0], folds.half[0])

@@ -28,7 +28,8 @@ from mulle.models.base import Config
 from mulle.models.limits import best, best_iteration, mean_curve
 from mulle.splits.folds import Folds, make_folds
 from mulle.store.workspace import Workspace
-from mulle.training.fold import FoldData, fold_order, predict
+from mulle.training.fold import FoldData, fold_order
+from mulle.training.scoring import predict
 from mulle.training.search import Candidate, FoldRows, Problem, Result, Search
 from mulle.training.stop import stop_orders
 
@@ -194,6 +195,13 @@ def job_of(held: Bench, family: str, k: int) -> Job:
     return Job(params=order.params, inputs=order.inputs, page={}, out=Path(), seed=1)
 
 
+def order_of(held: Bench, family: str) -> Order:
+    """Return the order of a family's first fold, its first configuration."""
+    chosen, config = families.get(family), min(families.get(family).configs, key=lambda c: c.rank)
+    inputs = job_of(held, family, 0).inputs
+    return fold_order(chosen, config, 0, loss=held.problem.loss, features=held.problem.features, inputs=inputs)
+
+
 def test_the_predictions_are_those_of_the_cut_scorer_on_the_folds_own_columns(tmp_path: Path) -> None:
     held = bench(tmp_path, *telling(200))
     result = held.score("linear")
@@ -289,29 +297,71 @@ def test_folds_are_cut_though_the_time_is_over(tmp_path: Path) -> None:
 # ------------------------------------------------------------------------------------------ one fold alone
 
 
-def test_a_fold_alone_stops_on_rows_that_it_neither_trains_on_nor_is_judged_on(tmp_path: Path) -> None:
+def test_a_fold_alone_trains_on_all_that_it_does_not_validate(tmp_path: Path) -> None:
     held = bench(tmp_path, *telling(300), protocol="holdout")
     data = FoldData(job_of(held, "linear", 0), logistic(), held.problem.folds.target)
-    assert data.stop is not None
-    parts = [data.train, data.stop, data.valid]
-    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(300))
-    assert len(data.stop) == 24
-    assert data.stop_matrix().shape == (24, data.matrices()[0].shape[1])
+    assert np.array_equal(np.sort(np.concatenate([data.train, data.valid])), np.arange(300))
+    assert data.half is not None
+    assert len(data.half) == 30
+
+
+def halved(held: Bench) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first half of the validation rows of a fold alone, and the second."""
+    return held.folds.half[0], np.setdiff1d(held.folds.valid[0], held.folds.half[0])
+
+
+def with_folds_of(one: Bench, two: Bench) -> None:
+    np.savez(two.problem.folds_ref.path / "folds.npz", **dict(np.load(one.problem.folds_ref.path / "folds.npz")))
 
 
 @pytest.mark.parametrize("family", STOPPING)
-def test_the_validation_rows_of_a_fold_alone_have_no_say(tmp_path: Path, family: str) -> None:
-    """Turn their target round: all that was fitted stays the same, to the byte."""
-    x, target = telling(300)
+def test_each_half_is_predicted_by_the_model_where_the_other_half_likes_it_best(tmp_path: Path, family: str) -> None:
+    """Fitted again with no say of theirs, up to the iterations that the record names, the model says the same of them."""
+    held = bench(tmp_path, *telling(300), protocol="holdout")
+    (fit,) = held.score(family).folds
+    found, valid = record(fit), held.folds.valid[0]
+    whole = bench(tmp_path / "again", *telling(300), protocol="holdout")
+    with np.load(held.problem.folds_ref.path / "folds.npz") as folds:
+        kept = {name: folds[name] for name in folds.files if name != "half_0"}
+    np.savez(whole.problem.folds_ref.path / "folds.npz", **kept)  # type: ignore[arg-type]
+    path_of = whole.search.workshop.work(order_of(whole, family))
+    path = load_scorer(record(path_of)["form"], path_of.path / "scorer.npz")
+    matrix = FoldData(job_of(held, family, 0), logistic(), held.problem.folds.target).matrices()[1]
+    for half, n in zip(halved(held), found["halves"], strict=True):
+        mine = np.isin(valid, half)
+        theirs = predict(path.first(n), logistic(), matrix[mine])
+        assert np.allclose(np.asarray(fit.array("valid.npy"))[mine], theirs, rtol=0, atol=1e-12)
+    ends = predict(path.first(found["iterations"]), logistic(), matrix)
+    ships = predict(load_scorer(found["form"], fit.path / "scorer.npz"), logistic(), matrix)
+    assert np.array_equal(ships, ends)
+
+
+@pytest.mark.parametrize("family", STOPPING)
+def test_a_half_has_no_say_in_how_it_is_predicted_itself(tmp_path: Path, family: str) -> None:
+    """Turn its targets round: nothing that is said of it changes, as long as the fit goes as far."""
+    x, target = telling(400, seed=3)
     one = bench(tmp_path / "one", x, target, protocol="holdout")
+    first, _ = halved(one)
     turned = target.copy()
-    turned[one.folds.valid[0]] = 1 - turned[one.folds.valid[0]]
+    turned[first[::20]] = 1 - turned[first[::20]]
     two = bench(tmp_path / "two", x, turned, protocol="holdout")
-    np.savez(two.problem.folds_ref.path / "folds.npz", **dict(np.load(one.problem.folds_ref.path / "folds.npz")))
-    first, second = one.score(family).folds[0], two.score(family).folds[0]
-    assert record(first) == record(second)
-    assert record(first)["chosen_on"] == "inner rows"
-    assert (first.path / "valid.npy").read_bytes() == (second.path / "valid.npy").read_bytes()
+    with_folds_of(one, two)
+    params = {"iterations": 12} if family in {"catboost", "lightgbm"} else None
+    (a,), (b,) = one.score(family, params).folds, two.score(family, params).folds
+    mine = np.isin(one.folds.valid[0], first)
+    assert record(a)["halves"][0] == record(b)["halves"][0]
+    assert record(a)["valid_curve"] != record(b)["valid_curve"]
+    assert np.array_equal(np.asarray(a.array("valid.npy"))[mine], np.asarray(b.array("valid.npy"))[mine])
+
+
+def test_where_validation_rows_are_one_unit_nothing_is_chosen(tmp_path: Path) -> None:
+    held = bench(tmp_path, *telling(200), protocol="holdout")
+    path = held.problem.folds_ref.path / "folds.npz"
+    with np.load(path) as folds:
+        kept = dict(folds)
+    np.savez(path, **kept | {"half_0": kept["half_0"][:0]})
+    (fit,) = held.score("lightgbm", {"iterations": 25}).folds
+    assert (record(fit)["chosen_on"], record(fit)["iterations"], record(fit)["valid_curve"]) == ("", 25, [])
 
 
 # ------------------------------------------------------------------------------------------ noise
@@ -335,3 +385,17 @@ def test_on_noise_the_out_of_fold_predictions_know_nothing(tmp_path: Path, famil
     error = float(np.std(honest, ddof=1)) / np.sqrt(len(honest))
     assert np.mean(honest) < 0.5 + 2 * error
     assert np.mean(honest) < np.mean(flattered)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", STOPPING)
+def test_on_noise_a_hold_out_knows_nothing_either(tmp_path: Path, family: str) -> None:
+    honest = []
+    for seed in range(12):
+        rng = np.random.default_rng([seed, 78])
+        x, target = rng.normal(size=(900, 8)).astype(np.float32), (rng.random(900) < 0.5).astype(np.float64)
+        held = bench(tmp_path / str(seed), x, target, protocol="holdout")
+        valid = held.folds.valid[0]
+        honest.append(AUC(target[valid], held.score(family).prediction[valid]))
+    error = float(np.std(honest, ddof=1)) / np.sqrt(len(honest))
+    assert np.mean(honest) < 0.5 + 2 * error

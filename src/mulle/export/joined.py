@@ -54,6 +54,18 @@ class Joined(Scorer):
         """
         return Joined(tuple(part.first(n) for part in self.parts))
 
+    def step(self, after: int, upto: int) -> Joined | None:
+        """Return what each part adds, None where one doesn't add up; see `Scorer.step`.
+
+        Returns
+        -------
+        Joined or None
+            A part whose path was over adds nothing.
+        """
+        steps = [part.step(after, upto) for part in self.parts]
+        held = tuple(step for step in steps if step is not None)
+        return Joined(held) if len(held) == len(steps) else None
+
     def emit(self, g: Graph, matrix: str) -> str:
         """Append all parts and put their outputs side by side; see `Scorer.emit`.
 

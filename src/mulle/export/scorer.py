@@ -51,6 +51,23 @@ class Scorer(ABC):
         """
         return self
 
+    def step(self, after: int, upto: int) -> Scorer | None:  # noqa: ARG002  # states need not add up
+        """Return what the iterations past ``after`` up to ``upto`` add to the scores, in the scorer's own space.
+
+        Parameters
+        ----------
+        after
+            0 for the beginning: then what was there before the first iteration is part of it.
+        upto
+            Past the end of the path the end is meant.
+
+        Returns
+        -------
+        Scorer or None
+            Summed up, these are `first`; None where later states are not sums on earlier ones.
+        """
+        return None
+
     @abstractmethod
     def emit(self, g: Graph, matrix: str) -> str:
         """Append the nodes that score ``matrix`` (float32, ``[rows, columns]``); return a float64 value's name.

@@ -188,6 +188,20 @@ class Trees(Scorer):
         last = int(np.clip(n, 1, len(self.tree_ends))) - 1
         return replace(self._some(0, int(self.tree_ends[last])), bias=self.bias_ends[last])
 
+    def step(self, after: int, upto: int) -> Trees | None:
+        """Return the trees that some iterations added; see `Scorer.step`.
+
+        Returns
+        -------
+        Trees or None
+            None, when the path is not known.
+        """
+        if not len(self.tree_ends):
+            return None
+        ends, biases = np.append(0, self.tree_ends), np.vstack([np.zeros(self.n_outputs), self.bias_ends])
+        begin, end = np.clip([after, upto], 0, len(self.tree_ends))
+        return replace(self._some(int(ends[begin]), int(ends[end])), bias=biases[end] - biases[begin])
+
     @property
     def n_trees(self) -> int:
         """Return the number of trees that split at all."""

@@ -20,9 +20,8 @@ FEW_ROWS = 500
 MANY_ROWS = 20_000
 MOST_VALID = 50_000
 HOLDOUT = 0.2
-STOP = 0.1
-MOST_STOP = 20_000
-"""Of the training rows, to stop on where no other fold can say when: a share, and rows at most."""
+LEAST_HALF = 0.25
+"""Of the validation rows of one fold alone, at least in either half where they are parted along time."""
 N_FOLDS = 5
 N_REPEATS = 3
 
@@ -41,9 +40,10 @@ class Folds:
         Why this protocol, in words.
     n_rows
         How many rows there are in all. Under hold-out and along time not all of them are ever validated.
-    stop
-        For the one fold of a hold-out: the part of its training rows on which a fit may decide when to stop, so that
-        it never does on the rows that it is judged on. Empty where other folds say it; see `peers`.
+    half
+        For the one fold of a hold-out: one half of its validation rows. When a fit should have stopped, either half says
+        for the other, so that no row has a say in how it is predicted itself. Without rows where all are of one unit;
+        empty where other folds say it, see `peers`.
 
     Examples
     --------
@@ -57,7 +57,7 @@ class Folds:
     protocol: str
     why: str
     n_rows: int
-    stop: Sequence[Ints] = ()
+    half: Sequence[Ints] = ()
 
     def __len__(self) -> int:
         return len(self.valid)
@@ -84,7 +84,7 @@ class Folds:
         """Write the folds as one ``.npz`` without objects."""
         arrays = {f"train_{i}": rows for i, rows in enumerate(self.train)}
         arrays |= {f"valid_{i}": rows for i, rows in enumerate(self.valid)}
-        arrays |= {f"stop_{i}": rows for i, rows in enumerate(self.stop)}
+        arrays |= {f"half_{i}": rows for i, rows in enumerate(self.half)}
         words = np.array([self.protocol, self.why])
         np.savez_compressed(path, words=words, n_rows=np.array(self.n_rows), **arrays)  # type: ignore[arg-type]
 
@@ -100,7 +100,7 @@ class Folds:
                 protocol=protocol,
                 why=why,
                 n_rows=int(held["n_rows"]),
-                stop=[held[f"stop_{i}"] for i in range(n) if f"stop_{i}" in held],
+                half=[held[f"half_{i}"] for i in range(n) if f"half_{i}" in held],
             )
 
 
@@ -120,7 +120,7 @@ def make_folds(
 
     Fewer than 500 rows: 5 folds, three times. Up to 20,000: 5 folds. More: one hold-out of a fifth, at most 50,000
     rows. With time, training lies strictly before validation. A unit is never on both sides. Where there is but one
-    fold, a tenth of its training rows, at most 20,000, is named to stop on: whole units, along time the newest.
+    fold, its validation rows are parted into two halves: whole units, along time the earlier and the later.
 
     Parameters
     ----------
@@ -166,14 +166,14 @@ def make_folds(
     if time is not None:
         pairs, said = forward(unit, time, gap=gap, n_blocks=1 if chosen == "holdout" else n_folds)
         name = "forward_holdout" if chosen == "holdout" else "forward"
-        stop = [_newest(unit, spread, time, pairs[0][0], rng=rng)] if len(pairs) == 1 else []
-        return _folds(pairs, name, said, n_rows, stop)
+        half = [_later(unit, spread, time, pairs[0][1], rng=rng)] if len(pairs) == 1 else []
+        return _folds(pairs, name, said, n_rows, half)
     if chosen == "holdout":
         share = min(HOLDOUT, MOST_VALID / n_rows)
         n_parts = min(math.ceil(1 / share), len(distinct))
         pairs = _pairs(deal(unit, spread, n_parts, rng=rng), 1)
-        stop = [_dealt(unit, spread, pairs[0][0], rng=rng)]
-        return _folds(pairs, chosen, f"{why}: {len(pairs[0][1]):,} validate", n_rows, stop)
+        half = [_dealt(unit, spread, pairs[0][1], rng=rng)]
+        return _folds(pairs, chosen, f"{why}: {len(pairs[0][1]):,} validate", n_rows, half)
     asked, n_folds = n_folds, min(n_folds, len(distinct))
     repeats = N_REPEATS if chosen == "repeated" else 1
     dealt = [_pairs(deal(unit, spread, n_folds, rng=rng), n_folds) for _ in range(repeats)]
@@ -195,33 +195,26 @@ def _pairs(part: Ints, n: int) -> list[Pair]:
     return [(np.flatnonzero(part != i), np.flatnonzero(part == i)) for i in range(n)]
 
 
-def _dealt(unit: Ints, spread: Ints, train: Ints, *, rng: np.random.Generator) -> Ints:
-    """Return a tenth of the training rows, whole units of them; none when they are one unit."""
-    distinct, own = np.unique(unit[train], return_inverse=True)
-    n_parts = min(math.ceil(1 / _stop_share(len(train))), len(distinct))
-    if n_parts < 2:  # noqa: PLR2004
-        return train[:0]
-    part = deal(own.astype(np.int64), spread[train], n_parts, rng=rng)
-    return train[np.flatnonzero(part == 0)]
+def _dealt(unit: Ints, spread: Ints, valid: Ints, *, rng: np.random.Generator) -> Ints:
+    """Return one half of the validation rows, whole units of them; none when they are one unit."""
+    distinct, own = np.unique(unit[valid], return_inverse=True)
+    if len(distinct) < 2:  # noqa: PLR2004
+        return valid[:0]
+    part = deal(own.astype(np.int64), spread[valid], 2, rng=rng)
+    return valid[np.flatnonzero(part == 0)]
 
 
-def _newest(unit: Ints, spread: Ints, time: NDArray[np.float64], train: Ints, *, rng: np.random.Generator) -> Ints:
-    """Return the newest tenth of the training rows, but for units that were there before.
+def _later(unit: Ints, spread: Ints, time: NDArray[np.float64], valid: Ints, *, rng: np.random.Generator) -> Ints:
+    """Return the later half of the validation rows.
 
-    Where that leaves less than half of it, as the same customers come back each month, a tenth of the units is dealt.
+    Where units are in both, as the same customers come back each month, or one time is that of most rows, a half is dealt.
     """
-    ordered = np.sort(time[train])
-    edge = ordered[int((1.0 - _stop_share(len(train))) * len(ordered))]
-    newest = train[time[train] >= edge]
-    fresh = newest[~np.isin(unit[newest], unit[train[time[train] < edge]])]
-    enough = 2 * len(fresh) >= len(newest) and len(newest) < len(train)
-    return fresh if enough else _dealt(unit, spread, train, rng=rng)
+    late = time[valid] >= np.median(time[valid])
+    shared = np.isin(unit[valid[late]], unit[valid[~late]]).any()
+    even = LEAST_HALF <= late.mean() <= 1 - LEAST_HALF
+    return valid[late] if even and not shared else _dealt(unit, spread, valid, rng=rng)
 
 
-def _stop_share(n_rows: int) -> float:
-    return min(STOP, MOST_STOP / n_rows)
-
-
-def _folds(pairs: Sequence[Pair], protocol: str, why: str, n_rows: int, stop: Sequence[Ints] = ()) -> Folds:
+def _folds(pairs: Sequence[Pair], protocol: str, why: str, n_rows: int, half: Sequence[Ints] = ()) -> Folds:
     train, valid = [t for t, _ in pairs], [v for _, v in pairs]
-    return Folds(train=train, valid=valid, protocol=protocol, why=why, n_rows=n_rows, stop=stop)
+    return Folds(train=train, valid=valid, protocol=protocol, why=why, n_rows=n_rows, half=half)

@@ -23,7 +23,7 @@ from mulle.core.project import TrialsBudget
 from mulle.stages.base import QUICK_LEARNER, Baselines, Framed, Prepared, Scored, Searched, problem_of, settle
 from mulle.stages.choice import choose
 from mulle.stages.reserve import after_search
-from mulle.training.fold import INNER, OTHERS
+from mulle.training.fold import HALVES, OTHERS
 from mulle.training.search import FoldRows, Result, Search, allowed, portfolio, proposals
 
 QUESTION = "What is the best model that the budget finds?"
@@ -202,13 +202,13 @@ def _after(searched: Searched, search: Search) -> Iterator[Check]:
     )
 
 
-_WATCHED = {OTHERS: "validation rows", INNER: "rows held back to stop on", "": "validation rows"}
+_WATCHED = {OTHERS: "validation rows", HALVES: "validation rows", "": "validation rows"}
 """The rows of the validation curve, by what said which iteration is kept."""
 _KEPT = {
     OTHERS: "the model was kept at iteration {n}, where the mean loss of the other folds is least: the fold's own "
     "validation rows had no say",
-    INNER: "the model was kept at iteration {n}, where the loss is least on training rows that were held back for it: "
-    "no validation row had a say",
+    HALVES: "the model was kept at iteration {n}, where the loss on the validation rows is least; to be judged, each half "
+    "of them was predicted by the model as it stood where the other half's loss is least",
     "": "nothing was stopped: all {n} iterations were kept",
 }
 

@@ -25,7 +25,7 @@ from mulle.export.scorer import Scorer
 from mulle.kinds import preparation as prepare_
 from mulle.kinds.preparation import Preparation
 from mulle.runtime.layout import Layout
-from mulle.training.fold import emit_prediction, native
+from mulle.training.scoring import emit_prediction, native
 from mulle.trials.calibration import calibrated
 
 Floats = NDArray[np.float64]

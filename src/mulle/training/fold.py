@@ -3,12 +3,13 @@
 `model.prepare` fits the views that don't look at the target on all development rows, once for each set of views.
 `model.fold` fits the views that do (within the fold) and trains one configuration until it has long stopped getting
 better. Which of its iterations is kept is not for the fold's own validation rows to say: `mulle.training.stop` asks the
-other folds, and where there are none an inner part of the training rows says it here. All leave plain files.
+other folds, and where there are none `mulle.training.halves` lets one half of these rows say it for the other. All leave
+plain files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -19,8 +20,6 @@ from mulle.core.jsonable import from_json, to_json
 from mulle.core.loss import Loss
 from mulle.core.schema import Feature, Schema
 from mulle.core.work import Job, Order, Ref, unit
-from mulle.export.graph import Graph
-from mulle.export.links import emit_link
 from mulle.export.scorer import Scorer
 from mulle.kinds import preparation as prepare_
 from mulle.kinds.base import MatrixColumn, seen_as
@@ -28,12 +27,12 @@ from mulle.kinds.preparation import Preparation
 from mulle.models.base import Column, Config, Family, Fitted, Rows, Training, families
 from mulle.models.fit import fit_loss
 from mulle.models.limits import best_iteration
-from mulle.runtime.session import Session
+from mulle.training.halves import crosswise
+from mulle.training.scoring import predict
 
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 TARGET_VIEWS = frozenset({"target"})
-SCORE_CHUNK = 8192
 
 
 def features_of(schema: Ref, names: Sequence[str]) -> list[Feature]:
@@ -76,47 +75,6 @@ def columns_of(columns: Sequence[MatrixColumn]) -> tuple[Column, ...]:
     return tuple(Column(name=c.name, feature=c.feature, n_levels=c.n_levels) for c in columns)
 
 
-def predict(scorer: Scorer, loss: Loss, matrix: NDArray[np.float32]) -> Floats:
-    """Score a matrix through the scorer's own graph, link included.
-
-    Parameters
-    ----------
-    scorer
-        A fitted scorer.
-    loss
-        Whose link turns raw scores into predictions.
-    matrix
-        float32 ``[rows, columns]``.
-
-    Returns
-    -------
-    numpy.ndarray
-        Predictions, float64 ``[rows, outputs]``.
-    """
-    return _run(matrix, loss.n_outputs, lambda g, source: emit_prediction(g, scorer, loss, source))
-
-
-def native(scorer: Scorer, matrix: NDArray[np.float32]) -> Floats:
-    """Score a matrix through the scorer's own graph, in the scorer's own space: no link, float64 ``[rows, outputs]``."""
-    return _run(matrix, scorer.n_outputs, scorer.emit)
-
-
-def _run(matrix: NDArray[np.float32], n_outputs: int, emit: Callable[[Graph, str], str]) -> Floats:
-    g = Graph()
-    source = g.input("matrix", "float", [None, matrix.shape[1]])
-    g.output(emit(g, source), "scores", "double", [None, n_outputs])
-    session = Session(g.to_bytes(), where="a fitted model")
-    chunks = range(0, max(len(matrix), 1), SCORE_CHUNK)
-    parts = [session.run(["scores"], {"matrix": matrix[i : i + SCORE_CHUNK]})[0] for i in chunks]
-    return np.concatenate(parts).reshape(len(matrix), n_outputs)
-
-
-def emit_prediction(g: Graph, scorer: Scorer, loss: Loss, matrix: str) -> str:
-    """Append a scorer and, where it leaves raw scores, the link; return predictions in float64."""
-    value = scorer.emit(g, matrix)
-    return emit_link(g, value, loss) if scorer.space == "raw" else value
-
-
 def _target_views(job: Job) -> dict[str, list[str]]:
     return {kind: [v for v in views if v in TARGET_VIEWS] for kind, views in seen_as(job.params["views"]).items()}
 
@@ -130,17 +88,14 @@ def target_features(job: Job) -> list[Feature]:
 class FoldData:
     """The rows of one fold, with the columns that depend on the target fitted on its training rows only.
 
-    ``stop`` are training rows that are held back to stop on, None where the other folds say when.
+    ``half`` is one half of the validation rows of a fold alone, None where there are others to say when to stop.
     """
 
     def __init__(self, job: Job, loss: Loss, targets: Floats) -> None:
         folds = np.load(job.inputs["folds"].path / "folds.npz", allow_pickle=False)
         k = int(job.params["fold"])
         self.train, self.valid = folds[f"train_{k}"], folds[f"valid_{k}"]
-        self.stop: NDArray[np.int64] | None = None
-        if f"stop_{k}" in folds and job.params.get("stops", True):
-            self.stop = folds[f"stop_{k}"]
-            self.train = np.setdiff1d(self.train, self.stop)
+        self.half: NDArray[np.int64] | None = folds.get(f"half_{k}")
         if "take" in job.params:  # a part of the training rows, each smaller part within the next
             order = job.rng("take").permutation(len(self.train))
             self.train = self.train[np.sort(order[: int(job.params["take"] * len(order))])]
@@ -162,18 +117,12 @@ class FoldData:
             return
         self.extra["train"] = fitted.out_of_fold(of_train, target, rng=job.rng("out of fold"))
         self.extra["valid"] = fitted.run(_some(wires, self.valid))
-        if self.stop is not None:
-            self.extra["stop"] = fitted.run(_some(wires, self.stop))
         self.preparation = fitted
         self.columns += columns_of(fitted.columns)
 
     def matrices(self) -> tuple[Matrix, Matrix]:
         """Return the matrices of the training and of the validation rows."""
         return self._matrix("train", self.train), self._matrix("valid", self.valid)
-
-    def stop_matrix(self) -> Matrix:
-        """Return the matrix of the rows that are held back to stop on."""
-        return self._matrix("stop", self.train[:0] if self.stop is None else self.stop)
 
     def _matrix(self, part: str, rows: NDArray[np.int64]) -> Matrix:
         shared = np.asarray(self.shared[rows])
@@ -194,43 +143,40 @@ def fold(job: Job) -> None:
 
     It leaves the whole path of the fit; ``valid.npy`` holds the predictions of the fold's validation rows at the
     iteration that was best on them, which flatter: they are for dropping configurations early, not for judging any.
-    Where the fold has training rows to stop on instead, the path is cut there, and they don't flatter.
+    A fold alone is cut at once, where all its validation rows like it best. Each half of them is predicted by the model as
+    it stood where the other half liked it best, so these predictions don't flatter.
     """
     loss = from_json(Loss, job.params["loss"])
     targets = job.inputs["rows"].array("target.npy")
     data = FoldData(job, loss, targets)
     train, valid = data.matrices()
     weight = weight_of(job.inputs["rows"])
-    watched, chosen_on = _watched(job, data, valid)
-    fitted = _fit(
-        job,
-        data,
-        loss,
-        _rows(train, targets, data.train, weight),
-        None if watched is None else _rows(watched[0], targets, watched[1], weight),
-    )
+    says, held = _who_says(job, data), _rows(valid, targets, data.valid, weight)
+    fitted = _fit(job, data, loss, _rows(train, targets, data.train, weight), held if says else None)
     n = best_iteration([fitted.valid_curve], cuts=fitted.scorer.cuts, reached=len(fitted.valid_curve))
     cut = fitted.scorer.first(n) if n else fitted.scorer
-    left = cut if chosen_on == INNER else fitted.scorer
-    leave(job, left, predict(cut, loss, valid), data.preparation)
     record = _record(fitted, data.columns)
-    record |= {"chosen_on": chosen_on if n else "", "iterations": n or fitted.iterations}
-    job.write("fold.json", record | {"form": left.form, "n_parameters": cut.n_parameters()})
+    record |= {"chosen_on": says if n else "", "iterations": n or fitted.iterations, "n_parameters": cut.n_parameters()}
+    if n and data.half is not None:
+        prediction, record["halves"] = crosswise(fitted, loss, held, np.isin(data.valid, data.half))
+    else:
+        prediction = predict(cut, loss, valid)
+    left = fitted.scorer if data.half is None else cut
+    leave(job, left, prediction, data.preparation)
+    job.write("fold.json", record | {"form": left.form})
     if fitted.stopped == "time":
         job.cut_short()
 
 
-OWN, INNER, OTHERS = "own rows", "inner rows", "other folds"
+OWN, HALVES, OTHERS = "own rows", "other half", "other folds"
 """What said which iteration is kept: as ``chosen_on`` stands in ``fold.json``, empty where nothing was chosen."""
 
 
-def _watched(job: Job, data: FoldData, valid: Matrix) -> tuple[tuple[Matrix, NDArray[np.int64]] | None, str]:
-    """Return the rows that the fit watches, and what they are called."""
-    if not job.params.get("stops", True) or (data.stop is not None and not len(data.stop)):
-        return None, ""
-    if data.stop is not None:
-        return (data.stop_matrix(), data.stop), INNER
-    return (valid, data.valid), OWN
+def _who_says(job: Job, data: FoldData) -> str:
+    """Return what says which iteration is kept: nothing, where the configuration does or validation rows are one unit."""
+    if not job.params.get("stops", True) or (data.half is not None and not len(data.half)):
+        return ""
+    return OWN if data.half is None else HALVES
 
 
 def leave(job: Job, scorer: Scorer, prediction: Floats, preparation: Preparation | None) -> None:

@@ -19,7 +19,8 @@ from mulle.kinds.preparation import Preparation
 from mulle.metrics import metrics
 from mulle.models.base import Column
 from mulle.runtime.session import Session
-from mulle.training.fold import emit_prediction, read_wires, weight_of
+from mulle.training.fold import read_wires, weight_of
+from mulle.training.scoring import emit_prediction
 
 MOST_ROWS, LEAST_ROWS = 2000, 300
 MOST_CELLS = 4_000_000

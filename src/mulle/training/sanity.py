@@ -13,7 +13,8 @@ from mulle.core.loss import Loss
 from mulle.core.work import Job, unit
 from mulle.models.base import Column, Family, Rows, Training, families
 from mulle.models.fit import fit_loss
-from mulle.training.fold import as_columns, predict
+from mulle.training.fold import as_columns
+from mulle.training.scoring import predict
 
 Floats = NDArray[np.float64]
 N_SAMPLE = 3000

@@ -19,7 +19,8 @@ from mulle.core.work import Job, Order, Ref, unit
 from mulle.export.forms import load_scorer
 from mulle.kinds.preparation import Preparation
 from mulle.models.limits import best_iteration, mean_curve
-from mulle.training.fold import OTHERS, OWN, Matrix, leave, predict, read_wires, target_features, weight_of
+from mulle.training.fold import OTHERS, OWN, Matrix, leave, read_wires, target_features, weight_of
+from mulle.training.scoring import predict
 
 COPIED = ("train_curve", "valid_curve", "stopped", "columns")
 
