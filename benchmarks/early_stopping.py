@@ -5,11 +5,16 @@ loss. *oof* is the error out of fold, which is what a project would report; *tes
 *oof* isn't too good, and good when *test* is low. The first table is noise: nothing can be learned, and the error of
 knowing nothing is ln 2 = 0.6931.
 
-Run: ``python benchmarks/early_stopping.py``.
+Then the same of a hold-out, which has no other folds, by Mulle's own families: *halves* lets each half of the validation rows
+say for the other (`mulle.training.halves`), *inner tenth* holds a tenth of the training rows back. *valid* is the error
+that a project would report, *test* that of the one model that ships.
+
+Run: ``python benchmarks/early_stopping.py [folds] [holdout] [noise]``; all three without a word.
 """
 
 from __future__ import annotations
 
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +24,13 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 from tables import TABLES, BenchTable, fetch
+
+from mulle.core.loss import Loss, logistic, squared
+from mulle.metrics import metrics
+from mulle.models import Column, Rows, Training, families
+from mulle.splits import make_folds
+from mulle.training.halves import crosswise
+from mulle.training.scoring import predict
 
 Floats = NDArray[np.float64]
 RULES = ("own rows", "other folds", "inner eighth")
@@ -166,11 +178,121 @@ def lines() -> Iterator[str]:
     yield f"{'geometric mean':16}" + "".join(f"{'':29}{means[rule]:8.4f}" for rule in RULES)
 
 
+# ------------------------------------------------------------------------------------------ one fold alone
+
+
+HOLDOUT_RULES = ("halves", "own rows", "inner tenth")
+STOPPING = (("linear", "path"), ("catboost", "default"), ("lightgbm", "small"), ("network", "default"))
+N_NOISE, NOISE_ROWS = 40, 2_500
+HOLDOUT_TABLES = ("adult", "california", "lending_club", "churn", "diamonds")
+
+
+def alone(data: Data, rows: NDArray[Any], named: tuple[str, str], seed: int) -> dict[str, tuple[Floats, Any]]:
+    """Fit one configuration on a hold-out by each rule.
+
+    Returns
+    -------
+    dict
+        By rule: predictions of the validation rows, and a function that gives those of the model that ships.
+    """
+    loss, held = (
+        squared() if data.task == "regression" else logistic(),
+        Data(name=data.name, x=data.x[rows], y=data.y[rows], task=data.task),
+    )
+    train, valid, half = _parts(held, seed)
+    inner = np.random.default_rng(seed).permutation(train)
+    few, most = inner[: len(train) // 10], inner[len(train) // 10 :]
+    whole = _fitted(held, train, valid, named, loss, seed)
+    tenth = _fitted(held, most, few, named, loss, seed)
+    judged = _some(held, valid)
+    own, less = whole.scorer.first(whole.iterations), tenth.scorer.first(tenth.iterations)
+    return {
+        "halves": (crosswise(whole, loss, judged, np.isin(valid, half))[0], _ships(own, loss)),
+        "own rows": (predict(own, loss, judged.matrix), _ships(own, loss)),
+        "inner tenth": (predict(less, loss, judged.matrix), _ships(less, loss)),
+    }
+
+
+def _ships(scorer: Any, loss: Loss) -> Any:
+    return lambda x: predict(scorer, loss, x.astype(np.float32))
+
+
+def _parts(data: Data, seed: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    folds = make_folds(
+        len(data.y),
+        rng=np.random.default_rng(seed),
+        target=data.y,
+        classes=data.task != "regression",
+        protocol="holdout",
+    )
+    return folds.train[0], folds.valid[0], folds.half[0]
+
+
+def _some(data: Data, rows: NDArray[Any]) -> Rows:
+    return Rows(matrix=data.x[rows].astype(np.float32), target=data.y[rows])
+
+
+def _fitted(data: Data, train: NDArray[Any], valid: NDArray[Any], named: tuple[str, str], loss: Loss, seed: int) -> Any:
+    family = families.get(named[0])
+    training = Training(
+        rows=_some(data, train),
+        valid=_some(data, valid),
+        columns=[Column(name=f"c{i}", feature=f"c{i}") for i in range(data.x.shape[1])],
+        loss=loss,
+        rng=np.random.default_rng([seed, 1]),
+    )
+    return family.fit(training, next(c.params for c in family.configs if c.name == named[1]))
+
+
+def holdout_lines() -> Iterator[str]:
+    """Yield errors under hold-out as the mean of two seeds, *test* also relative to the first rule."""
+    yield f"{'hold-out':16}" + "".join(f"{rule + ': valid':>20}{'test':>11}{'x':>8}" for rule in HOLDOUT_RULES)
+    for data in [of(table) for table in TABLES if table.name in HOLDOUT_TABLES]:
+        for named in STOPPING[1:3]:
+            found = np.mean([_holdout_errors(data, named, seed) for seed in SEEDS], axis=0)
+            yield f"{data.name + ' ' + named[0][:3]:16}" + "".join(
+                f"{valid:20.5g}{test:11.5g}{test / found[0, 1]:8.4f}" for valid, test in found
+            )
+
+
+def _holdout_errors(data: Data, named: tuple[str, str], seed: int) -> list[tuple[float, float]]:
+    order = np.random.default_rng(seed).permutation(len(data.y))
+    rows, test = np.sort(order[len(order) // 3 :]), order[: len(order) // 3]
+    valid = rows[_parts(Data(name="", x=data.x[rows], y=data.y[rows], task=data.task), seed)[1]]
+    found = alone(data, rows, named, seed)
+    return [(data.error(p[:, 0], data.y[valid]), data.error(ships(data.x[test])[:, 0], data.y[test]))
+            for p, ships in (found[rule] for rule in HOLDOUT_RULES)]  # fmt: skip
+
+
+def noise_lines() -> Iterator[str]:
+    """Yield what each rule seems to know of pure noise under hold-out."""
+    yield f"{f'noise, hold-out of {NOISE_ROWS // 5}':24}" + "".join(f"{rule:38}" for rule in HOLDOUT_RULES)
+    for named in STOPPING:
+        found = np.array([_of_noise(named, seed) for seed in range(N_NOISE)])
+        mean, error = found.mean(axis=0), found.std(axis=0, ddof=1) / np.sqrt(len(found))
+        yield f"{' '.join(named):24}" + "".join(
+            f"{f'AUC {auc:.3f} ± {e:.3f}  log loss {loss:.4f}':38}"
+            for (auc, loss), (e, _) in zip(mean, error, strict=True)
+        )
+
+
+def _of_noise(named: tuple[str, str], seed: int) -> list[list[float]]:
+    rng = np.random.default_rng([seed, 9])
+    x, y = rng.normal(size=(NOISE_ROWS, 10)), (rng.random(NOISE_ROWS) < 0.5).astype(float)
+    data = Data(name="noise", x=x, y=y, task="binary")
+    valid = _parts(data, seed)[1]
+    found = alone(data, np.arange(NOISE_ROWS), named, seed)
+    asked = [metrics.get(name) for name in ("roc_auc", "log_loss")]
+    return [[metric(y[valid], found[rule][0]) for metric in asked] for rule in HOLDOUT_RULES]
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the tables."""
+    asked = sys.argv[1:] or ["folds", "holdout", "noise"]
     fetch()
-    for line in lines():
-        print(line, flush=True)
+    for name, printed in (("folds", lines), ("holdout", holdout_lines), ("noise", noise_lines)):
+        for line in printed() if name in asked else ():
+            print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -178,6 +178,16 @@ def test_out_of_fold_means_do_not_tell_a_rows_own_target():
     assert abs(held) < 0.06
 
 
+def test_a_large_level_has_one_mean_for_training_rows_and_for_all_others():
+    """Five means of one level, one an inner fold, would tell the folds apart and nothing else."""
+    values = words(*["many"] * 300, *["few"] * 150)
+    target = rng().random((450, 1)).round()
+    view = TargetMeans.fit([WORD], values, target=target, rng=rng())
+    held, told = view.out_of_fold(values, target, rng=rng())[:, 0], run(view, values)[:, 0]
+    assert np.array_equal(held[:300], told[:300])
+    assert len(np.unique(held[300:])) == 5
+
+
 def test_target_means_have_a_column_an_output():
     values, target = words("a", "a", "b", "b", "b"), np.eye(3)[[0, 0, 1, 2, 2]]
     view = TargetMeans.fit([WORD], values, target=target, rng=rng())

@@ -22,6 +22,9 @@ MAX_ONEHOT = 100
 MIN_ONEHOT = 5
 MAX_TARGET = 50_000
 INNER_FOLDS = 5
+PLAIN_ROWS = 200
+"""Rows from which on a level's mean is that of all its training rows for these rows too: the target of one of them is at
+most half a percent of it, and five means of one level, one an inner fold, are noise that trees learn by heart."""
 _MISSING = ""
 
 
@@ -192,7 +195,8 @@ class TargetMeans(_OneColumn):
 
     ``(sum + m · mean) / (rows + m)`` with ``m`` the variance within levels over the variance between them, estimated
     by the method of moments and kept in 1…100. Missing counts as a level. Training rows get means in which they took
-    no part (5 inner folds). Levels of one row, and those beyond the 50,000 most frequent, get the overall mean.
+    no part (5 inner folds), but for levels of 200 rows or more. Levels of one row, and those beyond the 50,000 most
+    frequent, get the overall mean.
 
     References
     ----------
@@ -254,7 +258,7 @@ class TargetMeans(_OneColumn):
     def out_of_fold(
         self, values: Values, target: NDArray[np.float64], *, rng: np.random.Generator
     ) -> NDArray[np.float32]:
-        """Return for each training row the means of the other four inner folds."""
+        """Return for each training row the means of the other four inner folds; of its whole level, where that is large."""
         words, held = _kept_levels(values)
         fold = rng.permutation(len(held)) % INNER_FOLDS
         out = np.empty((len(held), target.shape[1]), np.float32)
@@ -263,6 +267,9 @@ class TargetMeans(_OneColumn):
             means, prior, n = _smoothed(held[~mine], target[~mine], len(words) + 1)
             known = (n > 0) & (np.arange(len(n)) < len(words))
             out[mine] = np.where(known[held[mine], None], means[held[mine]], prior)
+        means, _, n = _smoothed(held, target, len(words) + 1)
+        large = ((n >= PLAIN_ROWS) & (np.arange(len(n)) < len(words)))[held]
+        out[large] = means[held[large]]
         return out
 
 
