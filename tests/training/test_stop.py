@@ -1,4 +1,4 @@
-"""Which iteration of a fold is kept is said by other folds' validation rows, or by rows that are held back for it."""
+"""Which iteration of a fold is kept is said by other folds' validation rows; of a fold alone by the other half of its own."""
 
 from __future__ import annotations
 
