@@ -338,20 +338,22 @@ def test_each_half_is_predicted_by_the_model_where_the_other_half_likes_it_best(
 
 @pytest.mark.parametrize("family", STOPPING)
 def test_a_half_has_no_say_in_how_it_is_predicted_itself(tmp_path: Path, family: str) -> None:
-    """Turn its targets round: nothing that is said of it changes, as long as the fit goes as far."""
+    """Turn its targets round: it is predicted the same, but for a fit that gave up before it came there."""
     x, target = telling(400, seed=3)
     one = bench(tmp_path / "one", x, target, protocol="holdout")
     first, _ = halved(one)
     turned = target.copy()
-    turned[first[::20]] = 1 - turned[first[::20]]
+    turned[first] = 1 - turned[first]
     two = bench(tmp_path / "two", x, turned, protocol="holdout")
     with_folds_of(one, two)
     params = {"iterations": 12} if family in {"catboost", "lightgbm"} else None
     (a,), (b,) = one.score(family, params).folds, two.score(family, params).folds
-    mine = np.isin(one.folds.valid[0], first)
-    assert record(a)["halves"][0] == record(b)["halves"][0]
+    mine, reached = np.isin(one.folds.valid[0], first), len(record(b)["valid_curve"])
     assert record(a)["valid_curve"] != record(b)["valid_curve"]
-    assert np.array_equal(np.asarray(a.array("valid.npy"))[mine], np.asarray(b.array("valid.npy"))[mine])
+    assert reached == 12 or not params
+    if record(a)["halves"][0] <= reached:
+        assert record(a)["halves"][0] == record(b)["halves"][0]
+        assert np.array_equal(np.asarray(a.array("valid.npy"))[mine], np.asarray(b.array("valid.npy"))[mine])
 
 
 def test_where_validation_rows_are_one_unit_nothing_is_chosen(tmp_path: Path) -> None:
