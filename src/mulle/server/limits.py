@@ -10,7 +10,7 @@ class Limits:
     """What the server accepts.
 
     The defaults keep one client from taking the server away from the others: a body of a MiB holds some 3,000 rows
-    of thirty numbers, and a queue of 512 requests is answered in well under a second.
+    of thirty numbers, and 128 requests are answered in some ten milliseconds.
     """
 
     body_bytes: int = 1024**2
