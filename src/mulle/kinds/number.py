@@ -51,7 +51,7 @@ class Number(Kind):
     def to_wire(self, values: Sequence[pl.Series], options: Mapping[str, Any]) -> Values:
         """Return float64 ``[rows, 1]``."""
         del options
-        return pl.DataFrame([v.cast(pl.Float64).alias(str(i)) for i, v in enumerate(values)]).to_numpy()
+        return np.column_stack([v.cast(pl.Float64).to_numpy() for v in values])
 
     def summarise(self, values: Sequence[pl.Series]) -> Table:
         """Return quantiles, mean, zeros and distinct values."""

@@ -34,6 +34,8 @@ Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 TARGET_VIEWS = frozenset({"target"})
 SCORE_CHUNK = 8192
+_COPIED = 256
+"""Rows that are copied together."""
 
 
 def features_of(schema: Ref, names: Sequence[str]) -> list[Feature]:
@@ -176,8 +178,19 @@ class FoldData:
         return self._matrix("stop", self.train[:0] if self.stop is None else self.stop)
 
     def _matrix(self, part: str, rows: NDArray[np.int64]) -> Matrix:
-        shared = np.asarray(self.shared[rows])
-        return np.hstack([shared, self.extra[part]]) if part in self.extra else shared
+        return beside(self.shared, rows, self.extra.get(part))
+
+
+def beside(shared: Matrix, rows: NDArray[np.int64], extra: Matrix | None) -> Matrix:
+    """Return rows of the shared matrix with a fold's own columns beside them; a wide matrix is copied once."""
+    if extra is None:
+        return np.asarray(shared[rows])
+    width = shared.shape[1]
+    whole = np.empty((len(rows), width + extra.shape[1]), np.float32)
+    for at in range(0, len(rows), _COPIED):
+        whole[at : at + _COPIED, :width] = shared[rows[at : at + _COPIED]]
+    whole[:, width:] = extra
+    return whole
 
 
 def _some(wires: Mapping[str, NDArray[Any]], rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
