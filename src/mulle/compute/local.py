@@ -127,7 +127,8 @@ class LocalWorkshop:
         self._mail: Mail = SimpleQueue()
         self._processes: dict[Process, Task | None] = {}
         self._tasks: dict[str, Task] = {}
-        self._batches: list[Batch] = []
+        self._ahead = Batch(deadline=None, n_left=0, n_total=0)
+        self._batches: list[Batch] = [self._ahead]
         self._files_hash = files_hash(self.files)
         self._n_started = 0
         self._end = weakref.finalize(self, _end, self._processes)
@@ -185,6 +186,22 @@ class LocalWorkshop:
         finally:
             self._leave(batch)
 
+    def ahead(self, orders: Sequence[Order]) -> None:
+        """Let workers that would be idle do what will be asked for later; nothing is given back.
+
+        It is done while other work is waited for, and after that work. Whoever asks for the same joins in, and is
+        the one who hears how it went. What nobody asked for is ended with the workshop.
+
+        Parameters
+        ----------
+        orders
+            What will be asked for, word for word, most important first.
+        """
+        for order in orders:
+            self._take(order, self._ahead)
+        self._ahead.done.clear()
+        self._hand_out()
+
     def close(self) -> None:
         """End all workers. Should a batch be going on, what was running in it comes back as failed."""
         held = dict(self._processes)
@@ -216,6 +233,10 @@ class LocalWorkshop:
             _see_that_it_can_be_found(ready)
             task = Task(ready=ready, order=order, deadline=batch.deadline)
             self._tasks[ready.key] = task
+            batch.todo.append(task)
+        elif task in self._ahead.todo:  # nobody waited for it until now
+            self._ahead.todo.remove(task)
+            task.deadline = batch.deadline
             batch.todo.append(task)
         task.asked.append((batch, order))
 
@@ -361,10 +382,13 @@ class LocalWorkshop:
         self._tasks.pop(task.ready.key, None)
         _remove(task)
         for batch, order in task.asked:
-            batch.done.append(replace(done, order=order))
+            if batch is not self._ahead:
+                batch.done.append(replace(done, order=order))
 
     def _tell(self, task: Task) -> None:
         batch = task.asked[0][0]
+        if batch is self._ahead:
+            return
         running = (held.share for held in self._processes.values() if held and held.asked[0][0] is batch)
         n_done = batch.n_total - batch.n_left
         self.watch.progress(task.order.unit, n_done + sum(running), batch.n_total)
