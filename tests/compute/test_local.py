@@ -321,6 +321,17 @@ def test_a_fault_in_what_was_ordered_ahead_is_told_to_whoever_asks_for_it(local)
         local.work(Order(unit="test.undeclared"))
 
 
+def test_what_was_cut_short_ahead_is_not_done_a_second_time_for_whoever_asks(local, tmp_path):
+    tally = tmp_path / "tally"
+    early = Order(unit="test.patient", params={"steps": 1000, "tally": str(tally)}, seconds=0.2)
+    local.ahead([early])
+    local.work(squares(1, sleep=1.5)[0])
+    (done,) = local.work_all([early])
+    assert done.late
+    assert done.ref is not None
+    assert len(tally.read_text("ascii").splitlines()) == 1
+
+
 def test_what_nobody_asked_for_ends_with_the_workshop(local, tmp_path):
     local.ahead(squares(4, sleep=30))
     assert until(lambda: children() != [])

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mulle.core.jsonable import Json, from_json, to_json
+from mulle.core.jsonable import Json, from_json, indented, to_json
 
 
 class Colour(StrEnum):
@@ -87,3 +87,21 @@ def test_fields_that_nobody_knows_are_let_be_and_absent_ones_take_their_default(
 def test_what_has_no_json_form_is_refused() -> None:
     with pytest.raises(TypeError, match="object has no JSON form"):
         to_json([object()])
+
+
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | numbers | st.text(max_size=5),
+    lambda held: st.lists(held, max_size=4) | st.dictionaries(st.text(max_size=3), held, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(plain)
+def test_indented_text_is_that_of_the_standard_library(value: Json) -> None:
+    assert indented(value) == json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1)
+
+
+@pytest.mark.parametrize("value", [[float("nan")], {"a": [1, {"b": float("inf")}]}])
+def test_numbers_that_json_does_not_know_are_not_written(value: Json) -> None:
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        indented(value)

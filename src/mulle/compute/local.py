@@ -129,6 +129,7 @@ class LocalWorkshop:
         self._tasks: dict[str, Task] = {}
         self._ahead = Batch(deadline=None, n_left=0, n_total=0)
         self._batches: list[Batch] = [self._ahead]
+        self._cut: dict[str, Done] = {}
         self._files_hash = files_hash(self.files)
         self._n_started = 0
         self._end = weakref.finalize(self, _end, self._processes)
@@ -228,6 +229,9 @@ class LocalWorkshop:
         if ref is not None:
             batch.done.append(Done(order=order, ref=ref, cached=True))
             return
+        if ready.key in self._cut and batch is not self._ahead:  # it was done as far as its time went, and isn't kept
+            batch.done.append(replace(self._cut.pop(ready.key), order=order))
+            return
         task = self._tasks.get(ready.key)
         if task is None:
             _see_that_it_can_be_found(ready)
@@ -314,11 +318,15 @@ class LocalWorkshop:
 
     def _listen(self) -> None:
         with suppress(Empty):
-            process, message = self._mail.get(timeout=self._patience())
-            if process in self._processes:
-                self._hear(process, message)
+            self._open(*self._mail.get(timeout=self._patience()))
+            while True:  # also the other letters: who wrote that it is done is not killed for being late
+                self._open(*self._mail.get_nowait())
         self._kill_late()
         self._hand_out()
+
+    def _open(self, process: Process, message: Message | None) -> None:
+        if process in self._processes:
+            self._hear(process, message)
 
     def _patience(self) -> float:
         running = [task.kill_at for task in self._processes.values() if task and task.kill_at and not task.killed]
@@ -381,9 +389,11 @@ class LocalWorkshop:
     def _finish(self, task: Task, done: Done) -> None:
         self._tasks.pop(task.ready.key, None)
         _remove(task)
-        for batch, order in task.asked:
-            if batch is not self._ahead:
-                batch.done.append(replace(done, order=order))
+        waiting = [(batch, order) for batch, order in task.asked if batch is not self._ahead]
+        for batch, order in waiting:
+            batch.done.append(replace(done, order=order))
+        if done.late and not waiting:
+            self._cut[task.ready.key] = done
 
     def _tell(self, task: Task) -> None:
         batch = task.asked[0][0]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mulle.core.errors import BundleError, StoreError
-from mulle.core.jsonable import Json, to_json
+from mulle.core.jsonable import Json, indented, to_json
 from mulle.runtime.answer import Decision
 from mulle.runtime.archive import is_safe_name
 from mulle.runtime.bundle import Bundle
@@ -350,8 +350,8 @@ def _steps(parts: Parts) -> list[Json]:
     }]  # fmt: skip
 
 
-def _json(value: object) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode()
+def _json(value: Json) -> bytes:
+    return (indented(value) + "\n").encode()
 
 
 def _proved(bundle: Bundle, parts: Parts) -> Bundle:
