@@ -332,7 +332,7 @@ def test_what_was_cut_short_ahead_is_not_done_a_second_time_for_whoever_asks(loc
     assert len(tally.read_text("ascii").splitlines()) == 1
 
 
-def test_what_nobody_asked_for_ends_with_the_workshop(local, tmp_path):
+def test_what_nobody_asked_for_ends_with_the_workshop(local):
     local.ahead(squares(4, sleep=30))
     assert until(lambda: children() != [])
     local.close()

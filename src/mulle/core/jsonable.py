@@ -46,17 +46,22 @@ def to_json(value: object) -> Any:
     >>> to_json({"a": (1, np.float64(2.5)), "b": float("nan")})
     {'a': [1, 2.5], 'b': None}
     """
-    if type(value) in _PLAIN:
+    kind = type(value)
+    if kind in _PLAIN:
         return value
-    if type(value) is float:
-        return value if isfinite(value) else None
-    if type(value) is list or type(value) is tuple:
-        return _listed(value)
+    if kind is float:
+        return value if isfinite(cast("float", value)) else None
+    return _listed(cast("Sequence[Any]", value)) if kind is list or kind is tuple else _holding(value)
+
+
+def _holding(value: object) -> Any:
+    """Turn what may hold others: a dataclass, a mapping, an array, any other sequence."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {name: to_json(getattr(value, name)) for name in _names(type(value))}
     if isinstance(value, Mapping):
         return {str(key): to_json(held) for key, held in value.items()}
-    value = value.tolist() if isinstance(value, np.ndarray) else value
+    if isinstance(value, np.ndarray):
+        return to_json(value.tolist())
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes):
         return [to_json(held) for held in value]
     return _scalar(value)
@@ -154,7 +159,7 @@ def from_json(cls: type[T], data: Mapping[str, Any]) -> T:
     T
         An instance, with sequences as tuples.
     """
-    return cls(**{name: read(data[name]) for name, read in _readers(cls) if name in data})
+    return cls(**{name: read(data[name]) for name, read in _readers(cast("Any", cls)) if name in data})
 
 
 @cache

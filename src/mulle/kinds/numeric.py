@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -128,7 +129,7 @@ def blocks(values: Floats) -> list[slice]:
     n_rows, width = values.shape
     count = max(1, min(width // 2, -(-n_rows * width // BLOCK)))
     edges = [round(i * width / count) for i in range(count + 1)]
-    return [slice(low, high) for low, high in zip(edges, edges[1:], strict=False)]
+    return [slice(low, high) for low, high in pairwise(edges)]
 
 
 def _row(values: Sequence[float]) -> Floats:
