@@ -63,7 +63,9 @@ def test_a_column_is_fitted_alike_however_many_stand_beside_it(view):
 
 
 def test_only_columns_that_float32_would_blur_are_shifted():
-    values = np.column_stack([1.7e9 + np.arange(100.0), np.arange(100.0), np.full(100, np.nan), 2.0**21 * np.arange(100.0)])
+    values = np.column_stack(
+        [1.7e9 + np.arange(100.0), np.arange(100.0), np.full(100, np.nan), 2.0**21 * np.arange(100.0)]
+    )
     assert shifts(values).tolist() == [1.7e9 + 49.5, 0.0, 0.0, 0.0]
 
 

@@ -7,7 +7,6 @@ into the folder it was given, and ends with its driver.
 from __future__ import annotations
 
 import faulthandler
-import gc
 import importlib
 import json
 import os
@@ -24,19 +23,17 @@ from mulle.compute.faults import to_words
 from mulle.compute.source import files_hash
 from mulle.core.errors import ProjectError
 from mulle.core.registry import import_file
+from mulle.core.settings import collect_seldom
 from mulle.core.work import Job, Ref
 
 PROGRESS_EVERY_S = 0.05
-COLLECT_EVERY = 50_000
-"""New objects between two searches for circles, of which units make few: at Python's 700, reading the schema of a wide
-table takes twice as long."""
 
 
 def serve() -> None:
     """Do orders until the driver closes the pipe."""
     driver = Driver()
     faulthandler.enable()
-    gc.set_threshold(COLLECT_EVERY)
+    collect_seldom()
     try:
         _prepare(driver.next())
     except Exception as error:  # noqa: BLE001  # the user's files may raise anything
