@@ -30,7 +30,7 @@ from mulle.export.bundle import Golden, GraphPart, Parts, PolicyPart, write_bund
 from mulle.kinds.preparation import canonical, request
 from mulle.policies import Policy, policies
 from mulle.policies.graph import decide, policy_graph
-from mulle.runtime.bundle import Bundle
+from mulle.runtime.bundle import Bundle, verified
 from mulle.runtime.layout import Layout
 from mulle.runtime.manifest import prediction_columns
 from mulle.runtime.selftest import row_to_json
@@ -232,7 +232,7 @@ def _rows_for(most: int, n_columns: int, cells: int) -> int:
 def measure(job: Job) -> None:
     """Measure the bundle in a fresh process that imports nothing but the runtime."""
     folder = job.inputs["built"].path / "bundle"
-    columns = list(Bundle.load(folder).columns)
+    columns = list(dict.fromkeys(name for entry in verified(folder).request for name in entry["columns"]))
     n = _rows_for(int(job.params["n_rows"]), len(columns), MOST_CELLS)
     raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet", columns=columns, n_rows=n)
     sample = job.out / "rows.json"
