@@ -8,7 +8,8 @@ other folds, and where there are none an inner part of the training rows says it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -65,12 +66,29 @@ def prepare(job: Job) -> None:
     features = features_of(job.inputs["schema"], job.params["features"])
     wires = read_wires(job.inputs["rows"], features)
     fitted = Preparation.fit(features, wires, job.params["views"], target=None, rng=job.rng("views"))
-    matrix = fitted.run(wires)
-    if not len(matrix):
-        matrix = np.zeros((len(next(iter(wires.values()))), 0), np.float32)
-    np.save(job.out / "matrix.npy", matrix, allow_pickle=False)
+    shape = (len(next(iter(wires.values()))), len(fitted.columns))
+    write_matrix(job.out / "matrix.npy", shape, (part for _, part in fitted.parts(wires)))
     job.write("preparation.json", fitted.to_json())
     job.write("columns.json", [to_json(column) for column in fitted.columns])
+
+
+def write_matrix(path: Path, shape: tuple[int, int], parts: Iterable[Matrix]) -> None:
+    """Write a float32 matrix as ``.npy``, part by part: a wide one is gigabytes.
+
+    Parameters
+    ----------
+    path
+        The file.
+    shape
+        Of the whole matrix.
+    parts
+        Its rows, in order.
+    """
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            file.write(np.ascontiguousarray(part, np.float32).data)
 
 
 def columns_of(columns: Sequence[MatrixColumn]) -> tuple[Column, ...]:
