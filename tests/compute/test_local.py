@@ -283,3 +283,57 @@ def test_killed_at_random_moments_nothing_finished_is_done_twice():
     )
     assert told.returncode == 0, told.stdout + told.stderr
     assert "6 kills, 0 faults" in told.stdout
+
+
+def test_what_will_be_asked_for_is_done_by_workers_that_would_be_idle(local, tmp_path):
+    """Two units that wait for one another end only side by side: one was asked for, one was ordered ahead."""
+    meeting = [Order(unit="test.meet", params={"me": me, "folder": str(tmp_path)}) for me in (0, 1)]
+    local.ahead([meeting[1]])
+    assert local.work(meeting[0]).json("answer.json") is True
+    assert local.work(meeting[1]).json("answer.json") is True
+
+
+def test_what_was_ordered_ahead_is_done_once_and_found(local, tmp_path):
+    tally = tmp_path / "tally"
+    orders = squares(3, tally=str(tally))
+    local.ahead(orders)
+    assert sorted(d.ref.json("answer.json") for d in local.work_all(orders)) == [0, 1, 4]
+    local.ahead(orders)
+    assert local.work(orders[2]).json("answer.json") == 4
+    assert len(tally.read_text("ascii").splitlines()) == 3
+
+
+def test_whoever_asks_goes_before_what_was_only_ordered_ahead(space, page, tmp_path):
+    tally = tmp_path / "tally"
+    orders = squares(3, tally=str(tally))
+    with LocalWorkshop(space, page, space.home, workers=1, files=[UNITS]) as alone:
+        alone.ahead(orders)
+        alone.work(orders[2])
+        alone.work(squares(4)[3])
+    done = [int(line.split()[0]) for line in tally.read_text("ascii").splitlines()]
+    assert done[0] == 2
+
+
+def test_a_fault_in_what_was_ordered_ahead_is_told_to_whoever_asks_for_it(local):
+    local.ahead([Order(unit="test.undeclared")])
+    local.work(squares(1)[0])
+    with pytest.raises(NotFittedError, match="without declaring it"):
+        local.work(Order(unit="test.undeclared"))
+
+
+def test_what_was_cut_short_ahead_is_not_done_a_second_time_for_whoever_asks(local, tmp_path):
+    tally = tmp_path / "tally"
+    early = Order(unit="test.patient", params={"steps": 1000, "tally": str(tally)}, seconds=0.2)
+    local.ahead([early])
+    local.work(squares(1, sleep=1.5)[0])
+    (done,) = local.work_all([early])
+    assert done.late
+    assert done.ref is not None
+    assert len(tally.read_text("ascii").splitlines()) == 1
+
+
+def test_what_nobody_asked_for_ends_with_the_workshop(local):
+    local.ahead(squares(4, sleep=30))
+    assert until(lambda: children() != [])
+    local.close()
+    assert until(lambda: children() == [])

@@ -12,7 +12,7 @@ from mulle.core.schema import Feature
 from mulle.export.graph import Graph
 from mulle.kinds.datetime import PARTS, emit_parts
 from mulle.kinds.levels import Codes, Frequency, OneHot, TargetMeans
-from mulle.kinds.numeric import Filled, Plain, Scaled
+from mulle.kinds.numeric import BLOCK, Filled, Plain, Scaled, blocks, shifts
 from mulle.kinds.preparation import Preparation, wires
 from mulle.kinds.vectors import Topics
 from mulle.runtime.session import Session
@@ -39,6 +39,34 @@ def words(*values: str) -> np.ndarray:
 
 
 # ------------------------------------------------------------------------------------------------ numbers
+
+
+@given(st.integers(0, 3 * BLOCK), st.integers(0, 2000))
+def test_blocks_hold_each_column_once_and_no_column_is_alone(n_rows, width):
+    values = np.broadcast_to(0.0, (n_rows, width))
+    found = blocks(values)
+    assert [i for block in found for i in range(block.start, block.stop)] == list(range(width))
+    assert min(block.stop - block.start for block in found) >= min(width, 2)
+
+
+@pytest.mark.parametrize("view", [Scaled, Plain, Filled])
+def test_a_column_is_fitted_alike_however_many_stand_beside_it(view):
+    columns = [np.exp(rng().normal(size=(5000, 3))), 1.7e9 + np.arange(15_000.0).reshape(5000, 3)]
+    few = np.hstack([*columns, np.where(rng().random((5000, 3)) < 0.1, np.nan, 1.0)])
+    many = np.hstack([few, rng().normal(size=(5000, 300))])
+    features = [Feature(name=f"x{i}", kind="number", columns=[f"x{i}"]) for i in range(many.shape[1])]
+    assert len(blocks(few)) == 1 < len(blocks(many))
+    alone = view.fit(features[: few.shape[1]], few, target=None, rng=rng()).to_json()
+    beside = view.fit(features, many, target=None, rng=rng()).to_json()
+    for name in set(alone) - {"gaps"}:
+        assert beside[name][: few.shape[1]] == alone[name], name
+
+
+def test_only_columns_that_float32_would_blur_are_shifted():
+    values = np.column_stack(
+        [1.7e9 + np.arange(100.0), np.arange(100.0), np.full(100, np.nan), 2.0**21 * np.arange(100.0)]
+    )
+    assert shifts(values).tolist() == [1.7e9 + 49.5, 0.0, 0.0, 0.0]
 
 
 @given(st.lists(st.floats(-1e6, 1e6) | st.just(float("nan")), min_size=1, max_size=60))

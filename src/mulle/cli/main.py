@@ -24,7 +24,7 @@ from mulle import __version__
 from mulle.cli import fault, voice
 from mulle.cli.words import ALL, SECTIONS
 from mulle.core.errors import MulleError, UnknownName
-from mulle.core.settings import calm_threads
+from mulle.core.settings import calm_threads, collect_seldom
 
 INTERRUPTED = 130
 
@@ -113,4 +113,5 @@ def cli() -> None:
 def main() -> NoReturn:
     """Run the command line on what was typed."""
     calm_threads()
+    collect_seldom()
     cli.main()

@@ -127,7 +127,9 @@ class LocalWorkshop:
         self._mail: Mail = SimpleQueue()
         self._processes: dict[Process, Task | None] = {}
         self._tasks: dict[str, Task] = {}
-        self._batches: list[Batch] = []
+        self._ahead = Batch(deadline=None, n_left=0, n_total=0)
+        self._batches: list[Batch] = [self._ahead]
+        self._cut: dict[str, Done] = {}
         self._files_hash = files_hash(self.files)
         self._n_started = 0
         self._end = weakref.finalize(self, _end, self._processes)
@@ -185,6 +187,22 @@ class LocalWorkshop:
         finally:
             self._leave(batch)
 
+    def ahead(self, orders: Sequence[Order]) -> None:
+        """Let workers that would be idle do what will be asked for later; nothing is given back.
+
+        It is done while other work is waited for, and after that work. Whoever asks for the same joins in, and is
+        the one who hears how it went. What nobody asked for is ended with the workshop.
+
+        Parameters
+        ----------
+        orders
+            What will be asked for, word for word, most important first.
+        """
+        for order in orders:
+            self._take(order, self._ahead)
+        self._ahead.done.clear()
+        self._hand_out()
+
     def close(self) -> None:
         """End all workers. Should a batch be going on, what was running in it comes back as failed."""
         held = dict(self._processes)
@@ -211,11 +229,18 @@ class LocalWorkshop:
         if ref is not None:
             batch.done.append(Done(order=order, ref=ref, cached=True))
             return
+        if ready.key in self._cut and batch is not self._ahead:  # it was done as far as its time went, and isn't kept
+            batch.done.append(replace(self._cut.pop(ready.key), order=order))
+            return
         task = self._tasks.get(ready.key)
         if task is None:
             _see_that_it_can_be_found(ready)
             task = Task(ready=ready, order=order, deadline=batch.deadline)
             self._tasks[ready.key] = task
+            batch.todo.append(task)
+        elif task in self._ahead.todo:  # nobody waited for it until now
+            self._ahead.todo.remove(task)
+            task.deadline = batch.deadline
             batch.todo.append(task)
         task.asked.append((batch, order))
 
@@ -293,11 +318,15 @@ class LocalWorkshop:
 
     def _listen(self) -> None:
         with suppress(Empty):
-            process, message = self._mail.get(timeout=self._patience())
-            if process in self._processes:
-                self._hear(process, message)
+            self._open(*self._mail.get(timeout=self._patience()))
+            while True:  # also the other letters: who wrote that it is done is not killed for being late
+                self._open(*self._mail.get_nowait())
         self._kill_late()
         self._hand_out()
+
+    def _open(self, process: Process, message: Message | None) -> None:
+        if process in self._processes:
+            self._hear(process, message)
 
     def _patience(self) -> float:
         running = [task.kill_at for task in self._processes.values() if task and task.kill_at and not task.killed]
@@ -360,11 +389,16 @@ class LocalWorkshop:
     def _finish(self, task: Task, done: Done) -> None:
         self._tasks.pop(task.ready.key, None)
         _remove(task)
-        for batch, order in task.asked:
+        waiting = [(batch, order) for batch, order in task.asked if batch is not self._ahead]
+        for batch, order in waiting:
             batch.done.append(replace(done, order=order))
+        if done.late and not waiting:
+            self._cut[task.ready.key] = done
 
     def _tell(self, task: Task) -> None:
         batch = task.asked[0][0]
+        if batch is self._ahead:
+            return
         running = (held.share for held in self._processes.values() if held and held.asked[0][0] is batch)
         n_done = batch.n_total - batch.n_left
         self.watch.progress(task.order.unit, n_done + sum(running), batch.n_total)

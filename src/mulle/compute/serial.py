@@ -108,6 +108,15 @@ class SerialWorkshop:
             else:
                 yield self._do(order, ready, seconds_left(order, deadline))
 
+    def ahead(self, orders: Sequence[Order]) -> None:
+        """Do nothing: nobody here is idle.
+
+        Parameters
+        ----------
+        orders
+            What will be asked for later.
+        """
+
     def _do(self, order: Order, ready: Ticket, seconds: float | None) -> Done:
         started = perf_counter()
         out = self.memory.scratch()

@@ -91,6 +91,15 @@ class Workshop(Protocol):
             shortly after it.
         """
 
+    def ahead(self, orders: Sequence[Order]) -> None:
+        """Let workers that would be idle do what will be asked for later; nothing is given back, and nothing is waited for.
+
+        Parameters
+        ----------
+        orders
+            What will be asked for, word for word, most important first.
+        """
+
 
 @dataclass(slots=True, kw_only=True)
 class Turn:

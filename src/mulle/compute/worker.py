@@ -23,6 +23,7 @@ from mulle.compute.faults import to_words
 from mulle.compute.source import files_hash
 from mulle.core.errors import ProjectError
 from mulle.core.registry import import_file
+from mulle.core.settings import collect_seldom
 from mulle.core.work import Job, Ref
 
 PROGRESS_EVERY_S = 0.05
@@ -32,6 +33,7 @@ def serve() -> None:
     """Do orders until the driver closes the pipe."""
     driver = Driver()
     faulthandler.enable()
+    collect_seldom()
     try:
         _prepare(driver.next())
     except Exception as error:  # noqa: BLE001  # the user's files may raise anything

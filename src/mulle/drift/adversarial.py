@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mulle.core.check import Interval
+from mulle.kinds.numeric import blocks
 
 Floats = NDArray[np.float64]
 
@@ -112,7 +113,7 @@ def _numbers(series: pl.Series) -> Floats:
         return asked.join(ranks, on="v", how="left", maintain_order="left")["r"].to_numpy()
     if series.dtype.is_temporal():
         series = series.to_physical()
-    return series.cast(pl.Float64).fill_null(float("nan")).to_numpy().astype(np.float64)
+    return series.cast(pl.Float64).to_numpy()
 
 
 def _cross_fit(matrix: Floats, side: Floats, rng: np.random.Generator) -> tuple[Floats, Floats]:
@@ -136,7 +137,7 @@ def _cross_fit(matrix: Floats, side: Floats, rng: np.random.Generator) -> tuple[
     score, gain = np.empty(len(side)), np.zeros(matrix.shape[1])
     for k in range(FOLDS):
         fit, held = fold != k, fold == k
-        taken = _promising(matrix[fit], side[fit])
+        taken = _promising(matrix, side, fit)
         data = lightgbm.Dataset(matrix[np.ix_(fit, taken)], side[fit])
         booster = lightgbm.train(params, data, num_boost_round=ROUNDS)
         raw = np.asarray(booster.predict(matrix[np.ix_(held, taken)], raw_score=True, num_threads=1), np.float64)
@@ -146,10 +147,16 @@ def _cross_fit(matrix: Floats, side: Floats, rng: np.random.Generator) -> tuple[
     return score, gain / gain.sum() if gain.sum() else gain
 
 
-def _promising(matrix: Floats, side: Floats) -> NDArray[np.int64]:
+def _promising(matrix: Floats, side: Floats, fit: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Return at most 100 columns, those whose means or gaps differ most; chosen within the fold, so no row is seen."""
     if matrix.shape[1] <= WIDE:
         return np.arange(matrix.shape[1])
+    moved = np.concatenate([_moved(matrix[fit, block], side[fit]) for block in blocks(matrix)])
+    return np.sort(np.argsort(-moved, kind="stable")[:WIDE])
+
+
+def _moved(matrix: Floats, side: Floats) -> Floats:
+    """Return how far each column's mean moved, in its own spreads, and how many more gaps it has."""
     there = np.isfinite(matrix)
     filled = np.where(there, matrix, 0.0)
     old, new = side == 0, side == 1
@@ -157,8 +164,7 @@ def _promising(matrix: Floats, side: Floats) -> NDArray[np.int64]:
     middle = filled.sum(axis=0) / np.maximum(there.sum(axis=0), 1)
     spread = np.sqrt((np.where(there, matrix - middle, 0.0) ** 2).mean(axis=0))
     gaps = np.abs(there[old].mean(axis=0) - there[new].mean(axis=0))
-    moved = np.abs(means[0] - means[1]) / np.maximum(spread, 1e-300) + gaps
-    return np.sort(np.argsort(-moved, kind="stable")[:WIDE])
+    return np.asarray(np.abs(means[0] - means[1]) / np.maximum(spread, 1e-300) + gaps)
 
 
 def auc(side: Floats, score: Floats) -> float:

@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mulle.core.errors import BundleError, StoreError
-from mulle.core.jsonable import Json, to_json
+from mulle.core.jsonable import Json, indented, to_json
 from mulle.runtime.answer import Decision
 from mulle.runtime.archive import is_safe_name
-from mulle.runtime.bundle import Bundle
+from mulle.runtime.bundle import Bundle, verified
 from mulle.runtime.manifest import CARD, FORMAT, GOLDEN, MANIFEST, STEPS, VERSION
 from mulle.runtime.profile import PROFILE
 from mulle.runtime.selftest import row_to_json
@@ -187,7 +187,7 @@ def stamp_bundle(
     StoreError
         When the manifest can't be written; the old one stays.
     """
-    Bundle.load(folder)
+    verified(folder)
     held = json.loads((folder / MANIFEST).read_bytes()) | {"stamp": stamp, "run": run, "failed": list(failed)}
     if card is not None:
         content = card.encode()
@@ -233,7 +233,7 @@ def zip_bundle(folder: Path, out: Path) -> Path:
     StoreError
         When the zip can't be written. Nothing half-written is left.
     """
-    Bundle.load(folder)
+    verified(folder)
     temporary = out.with_name(f".{out.name}.{os.getpid()}.part")
     try:
         with temporary.open("wb") as stream:
@@ -350,8 +350,8 @@ def _steps(parts: Parts) -> list[Json]:
     }]  # fmt: skip
 
 
-def _json(value: object) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, allow_nan=False, indent=1) + "\n").encode()
+def _json(value: Json) -> bytes:
+    return (indented(value) + "\n").encode()
 
 
 def _proved(bundle: Bundle, parts: Parts) -> Bundle:

@@ -365,8 +365,9 @@ def _from_texts(facts: Facts) -> Guess | None:
 def _slashed(values: Sequence[str]) -> tuple[list[str], str]:
     """Settle what stands first in 1/2/2024 and 1-2-24: the day, when a first part is above 12 or nothing tells."""
     out, why = [], ""
+    days = [v.split()[0].split("T")[0] for v in values if v]
     for mark in ("/", "-", "."):
-        heads = [v.split()[0].split("T")[0].split(mark) for v in values if v]
+        heads = [day.split(mark) for day in days]
         parts = [h for h in heads if len(h) == 3 and all(p.isdigit() for p in h) and len(h[0]) <= 2]  # noqa: PLR2004
         if not parts:
             continue

@@ -51,7 +51,7 @@ class Number(Kind):
     def to_wire(self, values: Sequence[pl.Series], options: Mapping[str, Any]) -> Values:
         """Return float64 ``[rows, 1]``."""
         del options
-        return pl.DataFrame([v.cast(pl.Float64).alias(str(i)) for i, v in enumerate(values)]).to_numpy()
+        return np.column_stack([v.cast(pl.Float64).to_numpy() for v in values])
 
     def summarise(self, values: Sequence[pl.Series]) -> Table:
         """Return quantiles, mean, zeros and distinct values."""
@@ -140,8 +140,9 @@ def _there(value: float) -> float | None:
 
 def _as_text(facts: Facts, decimal: str) -> tuple[float, Guess] | None:
     """Return the share of values that read as numbers with that decimal mark, and the claim."""
-    plain, dressed, words = 0, 0, set[str]()
+    plain, dressed, failed, words = 0, 0, 0, set[str]()
     values = facts.values.head(2000).to_list()
+    n = sum(v.strip().lower() not in MISSING for v in values)
     if sum(v.strip()[:1] == "0" and v.strip().isdigit() and len(v.strip()) > 1 for v in values) > 0.02 * len(values):
         return None  # leading zeros: postcodes, article numbers
     for value in values:
@@ -152,10 +153,12 @@ def _as_text(facts: Facts, decimal: str) -> tuple[float, Guess] | None:
         try:
             read_number(bare, decimal)
         except Unreadable:
+            failed += 1
+            if (n - failed) / n < _MOSTLY:
+                return None  # words tell soon that they are words
             continue
         plain += bare.lstrip("+-").replace(".", "", 1).isdigit()
         dressed += not bare.lstrip("+-").replace(".", "", 1).isdigit()
-    n = sum(v.strip().lower() not in MISSING for v in values)
     share = (plain + dressed) / n if n else 0.0
     if share < _MOSTLY:
         return None

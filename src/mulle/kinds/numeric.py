@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -17,6 +18,8 @@ from mulle.kinds.base import Values, View
 Floats = NDArray[np.float64]
 SAMPLE = 50_000
 """Rows on which quantiles, medians and distinct values are found; more change the third digit at most."""
+BLOCK = 250_000
+"""Values that are looked at together."""
 _FLOAT32_MAX = 3.0e38
 _LOST = 0.01
 
@@ -69,10 +72,15 @@ def quantiles(values: Floats, shares: Sequence[float]) -> Floats:
     >>> quantiles(np.array([[1.0], [2.0], [np.nan], [3.0]]), [0.0, 0.5, 1.0])[:, 0].tolist()
     [1.0, 2.0, 3.0]
     """
-    ordered = np.sort(values, axis=0)  # NaN goes last
-    n = (~np.isnan(values)).sum(axis=0)
-    columns = np.arange(values.shape[1])
-    out = np.zeros((len(shares), values.shape[1]))
+    parts = [_quantiles(np.sort(values[:, block], axis=0), shares) for block in blocks(values)]  # NaN goes last
+    return np.concatenate(parts, axis=1)
+
+
+def _quantiles(ordered: Floats, shares: Sequence[float]) -> Floats:
+    """Return the quantiles of columns that are in order."""
+    n = (~np.isnan(ordered)).sum(axis=0)
+    columns = np.arange(ordered.shape[1])
+    out = np.zeros((len(shares), ordered.shape[1]))
     for i, share in enumerate(shares):
         at = share * np.maximum(n - 1, 0)
         low = np.floor(at).astype(int)
@@ -93,15 +101,35 @@ def shifts(values: Floats) -> Floats:
     >>> shifts(np.array([[1.7e9, 0.5], [1.7e9 + 1, 0.25], [1.7e9 + 2, 1.0]])).tolist()
     [1700000001.0, 0.0]
     """
-    middle = middles(values)
-    largest = np.max(np.abs(np.nan_to_num(values)), axis=0, initial=0.0)
+    largest = np.concatenate([_largest(values[:, block]) for block in blocks(values)])
+    far = np.flatnonzero((largest > 2**20) & (largest < _FLOAT32_MAX))
     out = np.zeros(values.shape[1])
-    for j in np.flatnonzero((largest > 2**20) & (largest < _FLOAT32_MAX)):
+    for j, middle in zip(far, middles(values[:, far]), strict=True):
         there = values[~np.isnan(values[:, j]), j]
         whole = len(np.unique(there))
         if len(np.unique(there.astype(np.float32))) < (1 - _LOST) * whole:
-            out[j] = middle[j]
+            out[j] = middle
     return out
+
+
+def _largest(values: Floats) -> Floats:
+    return np.asarray(np.max(np.abs(np.nan_to_num(values)), axis=0, initial=0.0))
+
+
+def blocks(values: Floats) -> list[slice]:
+    """Return slices of columns to look at one after the other: what is made of each then fits a processor's cache.
+
+    None is of one column, where there are more: numpy adds up a lone column in another order.
+
+    Examples
+    --------
+    >>> blocks(np.zeros((100_000, 5)))
+    [slice(0, 2, None), slice(2, 5, None)]
+    """
+    n_rows, width = values.shape
+    count = max(1, min(width // 2, -(-n_rows * width // BLOCK)))
+    edges = [round(i * width / count) for i in range(count + 1)]
+    return [slice(low, high) for low, high in pairwise(edges)]
 
 
 def _row(values: Sequence[float]) -> Floats:
@@ -260,16 +288,8 @@ class Scaled(_Stored):
     def of(cls, columns: Sequence[tuple[str, ...]], values: Floats, rng: np.random.Generator) -> Self:
         """Fit on columns by name; see `fit`."""
         few = sample(values, rng)
-        low, high = _range(few)
-        middle = np.clip(middles(few), low, high)
-        with np.errstate(invalid="ignore"):
-            cut = np.clip(few, low, high)
-        bend, centre, unit = _bends(cut, low, high)
-        bent = _straighten(cut, bend, centre, unit)
-        mean, spread = _moments(bent)
-        scale = np.where(spread > 1e-12 * np.maximum(np.abs(mean), 1e-300), 1 / np.maximum(spread, 1e-300), 0.0)
-        parts = {"middle": middle, "low": low, "high": high, "bend": bend, "centre": centre, "unit": unit}
-        parts |= {"mean": mean, "scale": np.minimum(scale, 1e300)}
+        fitted = [_scaling(np.ascontiguousarray(few[:, block])) for block in blocks(few)]
+        parts = {name: np.concatenate([part[name] for part in fitted]) for name in fitted[0]}
         gaps = np.flatnonzero(np.isnan(values).any(axis=0)).tolist()
         held: dict[str, Any] = {k: tuple(v.tolist()) for k, v in parts.items()}
         return cls(columns=tuple(columns), gaps=tuple(gaps), **held)
@@ -300,9 +320,25 @@ class Scaled(_Stored):
         return g.node("Where", g.const(_row(self.bend) != 0), curve, value)
 
 
-def _range(values: Floats) -> tuple[Floats, Floats]:
-    """Return each column's robust range: from 1 % to 99 %, and as far again on either side."""
-    least, q01, q99, most = quantiles(values, [0.0, 0.01, 0.99, 1.0])
+def _scaling(values: Floats) -> dict[str, Floats]:
+    """Return the fitted parameters of some columns, by their names in `Scaled`."""
+    ordered = np.sort(values, axis=0)
+    low, high = _range(ordered)
+    middle = np.clip(_quantiles(ordered, [0.5])[0], low, high)
+    with np.errstate(invalid="ignore"):
+        cut, ordered = np.clip(values, low, high), np.clip(ordered, low, high)
+    bend, centre, unit = _bends(cut, low, high)
+    steady = bend == 0
+    centre[steady] = _quantiles(ordered, [0.5])[0][steady]
+    mean, spread = _moments(_straighten(cut, bend, centre, unit))
+    scale = np.where(spread > 1e-12 * np.maximum(np.abs(mean), 1e-300), 1 / np.maximum(spread, 1e-300), 0.0)
+    found = {"middle": middle, "low": low, "high": high, "bend": bend, "centre": centre, "unit": unit}
+    return found | {"mean": mean, "scale": np.minimum(scale, 1e300)}
+
+
+def _range(ordered: Floats) -> tuple[Floats, Floats]:
+    """Return the robust range of columns that are in order: from 1 % to 99 %, and as far again on either side."""
+    least, q01, q99, most = _quantiles(ordered, [0.0, 0.01, 0.99, 1.0])
     span = q99 - q01
     wide = span <= 0
     return np.where(wide, least, np.maximum(least, q01 - span)), np.where(wide, most, np.minimum(most, q99 + span))
@@ -313,7 +349,7 @@ LEAST_UNIT = 1e-9
 
 
 def _bends(values: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return bend, centre and factor of every column."""
+    """Return bend, centre and factor of every column; the centre of one that stays linear is 0."""
     width = values.shape[1]
     bend, centre, unit = np.zeros(width), np.zeros(width), np.ones(width)
     skewness = _skewness(values)
@@ -328,8 +364,6 @@ def _bends(values: Floats, low: Floats, high: Floats) -> tuple[Floats, Floats, F
         curve = np.log1p(distance / typical)
         if abs(_skewness(curve[:, None])[0]) < abs(skewness[j]) and _keeps(curve, there):
             bend[j], centre[j], unit[j] = sign, end, 1 / typical
-    steady = bend == 0
-    centre[steady] = middles(values)[steady]
     return bend, centre, unit
 
 
@@ -344,14 +378,25 @@ def _straighten(values: Floats, bend: Floats, centre: Floats, unit: Floats) -> F
 
 
 def _moments(values: Floats) -> tuple[Floats, Floats]:
-    n = np.maximum((~np.isnan(values)).sum(axis=0), 1)
-    mean = np.nansum(values, axis=0) / n
+    n = _there(values)
+    mean = _total(values, n) / n
     with np.errstate(over="ignore"):
-        return mean, np.sqrt(np.nansum((values - mean) ** 2, axis=0) / n)
+        return mean, np.sqrt(_total((values - mean) ** 2, n) / n)
+
+
+def _there(values: Floats) -> NDArray[np.int64]:
+    """Return how many values each column has, at least 1."""
+    return np.asarray(np.maximum((~np.isnan(values)).sum(axis=0), 1))
+
+
+def _total(values: Floats, n: NDArray[np.int64]) -> Floats:
+    """Return each column's sum over the ``n`` values that are there; where all are, nothing is copied."""
+    return np.asarray(values.sum(axis=0) if (n == len(values)).all() else np.nansum(values, axis=0))
 
 
 def _skewness(values: Floats) -> Floats:
     mean, spread = _moments(values)
-    n = np.maximum((~np.isnan(values)).sum(axis=0), 1)
+    n = _there(values)
     safe = np.where((spread > 0) & np.isfinite(spread), spread, 1.0)
-    return np.where(safe == spread, np.nansum(((values - mean) / safe) ** 3, axis=0) / n, 0.0)
+    off = (values - mean) / safe
+    return np.where(safe == spread, _total(off * off * off, n) / n, 0.0)  # a power would take ten times as long

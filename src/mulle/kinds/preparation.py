@@ -310,15 +310,32 @@ class Preparation:
             float32 ``[rows, width]``.
         """
         n_rows = len(next(iter(wires.values()))) if wires else 0
+        out = np.empty((n_rows, len(self.columns)), np.float32)
+        for rows, part in self.parts(wires):
+            out[rows] = part
+        return out
+
+    def parts(self, wires: Wires) -> Iterator[tuple[slice, NDArray[np.float32]]]:
+        """Apply the views chunk by chunk: for a matrix that should never stand in memory whole.
+
+        Parameters
+        ----------
+        wires
+            Wire values by feature.
+
+        Yields
+        ------
+        tuple
+            Which rows, and their part of the matrix; nothing where the matrix has no values.
+        """
+        n_rows = len(next(iter(wires.values()))) if wires else 0
         width = len(self.columns)
-        out = np.empty((n_rows, width), np.float32)
         if width == 0 or n_rows == 0:
-            return out
+            return
         session, layout = self._session()
         for rows in _chunks(n_rows, width + sum(w for _, w in layout.tensors) + len(layout.numbers)):
             block = {f.name: _dense(wires[f.name][rows]) for f in self.features}
-            out[rows] = session.run(["matrix"], layout.pack(block))[0]
-        return out
+            yield rows, session.run(["matrix"], layout.pack(block))[0]
 
     def _session(self) -> tuple[Session, Layout]:
         g, layout = Graph(), Layout.of(request(self.features))

@@ -90,12 +90,13 @@ def _walk(problem: _Problem, training: Training, strengths: Sequence[float], dea
     kept: list[Doubles] = []
     stopped: Literal["early", "done", "time"] = "done"
     at = problem.start()
+    watched = None if training.valid is None else problem.scaled(training.valid)
     for c in strengths:
         at = problem.solve(at, c, deadline)
         kept.append(at)
         curves["train"].append(raw_loss(training.loss, training.rows, problem.raw(at)))
-        if training.valid is not None:
-            curves["valid"].append(raw_loss(training.loss, training.valid, problem.raw_of(at, training.valid)))
+        if training.valid is not None and watched is not None:
+            curves["valid"].append(raw_loss(training.loss, training.valid, problem.raw(at, watched)))
         if deadline.passed or _rises(curves["valid"]):
             stopped = "time" if deadline.passed else "early"
             break
@@ -185,15 +186,15 @@ class _Problem:
         found = _descend(cost, both, bounds, deadline)
         return np.concatenate([found[:n] - found[n : 2 * n], found[2 * n :]])
 
-    def raw(self, at: Doubles) -> Doubles:
-        w, b = self.split(at)
-        raw: Doubles = (self.matrix.times(w) + b) * self.unit[1] + self.unit[0]
-        return raw
+    def scaled(self, rows: Rows) -> Scaled:
+        """Return other rows, scaled as the training rows are: once for all steps of a path."""
+        return self.matrix.like(rows.matrix, mean=self.mean, scale=self.scale)
 
-    def raw_of(self, at: Doubles, rows: Rows) -> Doubles:
+    def raw(self, at: Doubles, rows: Scaled | None = None) -> Doubles:
+        """Return the raw scores of some rows, of the training rows when absent."""
         w, b = self.split(at)
-        scaled = self.matrix.like(rows.matrix, mean=self.mean, scale=self.scale)
-        raw: Doubles = (scaled.times(w) + b) * self.unit[1] + self.unit[0]
+        held = self.matrix if rows is None else rows
+        raw: Doubles = (held.times(w) + b) * self.unit[1] + self.unit[0]
         return raw
 
     def scorer(self, at: Doubles) -> Layers:

@@ -79,8 +79,17 @@ def _sparse(matrix: NDArray[np.float32], scale: Doubles) -> Any:
     """Keep the values that are not zero, divided by their column's scale; a block of rows at a time."""
     from scipy import sparse
 
-    size = max(1, MOST_DOUBLES // (10 * matrix.shape[1]))
-    blocks = (matrix[i : i + size] for i in range(0, len(matrix), size))
-    held = sparse.vstack([sparse.csr_array(block.astype(np.float64)) for block in blocks], format="csr")
-    held.data /= scale[held.indices]
-    return held
+    size = max(1, MOST_DOUBLES // matrix.shape[1])
+    blocks = [_there(matrix[i : i + size]) for i in range(0, len(matrix), size)]
+    indices = np.concatenate([columns for _, columns, _ in blocks])
+    data = np.concatenate([values for _, _, values in blocks]) / scale[indices]
+    ends = np.concatenate([[0], *[n for n, _, _ in blocks]]).cumsum()
+    return sparse.csr_array((data, indices, ends), shape=matrix.shape)
+
+
+def _there(block: NDArray[np.float32]) -> tuple[NDArray[np.int64], NDArray[np.int32], Doubles]:
+    """Return how many values of each row aren't zero, their columns, and the values, row by row."""
+    mask = block != 0
+    at = np.flatnonzero(mask)
+    columns = (at % block.shape[1]).astype(np.int32)
+    return np.count_nonzero(mask, axis=1), columns, block.ravel()[at].astype(np.float64)

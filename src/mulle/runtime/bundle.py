@@ -47,8 +47,7 @@ class Bundle:
     """
 
     def __init__(self, files: Mapping[str, bytes], *, where: str) -> None:
-        self.manifest = Manifest.read(_manifest_of(files, where), where=where)
-        _verify(files, self.manifest, where)
+        self.manifest = _trusted(files, where)
         self.hash = hashlib.sha256(files[MANIFEST]).hexdigest()
         """Of the whole bundle: the manifest holds the hash of every other file."""
         self.model_hash = _model_hash(self.manifest)
@@ -458,6 +457,43 @@ _FIX_SELFTEST = "run the bundle's selftest; if it fails too, package it again"
 
 def _scalars(parameters: Mapping[str, float]) -> Feeds:
     return {f"parameter_{name}": scalar(value) for name, value in parameters.items()}
+
+
+def verified(path: str | Path, *, max_bytes: int = MAX_BYTES) -> Manifest:
+    """Read a bundle's manifest and hold each of its files against its hash; no graph is opened.
+
+    Parameters
+    ----------
+    path, max_bytes
+        As for `Bundle.load`.
+
+    Returns
+    -------
+    Manifest
+        Of a bundle that is as it was packaged.
+
+    Raises
+    ------
+    BundleError
+        When there is no bundle, or one that can't be trusted.
+
+    Examples
+    --------
+    >>> verified("no/such/bundle")
+    Traceback (most recent call last):
+    ...
+    mulle.core.errors.BundleError: there is no bundle at 'bundle'
+      where: no/such/bundle
+      fix:   correct the path
+    """
+    path = Path(path)
+    return _trusted(read_archive(path, max_bytes=max_bytes), str(path))
+
+
+def _trusted(files: Mapping[str, bytes], where: str) -> Manifest:
+    manifest = Manifest.read(_manifest_of(files, where), where=where)
+    _verify(files, manifest, where)
+    return manifest
 
 
 def _manifest_of(files: Mapping[str, bytes], where: str) -> bytes:

@@ -593,8 +593,14 @@ def _grouped(decimal: str, thousands: str) -> re.Pattern[str]:
 
 def _number_reader(options: Mapping[str, Any]) -> Read:
     decimal, thousands = str(options.get("decimal", ".")), str(options.get("thousands", ""))
-    missing = MISSING | {str(m).strip().lower() for m in options.get("missing", ())}
+    missing = _missing_words(options)
     return lambda value: read_number(value, decimal, thousands, missing)
+
+
+def _missing_words(options: Mapping[str, Any]) -> frozenset[str]:
+    """Return the words for *not there*; ten thousand columns without any of their own share one set."""
+    own = options.get("missing")
+    return MISSING | {str(word).strip().lower() for word in own} if own else MISSING
 
 
 def _reach(options: Mapping[str, Any]) -> float:
@@ -623,7 +629,7 @@ def _boolean_reader(options: Mapping[str, Any]) -> Read:
         str(w).strip().lower() for w in options.get("true", ())
     }
     yes = yes - {str(w).strip().lower() for w in options.get("false", ())}
-    missing = MISSING | {str(m).strip().lower() for m in options.get("missing", ())}
+    missing = _missing_words(options)
 
     def read(value: Any) -> float:
         if absent(value):

@@ -48,9 +48,9 @@ class Encoder:
         plain = [entry for entry in request if not entry.get("step")]
         # a reader and its column where there is one, or a reader and all of its columns
         numbers = [e for e in plain if e["wire"] == "number"]
-        self._numbers = tuple(_one_column(e) for e in numbers if len(e["columns"]) == 1)
-        self._numbers_only = len(self._numbers) == len(numbers)
         self._all_numbers = tuple((encode.one(e), tuple(e["columns"]), width_of(e)) for e in numbers)
+        self._numbers = tuple((read, names[0]) for read, names, _ in self._all_numbers if len(names) == 1)
+        self._numbers_only = len(self._numbers) == len(numbers)
         self._strings = tuple(_one_column(e) for e in plain if e["wire"] == "string")
         self._steps = tuple((encode.one(e), e) for e in request if e.get("step"))
 

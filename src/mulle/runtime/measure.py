@@ -17,8 +17,8 @@ import numpy as np
 from mulle.runtime.bundle import Bundle
 from mulle.runtime.selftest import row_from_json
 
-N_ONE, LEAST_ONE = 1000, 200
-ONE_S = 2.0
+N_ONE, LEAST_ONE = 1000, 100
+ONE_S = 1.0
 """After this long one row is asked no more than `LEAST_ONE` times: a wide one takes milliseconds."""
 N_MANY = 200
 BATCH_S = 0.5

@@ -19,6 +19,7 @@ from mulle.core.check import Check, Interval, Outcome, Status
 from mulle.core.errors import DataError
 from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.jsonable import to_json
+from mulle.core.work import Order, Ref
 from mulle.kinds.expression import evaluate_sql
 from mulle.models.base import Config, families
 from mulle.stages.base import QUICK_LEARNER, Baselines, Framed, Prepared, Scored, problem_of, settle
@@ -49,8 +50,11 @@ def run(turn: Turn, framed: Framed, prepared: Prepared) -> tuple[Outcome, Baseli
     scored = [_constant(framed, prepared, folds)]
     fit_s = for_a_baseline(turn, n_folds=prepared.n_folds)
     search = Search(problem=problem_of(framed, prepared), workshop=turn.workshop, fit_s=fit_s)
+    search.prepare_ahead(families.get(QUICK_LEARNER))
+    asked = _rule_order(framed, prepared, search)
+    turn.workshop.ahead([asked])
     linear = _linear(search)
-    rule, words = _rule(turn, framed, prepared, search)
+    rule, words = _rule(framed, prepared, turn.workshop.work(asked))
     scored += [rule, linear, *_given(turn, framed, prepared, folds)]
     baselines = Baselines(scored=scored)
     curve = _learning_curve(turn, framed, prepared, search)
@@ -82,10 +86,13 @@ def _constant(framed: Framed, prepared: Prepared, folds: Sequence[FoldPair]) -> 
     return _baseline(framed, prepared, "constant", "Constant", prediction)
 
 
-def _rule(turn: Turn, framed: Framed, prepared: Prepared, search: Search) -> tuple[Scored, str]:
+def _rule_order(framed: Framed, prepared: Prepared, search: Search) -> Order:
     params = {"loss": to_json(framed.loss), "n_folds": prepared.n_folds}
-    shared = search.prepared(families.get(LINEAR))
-    found = turn.work("baseline.rule", params, rows=prepared.rows, prepared=shared, folds=prepared.folds)
+    inputs = {"rows": prepared.rows, "prepared": search.prepared(families.get(LINEAR)), "folds": prepared.folds}
+    return Order(unit="baseline.rule", params=params, inputs=inputs)
+
+
+def _rule(framed: Framed, prepared: Prepared, found: Ref) -> tuple[Scored, str]:
     words = found.json("rule.json")["words"]
     return _baseline(framed, prepared, "rule", "One rule", np.asarray(found.array("prediction.npy"))), words
 

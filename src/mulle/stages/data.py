@@ -47,9 +47,11 @@ MOST_TWINS = 0.5
 def run(turn: Turn, framed: Framed) -> tuple[Outcome, Prepared]:
     """Read, check and fold the rows."""
     asked = {"weight": turn.page.data.weight}
+    of_sealed = _sealed_inputs(framed)
+    turn.workshop.ahead(of_sealed)
     rows = turn.work("data.rows", asked, side=framed.sides.development, schema=framed.guessed)
     _expressions_hold(turn.page, rows)
-    sealed = _sealed_inputs(turn, framed)
+    sealed = next((turn.workshop.work(order) for order in of_sealed), None)
     found, left_out = leave_out(_look(turn, framed, rows, sealed), turn.page.data.keep)
     left_out += _told_by(framed.schema.features, found, turn.page.data.keep)
     features = _used(framed.schema.features, left_out)
@@ -154,10 +156,11 @@ def read_inputs(job: Job) -> None:
     table.write_parquet(job.out / "rows.parquet", compression="lz4")
 
 
-def _sealed_inputs(turn: Turn, framed: Framed) -> Ref | None:
+def _sealed_inputs(framed: Framed) -> list[Order]:
+    """Return the order that reads the sealed side's inputs, where there is such a side."""
     if framed.sides.sealed is None:
-        return None
-    return turn.work("data.inputs", side=framed.sides.sealed, schema=framed.guessed)
+        return []
+    return [Order(unit="data.inputs", inputs={"side": framed.sides.sealed, "schema": framed.guessed})]
 
 
 @unit("data.folds")

@@ -131,6 +131,8 @@ def _numbers(
     chosen: tuple[NDArray[np.int64], Floats, Chosen],
 ) -> Numbers:
     rows, prediction, policy = chosen
+    shuffles = _importance_orders(turn, framed, prepared, searched)
+    turn.workshop.ahead(shuffles)  # workers would be idle while rows are drawn again and again here
     target, units, weight = prepared.target[rows], prepared.units[rows], prepared.weight_of(rows)
     baseline = baselines.best(framed.metric)
     able = [i for i, s in enumerate(searched.scored) if s.folds and s.rows[rows].all()]
@@ -180,7 +182,7 @@ def _numbers(
         )
         if target.ndim == 1
         else [],
-        importance=_importance(turn, framed, prepared, searched),
+        importance=_importance(turn, prepared, shuffles),
     )
 
 
@@ -190,11 +192,10 @@ def decided(framed: Framed, parameters: Mapping[str, float], prediction: Floats)
     return np.asarray(decide(graph, parameters, prediction), dtype=np.float64)
 
 
-def _importance(turn: Turn, framed: Framed, prepared: Prepared, searched: Searched) -> Importance:
-    """Return what is lost, by feature, averaged over the first member's first folds."""
+def _importance_orders(turn: Turn, framed: Framed, prepared: Prepared, searched: Searched) -> list[Order]:
+    """Return the orders that shuffle the columns of the first member's first folds."""
     best = searched.scored[searched.members[0][0]]
-    family = families.get(best.family)
-    seconds = for_importance(turn)
+    family, seconds = families.get(best.family), for_importance(turn)
     orders = []
     for k, fold in enumerate(best.folds[:2]):
         params = {
@@ -213,6 +214,11 @@ def _importance(turn: Turn, framed: Framed, prepared: Prepared, searched: Search
             "fold_work": fold,
         }
         orders.append(Order(unit="evaluate.importance", params=params, inputs=inputs, seconds=seconds))
+    return orders
+
+
+def _importance(turn: Turn, prepared: Prepared, orders: Sequence[Order]) -> Importance:
+    """Return what is lost, by feature, averaged over the folds."""
     ended = list(turn.workshop.work_all(orders))
     found = [done.ref.json("importance.json") for done in ended if done.ref]
     values: dict[str, list[float]] = {}

@@ -30,7 +30,7 @@ from mulle.export.bundle import Golden, GraphPart, Parts, PolicyPart, write_bund
 from mulle.kinds.preparation import canonical, request
 from mulle.policies import Policy, policies
 from mulle.policies.graph import decide, policy_graph
-from mulle.runtime.bundle import Bundle
+from mulle.runtime.bundle import Bundle, verified
 from mulle.runtime.layout import Layout
 from mulle.runtime.manifest import prediction_columns
 from mulle.runtime.selftest import row_to_json
@@ -145,6 +145,7 @@ def build(job: Job) -> None:
         return answer(members, features=features, table=table, loss=loss, calibration=params["calibration"])
 
     golden = _golden(job, features, trainer, (policy, graph_of_policy, schema.classes))
+    raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet")
     parts = Parts(
         name=params["name"],
         task=schema.task,
@@ -161,16 +162,14 @@ def build(job: Job) -> None:
         question=params["question"],
         metrics=params["metrics"],
         created=EPOCH,
-        profile=_profile(job, entries, schema),
+        profile=_profile(job, entries, schema, raw),
     )
     bundle = write_bundle(job.out / "bundle", parts)
-    job.write("parity.json", _parity(job, bundle, trainer, graph_of_policy))
+    job.write("parity.json", _parity(job, bundle, (trainer, graph_of_policy), raw))
 
 
-def _profile(job: Job, entries: Sequence[Mapping[str, Any]], schema: Schema) -> dict[str, Any]:
+def _profile(job: Job, entries: Sequence[Mapping[str, Any]], schema: Schema, raw: pl.DataFrame) -> dict[str, Any]:
     """Tell what is usual in development rows; the sealed ones are never looked at."""
-    columns = [column for entry in entries for column in entry["columns"]]
-    raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet", columns=list(dict.fromkeys(columns)))
     return profile(
         entries,
         raw,
@@ -202,8 +201,8 @@ def _golden(job: Job, features: Sequence[Feature], trainer: Any, policy: tuple[P
     return Golden(rows=rows, prediction=prediction, decision=named)
 
 
-def _parity(job: Job, bundle: Bundle, trainer: Any, graph: bytes) -> dict[str, Any]:
-    raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet")
+def _parity(job: Job, bundle: Bundle, asked: tuple[Any, bytes], raw: pl.DataFrame) -> dict[str, Any]:
+    trainer, graph = asked
     n = _rows_for(N_PARITY, raw.width, MOST_PARITY_CELLS)
     chosen = np.sort(job.rng("parity").permutation(len(raw))[:n])
     raw = raw[chosen]
@@ -233,9 +232,9 @@ def _rows_for(most: int, n_columns: int, cells: int) -> int:
 def measure(job: Job) -> None:
     """Measure the bundle in a fresh process that imports nothing but the runtime."""
     folder = job.inputs["built"].path / "bundle"
-    columns = list(Bundle.load(folder).columns)
+    columns = list(dict.fromkeys(name for entry in verified(folder).request for name in entry["columns"]))
     n = _rows_for(int(job.params["n_rows"]), len(columns), MOST_CELLS)
-    raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet", columns=columns).head(n)
+    raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet", columns=columns, n_rows=n)
     sample = job.out / "rows.json"
     sample.write_text(json.dumps([row_to_json(row) for row in raw.to_dicts()]), "utf-8")
     done = subprocess.run(  # noqa: S603  # our own module, our own paths

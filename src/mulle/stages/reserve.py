@@ -15,9 +15,10 @@ SHARE, MOST_SHARE = 0.12, 0.35
 AS_LONG_AS_LOOKING = 1.2
 """Evaluation and packaging together, in times of *problem* and *data*."""
 PACKAGING = 0.8
-BASELINE_SHARE = 0.4
-"""Of the time that the page gives, for all folds of the linear baseline."""
-LEAST_S, MOST_S = 2.0, 10.0
+BASELINE_SHARE, BASELINE_OF_LEFT = 0.4, 0.5
+"""For all folds of the linear baseline, at most: of the time that the page gives, and of what is left of it."""
+LEAST_FOLD_S = 2.0
+LEAST_S, MOST_S = 1.0, 10.0
 """For permutation importance, which does as much as there is time for."""
 FIRST = ("problem", "data")
 
@@ -53,12 +54,15 @@ def for_a_baseline(turn: Turn, *, n_folds: int) -> float | None:
     """Return how many seconds one fold of the linear baseline may take, two at a time; None without a deadline.
 
     A baseline that is cut short is weaker, so it gets much of the time; but on a table on which it takes all of it
-    there would be no model to compare with it.
+    there would be no model to compare with it. Where looking at the table took most of the time already, it is cut
+    shorter still.
     """
     if turn.deadline is None:
         return None
     whole = turn.deadline - turn.memo.get("began", perf_counter())
-    return float(max(LEAST_S, BASELINE_SHARE * whole * min(1.0, 2.0 / n_folds)))
+    left = turn.deadline - after_search(turn) - perf_counter()
+    share = min(BASELINE_SHARE * whole, BASELINE_OF_LEFT * left)
+    return float(max(LEAST_FOLD_S, share * min(1.0, 2.0 / n_folds)))
 
 
 def _looking(turn: Turn) -> float:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -33,11 +34,21 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Member:
-    """One configuration of the choice: its weight, its shared views, and its folds."""
+    """One configuration of the choice: its weight, its shared views, and its folds. Its parts are read once."""
 
     weight: float
     prepared: Ref
     folds: Sequence[Ref]
+
+    @cached_property
+    def shared(self) -> Preparation:
+        """The views that all folds share."""
+        return Preparation.from_json(self.prepared.json("preparation.json"))
+
+    @cached_property
+    def parts(self) -> tuple[tuple[Scorer, Preparation | None], ...]:
+        """Each fold's scorer, and the views of its own where it has some."""
+        return tuple((_scorer(fold), _extra(fold)) for fold in self.folds)
 
 
 def assemble(members: Sequence[Member], *, layout: Layout, loss: Loss, calibration: Mapping[str, Any] | None) -> bytes:
@@ -70,13 +81,12 @@ def assemble(members: Sequence[Member], *, layout: Layout, loss: Loss, calibrati
 
 
 def _weighted(g: Graph, member: Member, loss: Loss, layout: Layout, values: Mapping[str, str]) -> str:
-    shared = Preparation.from_json(member.prepared.json("preparation.json"))
+    shared = member.shared
     matrix = [part for part in [shared.emit(g, layout, values)] if part is not None]
     width = len(shared.columns)
     base, columns, scorers = list(range(width)), [], []
-    for fold in member.folds:
-        scorers.append(_scorer(fold))
-        extra = _extra(fold)
+    for scorer, extra in member.parts:
+        scorers.append(scorer)
         if extra is None:
             columns.append(base)
             continue
@@ -137,10 +147,9 @@ def answer(
 
 
 def _member_answer(member: Member, loss: Loss, wires: Mapping[str, NDArray[Any]]) -> Floats:
-    shared = Preparation.from_json(member.prepared.json("preparation.json")).run(wires)
+    shared = member.shared.run(wires)
     scores, space = [], "raw"
-    for fold in member.folds:
-        scorer, extra = _scorer(fold), _extra(fold)
+    for scorer, extra in member.parts:
         matrix = shared if extra is None else np.hstack([shared, extra.run(wires)])
         scores.append(native(scorer, matrix))
         space = scorer.space

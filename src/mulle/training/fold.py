@@ -9,7 +9,8 @@ plain files.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
@@ -33,6 +34,8 @@ from mulle.training.scoring import predict
 Floats = NDArray[np.float64]
 Matrix = NDArray[np.float32]
 TARGET_VIEWS = frozenset({"target"})
+_COPIED = 256
+"""Rows that are copied together."""
 
 
 def features_of(schema: Ref, names: Sequence[str]) -> list[Feature]:
@@ -62,12 +65,29 @@ def prepare(job: Job) -> None:
     features = features_of(job.inputs["schema"], job.params["features"])
     wires = read_wires(job.inputs["rows"], features)
     fitted = Preparation.fit(features, wires, job.params["views"], target=None, rng=job.rng("views"))
-    matrix = fitted.run(wires)
-    if not len(matrix):
-        matrix = np.zeros((len(next(iter(wires.values()))), 0), np.float32)
-    np.save(job.out / "matrix.npy", matrix, allow_pickle=False)
+    shape = (len(next(iter(wires.values()))), len(fitted.columns))
+    write_matrix(job.out / "matrix.npy", shape, (part for _, part in fitted.parts(wires)))
     job.write("preparation.json", fitted.to_json())
     job.write("columns.json", [to_json(column) for column in fitted.columns])
+
+
+def write_matrix(path: Path, shape: tuple[int, int], parts: Iterable[Matrix]) -> None:
+    """Write a float32 matrix as ``.npy``, part by part: a wide one is gigabytes.
+
+    Parameters
+    ----------
+    path
+        The file.
+    shape
+        Of the whole matrix.
+    parts
+        Its rows, in order.
+    """
+    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(np.float32)), "fortran_order": False, "shape": shape}
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in parts:
+            file.write(np.ascontiguousarray(part, np.float32).data)
 
 
 def columns_of(columns: Sequence[MatrixColumn]) -> tuple[Column, ...]:
@@ -125,8 +145,19 @@ class FoldData:
         return self._matrix("train", self.train), self._matrix("valid", self.valid)
 
     def _matrix(self, part: str, rows: NDArray[np.int64]) -> Matrix:
-        shared = np.asarray(self.shared[rows])
-        return np.hstack([shared, self.extra[part]]) if part in self.extra else shared
+        return beside(self.shared, rows, self.extra.get(part))
+
+
+def beside(shared: Matrix, rows: NDArray[np.int64], extra: Matrix | None) -> Matrix:
+    """Return rows of the shared matrix with a fold's own columns beside them; a wide matrix is copied once."""
+    if extra is None:
+        return np.asarray(shared[rows])
+    width = shared.shape[1]
+    whole = np.empty((len(rows), width + extra.shape[1]), np.float32)
+    for at in range(0, len(rows), _COPIED):
+        whole[at : at + _COPIED, :width] = shared[rows[at : at + _COPIED]]
+    whole[:, width:] = extra
+    return whole
 
 
 def _some(wires: Mapping[str, NDArray[Any]], rows: NDArray[np.int64]) -> dict[str, NDArray[Any]]:

@@ -14,6 +14,7 @@ import numpy as np
 import polars as pl
 
 from mulle.core.schema import Feature
+from mulle.training.ordered import is_whole, quantile
 
 LEAST_ROWS = 20
 MISSING = 0.1
@@ -41,18 +42,19 @@ def golden_rows(
     list of dict
         One value, or None, for each raw column.
     """
-    columns = {name: _column(table[name], n, rng) for f in features for name in f.columns}
+    there = {column.name: column for column in table.get_columns()}  # asking the frame each time takes a square of them
+    columns = {name: _column(there[name], n, rng) for f in features for name in f.columns}
     return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
 
 def _column(values: pl.Series, n: int, rng: np.random.Generator) -> list[Any]:
-    held = values.drop_nulls()
+    held = values.drop_nulls() if values.null_count() else values
     if not len(held):
         return [None] * n
     drawn = _draw_of(held.dtype)(held, n, rng)
     if held.dtype == pl.Binary:  # a row without its picture is rejected, not scored
         return drawn
-    left_out = rng.random(n) < MISSING
+    left_out = (rng.random(n) < MISSING).tolist()
     return [None if out else value for value, out in zip(drawn, left_out, strict=True)]
 
 
@@ -64,9 +66,9 @@ def _draw_of(dtype: pl.DataType) -> Draw:
 
 
 def _numbers(values: pl.Series, n: int, rng: np.random.Generator) -> list[Any]:
-    low, high = (float(v) for v in np.nanquantile(values.to_numpy(), [0.01, 0.99]))
-    whole = bool((values == values.round()).all())
-    drawn = rng.uniform(low, high, n)
+    ordered = np.sort(values.to_numpy())
+    drawn = rng.uniform(quantile(ordered, 0.01), quantile(ordered, 0.99), n).tolist()
+    whole = is_whole(ordered)
     return [float(round(v)) if whole else float(f"{v:.4g}") for v in drawn]
 
 

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from mulle.runtime import encode, formula
 from mulle.runtime.frame import read_frame
 from mulle.runtime.profile import VERSION
+from mulle.training.ordered import is_whole, median, quantile
 
 LEAST_ROWS = 10
 """Fewer rows than these are never told of."""
@@ -73,8 +74,9 @@ def profile(
     if n_rows > MOST_ROWS:
         raw = raw[np.sort(rng.choice(n_rows, MOST_ROWS, replace=False))]
     there = {column.name: column for column in raw.get_columns()}  # asking the frame each time takes a square of them
-    held = {name: (entry, there[name].to_frame()) for name, entry in readers(request) if name in there}
-    columns = {name: _column(entry, one, name, whole=n_rows == len(raw)) for name, (entry, one) in held.items()}
+    columns = {
+        name: _column(entry, there[name], whole=n_rows == len(raw)) for name, entry in readers(request) if name in there
+    }
     told = _classes(target, classes) if classes else _numbers_told(target)
     return {"version": VERSION, "n_rows": n_rows, "columns": columns, "target": told, "prediction": dict(prediction)}
 
@@ -139,11 +141,11 @@ def spread(prediction: NDArray[np.float64], names: Sequence[str]) -> dict[str, A
 # ------------------------------------------------------------------------------------------------ columns
 
 
-def _column(entry: Mapping[str, Any], raw: pl.DataFrame, name: str, *, whole: bool) -> dict[str, Any]:
+def _column(entry: Mapping[str, Any], raw: pl.Series, *, whole: bool) -> dict[str, Any]:
     kind = entry["kind"]
     if kind == "image":
-        return {"kind": kind, "missing": _short(raw[name].null_count() / max(len(raw), 1))}
-    values = encode.wire(entry, [read_frame(raw.select(name), [name]).columns[name]])[0][:, 0]
+        return {"kind": kind, "missing": _short(raw.null_count() / max(len(raw), 1))}
+    values = encode.wire(entry, [read_frame({raw.name: raw}, [raw.name]).columns[raw.name]])[0][:, 0]
     if kind in encode.NUMERIC:
         return {"kind": kind, **_TOLD[kind](values)}
     there = [value for value in values.tolist() if value]
@@ -172,9 +174,9 @@ def _levels(there: Sequence[str], *, whole: bool) -> dict[str, Any]:
 def _lengths(there: Sequence[str]) -> dict[str, Any]:
     if len(there) < 2 * LEAST_ROWS:
         return {}
-    lengths = np.array([len(value) for value in there], np.float64)
+    lengths = np.sort(np.array([len(value) for value in there], np.float64))
     low, high = _ends(lengths)
-    return {"lengths": [int(low), int(np.median(lengths)), int(high)]}
+    return {"lengths": [int(low), int(median(lengths)), int(high)]}
 
 
 def _flags(values: Floats) -> dict[str, Any]:
@@ -191,9 +193,9 @@ def _numbers(values: Floats) -> dict[str, Any]:
     told: dict[str, Any] = {"missing": _missing(values)}
     if len(known) < 2 * LEAST_ROWS:
         return told
-    whole = bool((known == np.round(known)).all())
+    known, whole = np.sort(known), is_whole(known)
     low, high = _ends(known)
-    usual = float(np.median(known)) if len(known) >= len(values) / 2 else None
+    usual = median(known) if len(known) >= len(values) / 2 else None
     shown = [None if v is None else (round(v) if whole else _short(v)) for v in (usual, low, high)]
     return told | dict(zip(("typical", "low", "high"), shown, strict=True)) | {"whole": whole}
 
@@ -217,14 +219,13 @@ _TOLD = {"number": _numbers, "place": _numbers, "boolean": _flags, "datetime": _
 
 
 def _ends(known: Floats) -> tuple[float, float]:
-    """Return the 1 % and 99 % quantiles, or further in where fewer than ten rows would lie beyond."""
+    """Return, of numbers in order, the 1 % and 99 % quantiles, or further in where fewer than ten rows would lie beyond."""
     edge = min(0.5, max(0.01, LEAST_ROWS / len(known)))
-    low, high = np.quantile(known, [edge, 1 - edge])
-    return float(low), float(high)
+    return quantile(known, edge), quantile(known, 1 - edge)
 
 
 def _missing(values: Floats) -> float:
-    return _short(1 - np.isfinite(values).mean()) if len(values) else 0.0
+    return _short(1 - float(np.isfinite(values).mean())) if len(values) else 0.0
 
 
 def _short(value: float) -> float:

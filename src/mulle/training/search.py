@@ -215,9 +215,15 @@ class Search:
     def prepared(self, family: Family) -> Ref:
         """Return the family's shared matrix; families that want the same views share it."""
         if family.name not in self._prepared:
-            order = prepare_order(self.problem.schema, self.problem.rows, self.problem.features, family)
-            self._prepared[family.name] = self.workshop.work(order)
+            self._prepared[family.name] = self.workshop.work(self._preparing(family))
         return self._prepared[family.name]
+
+    def prepare_ahead(self, family: Family) -> None:
+        """Let an idle worker make a family's shared matrix, which will be asked for later."""
+        self.workshop.ahead([self._preparing(family)])
+
+    def _preparing(self, family: Family) -> Order:
+        return prepare_order(self.problem.schema, self.problem.rows, self.problem.features, family)
 
     def _orders(self, candidate: Candidate, folds: Iterable[int]) -> list[Order]:
         inputs = {

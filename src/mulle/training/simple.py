@@ -67,7 +67,7 @@ def _rule(
 
 def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Put 0 where there is no number: of the values in hand alone, as a whole wide matrix is gigabytes."""
-    return np.nan_to_num(values, posinf=0.0, neginf=0.0)
+    return values if np.isfinite(values).all() else np.nan_to_num(values, posinf=0.0, neginf=0.0)
 
 
 def _in_words(name: str, cuts: Sequence[float]) -> str:
@@ -101,18 +101,27 @@ def explained(matrix: NDArray[np.float32], target: Floats, rows: NDArray[np.int6
     size = max(1, BLOCK // max(len(rows), 1))
     for start in range(0, matrix.shape[1], size):
         block = np.ascontiguousarray(_finite(matrix[rows, start : start + size]).T)
-        flags = ((block == 0) | (block == 1)).all(axis=1)
-        part = np.empty(len(block))
-        part[flags] = _by_flag(block[flags], wanted)
-        part[~flags] = _by_bins(block[~flags], wanted)
-        found[start : start + size] = part
+        found[start : start + size] = _explained(block, wanted)
     return found
+
+
+def _explained(block: NDArray[np.float32], target: Floats) -> Floats:
+    """Return the same for a block of columns, ``[columns, rows]``; one of a single sort is not copied."""
+    flags = ((block == 0) | (block == 1)).all(axis=1)
+    if flags.all():
+        return _by_flag(block, target)
+    if not flags.any():
+        return _by_bins(block, target)
+    part = np.empty(len(block))
+    part[flags] = _by_flag(block[flags], target)
+    part[~flags] = _by_bins(block[~flags], target)
+    return part
 
 
 def _by_flag(block: NDArray[np.float32], target: Floats) -> Floats:
     """Return the same for columns of zeros and ones, ``[columns, rows]``: their only cut, when a bin's edge makes it."""
     n = block.shape[1]
-    ones = block.sum(axis=1, dtype=np.float64)
+    ones = np.count_nonzero(block, axis=1).astype(np.float64)
     total = target.sum(axis=0)
     of_ones = block.astype(np.float64) @ target
     counts = np.stack([n - ones, ones])

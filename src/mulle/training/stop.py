@@ -19,7 +19,7 @@ from mulle.core.work import Job, Order, Ref, unit
 from mulle.export.forms import load_scorer
 from mulle.kinds.preparation import Preparation
 from mulle.models.limits import best_iteration, mean_curve
-from mulle.training.fold import OTHERS, OWN, Matrix, leave, read_wires, target_features, weight_of
+from mulle.training.fold import OTHERS, OWN, Matrix, beside, leave, read_wires, target_features, weight_of
 from mulle.training.scoring import predict
 
 COPIED = ("train_curve", "valid_curve", "stopped", "columns")
@@ -60,11 +60,11 @@ def _preparation(fold: Ref) -> Preparation | None:
 
 def _matrix(job: Job, preparation: Preparation | None, rows: NDArray[np.int64]) -> Matrix:
     """Return the matrix of some rows, the fold's own columns included."""
-    shared = np.asarray(job.inputs["prepared"].array("matrix.npy")[rows])
+    shared = job.inputs["prepared"].array("matrix.npy")
     if preparation is None:
-        return shared
+        return beside(shared, rows, None)
     wires = read_wires(job.inputs["rows"], target_features(job))
-    return np.hstack([shared, preparation.run({name: values[rows] for name, values in wires.items()})])
+    return beside(shared, rows, preparation.run({name: values[rows] for name, values in wires.items()}))
 
 
 def stop_orders(orders: Sequence[Order], fits: Sequence[Ref], peers: Sequence[Sequence[int]]) -> list[Order | None]:
