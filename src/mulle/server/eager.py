@@ -1,7 +1,8 @@
 """Begins to answer a request where it came in, and hands it to a task only when it has to wait.
 
-A task costs a turn of the event loop before it begins; by then what came with the request has left the processor's
-cache, when many came at once. From Python 3.12 on ``asyncio.Task(eager_start=True)`` does this; here it works on 3.11 too.
+A task costs a turn of the event loop before it begins, which is what a request that comes alone waits for. Of many that
+come at once it is cheaper to begin each in a task. From Python 3.12 on ``asyncio.Task(eager_start=True)`` does this; here
+it works on 3.11 too.
 """
 
 from __future__ import annotations

@@ -104,7 +104,7 @@ class Guarded(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self.running = cycle
         path = cycle.scope["path"]
-        if path == OFTEN and cycle.more_body and self.feeding:
+        if path == OFTEN and cycle.more_body and self.feeding and not self.tasks:
             self.coming = app
         elif path not in AT_ONCE or not self._answered_at_once(cycle, app):
             super()._start_asgi_task(cycle, app)
@@ -310,7 +310,7 @@ class Guarded(HttpToolsProtocol):
 PROBES = frozenset({b"/livez", b"/readyz", b"/metrics"})
 """What is answered when there are too many connections too: a supervisor that hears nothing would kill us."""
 OFTEN = "/v1/predict"
-"""Where most requests go; they are begun without a task."""
+"""Where most requests go; one that comes while no other is being answered is begun without a task."""
 AT_ONCE = frozenset({"/livez", "/readyz"})
 _BODIED = frozenset({b"content-length", b"transfer-encoding", b"expect"})
 SPARE = 4_000
