@@ -95,7 +95,7 @@ class Request:
             if field is None:
                 continue
             if field == "content_length":
-                request.content_length = int(value) if value.isdigit() else -1
+                request.content_length = _length(value) if value.isdigit() else -1
             elif field == "host":
                 request.host = b", " if request.host else value  # two of them are none
             else:
@@ -313,6 +313,14 @@ def refused(problem: Problem) -> Reply:
     if problem.ends_connection:
         headers.append((b"connection", b"close"))
     return Reply(problem.body(), PROBLEM, problem.status, tuple(headers))
+
+
+def _length(digits: bytes) -> int:
+    """Return a length; -1, as where none was said, for one that thousands of zeros stand before."""
+    try:
+        return int(digits)
+    except ValueError:
+        return -1
 
 
 def _too_large(limit: int) -> Problem:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
+from itertools import accumulate
 from typing import Annotated, Any, TypeVar
 
 import msgspec
@@ -163,8 +165,27 @@ def infer_request(body: bytes) -> InferRequest:
 
 def _once(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
     asked = _decode(decoder, body)
+    _refuse_depth(body)
     _refuse_doubles(body, -1)  # off the hot path: the slower reader always looks
     return asked
+
+
+def _refuse_depth(body: bytes) -> None:
+    """Refuse what is nested too deeply, in fields that nobody reads too."""
+    brackets = _TEXT.sub(b"", body).translate(_STEPS, _NO_BRACKET)
+    if max(accumulate(step - 1 for step in brackets), default=0) > DEEPEST:
+        raise _too_deep()
+
+
+DEEPEST = 32
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_STEPS = bytes.maketrans(b"[{]}", bytes([2, 2, 0, 0]))
+"""From brackets to the step that they are in depth, and one."""
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _too_deep() -> Problem:
+    return Problem(400, "the JSON is nested too deeply", where="body", fix=f"nest at most {DEEPEST} levels")
 
 
 def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
@@ -174,7 +195,7 @@ def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
         what, _, where = str(error).partition(" - at ")
         raise Problem(422, _told(what), where=_place(where), fix=_FIX_FORM) from None
     except RecursionError:
-        raise Problem(400, "the JSON is nested too deeply", where="body", fix="send flat rows") from None
+        raise _too_deep() from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         what = "the body isn't UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         raise Problem(400, what, where="body", fix="send strict JSON in UTF-8, without NaN or Infinity") from None
@@ -187,7 +208,7 @@ def _refuse_doubles(body: bytes, n_keys: int) -> None:
     a slower reader looks: colons may stand in texts too.
     """
     if body.count(b":") != n_keys:
-        json.loads(body, object_pairs_hook=_no_doubles)
+        json.loads(body, object_pairs_hook=_no_doubles, parse_int=str)  # numbers were read, however many digits
 
 
 def _no_doubles(pairs: list[tuple[str, Any]]) -> None:
