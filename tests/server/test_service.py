@@ -15,10 +15,11 @@ from mulle.server.guard import Guard
 from mulle.server.hub import notifier
 from mulle.server.limits import Limits
 from mulle.server.metrics import Metrics
+from mulle.server.privacy import Privacy
 from mulle.server.problem import Problem
 from mulle.server.record import Recorder, hashed_unit
 from mulle.server.served import Lineup, Served
-from mulle.server.service import Privacy, Service
+from mulle.server.service import Service
 from mulle.server.v2 import inferred
 from mulle.server.wire import FeedbackRequest, InferRequest, PredictRequest
 from mulle.store.log import Exposure, Log, Promise, Row

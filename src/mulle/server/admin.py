@@ -24,6 +24,7 @@ from mulle.server.app import JSON, Gone, Receive, Reply, Request, Scope, Send, r
 from mulle.server.door import FILE, TOKEN
 from mulle.server.guard import LOOPBACK, Guard
 from mulle.server.parameters import Tuning, retuned
+from mulle.server.privacy import asked_by
 from mulle.server.problem import Problem
 from mulle.server.served import Lineup, Served
 from mulle.server.service import Service
@@ -40,7 +41,7 @@ class SwapRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     path: str
     force: bool = False
-    """Swap although clients would have to send other columns, or a trial is under way."""
+    """Swap although clients would have to send other columns, its page keeps more secret, or a trial is under way."""
     who: str = ""
 
 
@@ -199,6 +200,11 @@ class Admin:
         if differs and not asked.force:
             what = f"clients would have to ask otherwise: {differs}"
             raise StoreError(what, where=asked.path, fix='change the clients, then say "force"')
+        plain = asked_by(new.manifest.page).columns - self.service.privacy.columns
+        if plain and not asked.force:
+            what = f"its page hashes or leaves out what this server would log as it is: {', '.join(sorted(plain))}"
+            fix = 'name them under [server] and start the server anew, or say "force"'
+            raise StoreError(what, where=asked.path, fix=fix)
         if not asked.force and _standing(self.service.lineup) != _standing(lineup):
             what = "what is served has changed while the bundle was tried: a release goes on, or another swap"
             raise StoreError(what, where="swap", fix='look: GET /admin/status; then try again, or say "force"')
