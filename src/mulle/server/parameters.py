@@ -72,6 +72,11 @@ class Tuning:
         """Whether a change outlives the process."""
         return self._log is not None
 
+    @property
+    def shared(self) -> bool:
+        """Whether others may decide too: several processes write this log."""
+        return self._log is not None and self._log.shared
+
     def of(self, bundle: Bundle) -> tuple[Bundle, int]:
         """Return a bundle under the parameters in force for it, and their version. From any thread."""
         held = self._in_force.get(bundle.hash[:SHORT])

@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("mulle.server")
 
 EVERY_S = 0.5
-"""How often a worker looks what its siblings were told."""
+"""How often a server looks what others on its log were told."""
 GARBAGE = (20_000, 20, 50)
 """What waits for an answer is no garbage: looking for some each 700 objects costs most when most requests wait."""
 BACKLOG = 4096
@@ -296,8 +296,10 @@ def _tasks(
     tasks = [loop.create_task(sweep(server.server_state.connections), name="sweep")]
     if follower is not None:
         tasks.append(loop.create_task(follower.run(lambda lineup: service.serve(tuning.lineup(lineup)))))
+    if tuning.shared:
+        tasks.append(loop.create_task(_beside_others(service, tuning), name="parameters"))
     if parent is not None:
-        tasks.append(loop.create_task(_as_one_of_many(service, tuning, parent), name="worker"))
+        tasks.append(loop.create_task(_as_one_of_many(service, parent), name="worker"))
         tasks.append(loop.create_task(_left_alone(server, parent), name="parent"))
     for task in tasks:
         task.add_done_callback(lambda task: _ended(task, server))
@@ -317,15 +319,25 @@ def _ended(task: asyncio.Task[None], server: Server) -> None:
         server.should_exit = True
 
 
-async def _as_one_of_many(service: Service, tuning: Tuning, parent: RemoteLog) -> None:
-    """Tell the parent what was counted, and hear which parameters another worker was told."""
+async def _as_one_of_many(service: Service, parent: RemoteLog) -> None:
+    """Tell the parent what was counted."""
     while not parent.gone:
         parent.tell(service.metrics.packed())
+        await asyncio.sleep(EVERY_S)
+
+
+async def _beside_others(service: Service, tuning: Tuning) -> None:
+    """Hear which parameters another process on this log was told: a sibling, or a server on another machine."""
+    unread = ""
+    while True:
         try:
             if await asyncio.to_thread(tuning.catch_up) and service.lineup is not None:
                 service.serve(tuning.lineup(service.lineup))
+            unread = ""
         except StoreError as error:  # the log can't be read now; the parameters stay as they are until it can
-            log.warning("changed parameters could not be read: %s", error)
+            if unread != error.what:
+                log.warning("changed parameters could not be read: %s", error)
+            unread = error.what
         await asyncio.sleep(EVERY_S)
 
 
