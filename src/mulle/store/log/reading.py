@@ -12,7 +12,7 @@ from typing import Any
 from mulle.store.log import tables
 from mulle.store.log.entry import Answer, Feedback, Row
 from mulle.store.log.place import Place
-from mulle.store.log.sqlite import connect, in_words
+from mulle.store.log.sqlite import connect, in_words, inode
 
 
 class Reader(ABC):
@@ -98,16 +98,11 @@ class SQLiteReader(Reader):
                 raise in_words(error, self.place.file) from error
 
     def _connected(self) -> sqlite3.Connection:
-        inode = self._inode_now()
-        if self._db is None or inode != self._inode:  # a damaged file was moved aside, and a new one begun
+        now = inode(self.place.file)
+        if self._db is None or now != self._inode:  # a damaged file was moved aside, and a new one begun
             self._drop()
-            self._db, self._inode = connect(self.place.file, write=False), inode
+            self._db, self._inode = connect(self.place.file, write=False), now
         return self._db
-
-    def _inode_now(self) -> int:
-        with suppress(OSError):
-            return self.place.file.stat().st_ino
-        return 0
 
     def _drop(self) -> None:
         if self._db is not None:
