@@ -190,6 +190,11 @@ class Kit:
         yield self.sent("gzip", post(gzip.compress(self.good), headers=["Content-Encoding: gzip"]), 415)
         bomb = gzip.compress(b" " * (50 * MEBI))
         yield self.sent("a gzip bomb", post(bomb, headers=["Content-Encoding: gzip"]), 415)
+        coded = b"%x\r\n%s\r\n0\r\n\r\n" % (len(self.good), self.good)
+        coding = ["Transfer-Encoding: gzip, chunked"]
+        yield self.sent("gzip in chunks", post(coded, headers=coding, length=-1), 400, 415)
+        coding = ["Transfer-Encoding: gzip", "Transfer-Encoding: chunked"]
+        yield self.sent("gzip in chunks, said twice", post(coded, headers=coding, length=-1), 400, 415)
         yield self.sent("gzip that isn't said", post(gzip.compress(self.good)), 400)
         yield self.sent("brotli and gzip", post(self.good, headers=["Content-Encoding: br, gzip"]), 415)
 
@@ -371,6 +376,8 @@ class Kit:
         yield asked("an integer of 400 digits", self.number, "9" * 400, 422)
         yield asked("an integer of 400 digits in a text column", self.text, "9" * 400, 200, 422)
         yield asked("an integer of 300 digits in a text column", self.text, "9" * 300, 200, 422)
+        unit = self.good[:-1] + b',"unit":"' + b"u" * 1_000 + b'"}'
+        yield self.sent("to explain: a unit of 1,000 letters", post(unit, path="/v1/explain"), 422)
         within = self.raw(self.number, "1")[:-1] + b',"x":'
         for depth in (900, 985, 100_000):
             content = within + b"[" * depth + b"]" * depth + b"}"
@@ -494,6 +501,7 @@ class Kit:
         yield self.sent(
             "an idempotency key of 10 KB", post(self.good, headers=["Idempotency-Key: " + "k" * 10_000]), 400, 422
         )
+        yield self.sent("an empty idempotency key", post(self.good, headers=["Idempotency-Key:"]), 422)
         yield self.sent(
             "an idempotency key of odd bytes", post(self.good, headers=["Idempotency-Key: \xff\xfe"]), 200, 400, 422
         )

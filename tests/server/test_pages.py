@@ -253,6 +253,15 @@ def test_the_model_tells_of_itself(server, bundle):
     assert server.ask("/v2")[1]["name"] == "mulle"
 
 
+def test_the_same_key_is_answered_the_same_in_this_protocol_too(server):
+    asked, key = {"id": "7", "inputs": tensors(ROWS)}, {"Idempotency-Key": "order-8"}
+    first, again = (server.ask("/v2/models/toy/infer", asked, headers=key) for _ in range(2))
+    assert first[:2] == again[:2]
+    other = server.ask("/v2/models/toy/infer", {"inputs": tensors(ROWS[:1])}, headers=key)
+    assert (other[0], list(other[1])) == (409, ["error"])
+    assert server.ask("/v2/models/toy/infer", asked)[1]["parameters"] != first[1]["parameters"]
+
+
 def spoilt(**changes):
     first, *rest = tensors(ROWS)
     return {"inputs": [{**first, **changes}, *rest]}

@@ -14,6 +14,7 @@ from mulle.server.privacy import Privacy, asked_by
 from mulle.server.record import hashed_unit
 
 from . import live as lives  # noqa: TID252  # tests have no package to be named by
+from .pages_fixtures import JOBS, ROW, make_bundle, running  # noqa: TID252
 
 PAGE = '[project]\nname = "other"\n[data]\nsource = "x.csv"\ntarget = "y"\nignore = ["jobs"]\n'
 
@@ -77,3 +78,30 @@ def test_a_unit_that_is_named_where_the_key_is_left_out_is_known_by_its_hash(sma
 def test_a_page_that_leaves_something_out_has_a_salt(tmp_path):
     assert run.settings(ServerPart(leave_out=["id"]), tmp_path)["privacy"].salt
     assert not run.settings(ServerPart(), tmp_path)["privacy"].salt
+
+
+@pytest.fixture(scope="module")
+def open_bundle(tmp_path_factory):
+    return make_bundle(tmp_path_factory.mktemp("told") / "toy")
+
+
+def told_of(server, row):
+    about, described = server.ask("/v1/about")[1], server.ask("/openapi.json")[1]
+    return about, described, server.ask("/v1/explain", {"row": row})[1]
+
+
+def test_no_value_of_training_is_told_of_a_column_that_the_log_does_not_hold_as_it_is(open_bundle):
+    row = {**ROW, "job": "mine"}
+    with running(open_bundle) as server:
+        plain = told_of(server, row)
+    assert all(any(job in str(told) for job in JOBS) for told in plain), "else this test shows nothing"
+    with running(open_bundle, privacy=Privacy(hashed=["job"], leave_out=["age"])) as server:
+        about, described, why = told_of(server, row)
+        against = server.ask("/v1/explain", {"row": row, "against": {"job": "smith"}})[1]
+    assert not [job for told in (about, described, why) for job in JOBS if job in str(told)]
+    columns = {column["name"]: column for column in about["columns"]}
+    assert not {"low", "high", "typical"} & set(columns["age"])
+    assert {"low", "high", "typical"} <= set(columns["lat"])
+    assert not {change["column"] for change in why["changes"]} & {"age", "job"}
+    assert (why["compared_with"]["job"], why["score"]) == (None, plain[2]["score"])
+    assert against["compared_with"]["job"] == "smith", "what the client sent it may hear"

@@ -29,7 +29,7 @@ from mulle.server.problem import Problem
 from mulle.server.served import Lineup, Served
 from mulle.server.service import Service
 from mulle.server.swap import DEADLINE_S, admitted
-from mulle.server.wire import encode
+from mulle.server.wire import encode, strict
 
 log = logging.getLogger("mulle.server")
 
@@ -137,7 +137,7 @@ class Admin:
     # ---------------------------------------------------------------- parameters
 
     async def _parameters(self, request: Request) -> dict[str, Any]:
-        told = _decoded(_ANY, await request.json(BODY))
+        told = strict(_ANY, await request.json(BODY), _PARAMETERS_FORM)
         who, name = str(told.pop("who", "")), str(told.pop("bundle", ""))
         if self.service.counted is not None and not self.tuning.survives:
             what = "this server has several workers and no log, so that the others would not hear of it"
@@ -167,7 +167,7 @@ class Admin:
     # ---------------------------------------------------------------- bundles
 
     async def _bundle(self, request: Request) -> dict[str, Any]:
-        asked = _decoded(_SWAP, await request.json(BODY))
+        asked = strict(_SWAP, await request.json(BODY), _SWAP_FORM)
         if self.service.counted is not None:
             what = "this server has several workers, and they would not all swap at one moment"
             fix = "mulle release start, and so on: all servers follow the ledger"
@@ -233,14 +233,9 @@ def _of(served: Served) -> dict[str, Any]:
     }
 
 
-_ANY = msgspec.json.Decoder(dict[str, float | str])
+_ANY: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, float | str])
 _SWAP = msgspec.json.Decoder(SwapRequest)
 
 
-def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise Problem(422, str(error), where="body", fix="send what docs/how-to/keys.md shows") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(400, str(error)[:200], where="body", fix="send strict JSON in UTF-8") from None
+_PARAMETERS_FORM = 'send {"threshold": 0.4, "who": "…", "bundle": "…"}; the last two as you like'
+_SWAP_FORM = 'send {"path": "/srv/next.bundle", "who": "…"}'

@@ -116,7 +116,8 @@ class Service:
         synced = self.promise is Promise.SYNCED
         slow = lambda: self.engine.wait_s > self.limits.wait_s  # noqa: E731  # it is one thought
         self.room = Room(self.limits.waiting, hold_s=self.limits.refusal_s, slow=slow)
-        self._secret = self.privacy.columns
+        self.secret = self.privacy.columns
+        """Columns of which no value of the data is told."""
         self.replays = Replays(self.log, needed=synced, unread=lambda: self.metrics.count("mulle_log_unread_total"))
         self._doors: dict[str, Doors] = {}
         self._exposed: set[bytes] = set()
@@ -234,7 +235,7 @@ class Service:
         if len(unit) > LONGEST_UNIT or "\0" in unit:
             what = f"a unit has at most {LONGEST_UNIT} characters, and none of them is NUL"
             raise Problem(422, what, where="unit, or the key column", fix="send a short id of who is asking")
-        if key and unit and key[0] in self._secret:
+        if key and unit and key[0] in self.secret:
             return hashed_unit(unit, self.privacy.salt)
         return unit
 
