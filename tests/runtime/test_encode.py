@@ -75,12 +75,21 @@ def test_what_is_not_there_is_missing_and_not_bad(value):
     assert not bad[0]
 
 
-@pytest.mark.parametrize("value", [float("inf"), 10**400, "1e400", Decimal("Infinity"), np.float32("-inf")])
+@pytest.mark.parametrize("value", [float("inf"), "1e400", Decimal("Infinity"), np.float32("-inf")])
 def test_infinity_and_what_overflows_count_as_missing(value):
     assert math.isnan(reads("number", value))
     values, bad = encode.wire(entry("number"), [[value]])
     assert math.isnan(values[0, 0])
     assert not bad[0]
+
+
+@pytest.mark.parametrize("value", [10**309, -(10**400), 10**5000], ids=["309", "400", "5000"])
+def test_a_whole_number_that_no_float_holds_is_bad_and_never_silently_missing(value):
+    values, bad = encode.wire(entry("number"), [[1, value]])
+    assert values[0, 0] == 1
+    assert bad.tolist() == [False, True]
+    with pytest.raises(DataError, match="more than 300 digits"):
+        encode.one(entry("number"))([value])
 
 
 @pytest.mark.parametrize("value", [[1], {"a": 1}, b"\xff", object(), 1j, date(2020, 1, 1)])

@@ -116,7 +116,7 @@ def probes(row: Mapping[str, Any], *, number: str, text: str) -> list[Probe]:
     """
     kit = Kit(row=row, number=number, text=text)
     made = [*kit.bodies(), *kit.values(), *kit.sizes(), *kit.heads(), *kit.smuggling(), *kit.paths()]
-    made += [*kit.slowness(), *kit.feedback(), *kit.manners()]
+    made += [*kit.slowness(), *kit.feedback(), *kit.manners(), *kit.others()]
     names = [probe.name for probe in made]
     assert len(set(names)) == len(names), "each probe has a name of its own"
     return made
@@ -190,12 +190,17 @@ class Kit:
         yield self.sent("gzip", post(gzip.compress(self.good), headers=["Content-Encoding: gzip"]), 415)
         bomb = gzip.compress(b" " * (50 * MEBI))
         yield self.sent("a gzip bomb", post(bomb, headers=["Content-Encoding: gzip"]), 415)
+        coded = b"%x\r\n%s\r\n0\r\n\r\n" % (len(self.good), self.good)
+        coding = ["Transfer-Encoding: gzip, chunked"]
+        yield self.sent("gzip in chunks", post(coded, headers=coding, length=-1), 400, 415)
+        coding = ["Transfer-Encoding: gzip", "Transfer-Encoding: chunked"]
+        yield self.sent("gzip in chunks, said twice", post(coded, headers=coding, length=-1), 400, 415)
         yield self.sent("gzip that isn't said", post(gzip.compress(self.good)), 400)
         yield self.sent("brotli and gzip", post(self.good, headers=["Content-Encoding: br, gzip"]), 415)
 
     # -------------------------------------------------------------------------------------- values
 
-    def values(self) -> Iterator[Probe]:
+    def values(self) -> Iterator[Probe]:  # noqa: PLR0915  # a table
         for value in ("NaN", "Infinity", "-Infinity", "nan", "1e400", "-1e999", "0x10", "01", "1.", ".5", "+1", "1_0"):
             yield self.body(f"{value} for a number", self.raw(self.number, value), 400, 422)
         for value in ('"NaN"', '"inf"', f'"{SECRET}"', '"1e400"', '""', '"1;2"', '"٣٫٤٫٥"'):
@@ -206,6 +211,8 @@ class Kit:
         yield self.body("5e-324", self.raw(self.number, "5e-324"), 200)
         yield self.body("a 5,000-digit integer", self.raw(self.number, "7" * 5000), 200, 400, 422)
         yield self.body("a 5,000-digit integer in a text column", self.raw(self.text, "7" * 5000), 200, 400, 422)
+        yield self.body("an integer of 309 nines", self.raw(self.number, "9" * 309), 400, 422)
+        yield self.body("an integer of 4,300 nines", self.raw(self.number, "-" + "9" * 4_300), 400, 422)
         yield self.body("a 300-digit fraction", self.raw(self.number, "0." + "3" * 300), 200)
         yield self.body("an integer of 2 to the 64", self.raw(self.number, str(2**64)), 200, 400, 422)
         yield self.body("null for a number", self.raw(self.number, "null"), 200)
@@ -248,6 +255,9 @@ class Kit:
         yield Probe(name="an endless chunked body", chunks=self._endless, right=frozenset({413}))
         yield Probe(name="chunks of one byte", chunks=self._crumbs, right=frozenset({400, 413, 422}))
         yield self.sent("a body that says 1 TB", post(self.good, length=10**12), 413)
+        zeros = ["Content-Length: " + "0" * 5_000]
+        yield self.sent("a length of 5,000 zeros", get("/livez", headers=zeros), 200, 400)
+        yield self.sent("a length of 5,000 zeros, to predict", post(b"", headers=zeros, length=-1), 400)
         yield self.sent(
             "a length of 30 digits", post(self.good, headers=["Content-Length: " + "9" * 30], length=-1), 400, 413
         )
@@ -356,6 +366,22 @@ class Kit:
         yield self.sent("a carriage return in a value", get("/livez", headers=["X: a\rGET /x HTTP/1.1"]), 400)
         short = post(self.good, length=len(self.good) - 5)
         yield self.sent("a length that is too short", short, 400, answers=2)
+
+    # -------------------------------------------------------------------------------------- other routes
+
+    def others(self) -> Iterator[Probe]:
+        def asked(name: str, column: str, value: str, *right: int) -> Probe:
+            return self.sent(f"to explain: {name}", post(self.raw(column, value), path="/v1/explain"), *right)
+
+        yield asked("an integer of 400 digits", self.number, "9" * 400, 422)
+        yield asked("an integer of 400 digits in a text column", self.text, "9" * 400, 200, 422)
+        yield asked("an integer of 300 digits in a text column", self.text, "9" * 300, 200, 422)
+        unit = self.good[:-1] + b',"unit":"' + b"u" * 1_000 + b'"}'
+        yield self.sent("to explain: a unit of 1,000 letters", post(unit, path="/v1/explain"), 422)
+        within = self.raw(self.number, "1")[:-1] + b',"x":'
+        for depth in (900, 985, 100_000):
+            content = within + b"[" * depth + b"]" * depth + b"}"
+            yield self.sent(f"to explain: {depth:,} lists deep", post(content, path="/v1/explain"), 400, 422)
 
     # -------------------------------------------------------------------------------------- paths
 
@@ -475,6 +501,7 @@ class Kit:
         yield self.sent(
             "an idempotency key of 10 KB", post(self.good, headers=["Idempotency-Key: " + "k" * 10_000]), 400, 422
         )
+        yield self.sent("an empty idempotency key", post(self.good, headers=["Idempotency-Key:"]), 422)
         yield self.sent(
             "an idempotency key of odd bytes", post(self.good, headers=["Idempotency-Key: \xff\xfe"]), 200, 400, 422
         )

@@ -21,6 +21,7 @@ from mulle.export.graph import ML, Graph
 from mulle.server.guard import Guard
 from mulle.server.limits import Limits
 from mulle.server.metrics import Metrics
+from mulle.server.privacy import Privacy
 from mulle.server.routes import app_of
 from mulle.server.run import bound, server_of
 from mulle.server.served import Lineup, Served
@@ -154,7 +155,7 @@ def tell(done):
 
 
 @contextmanager
-def running(bundle, *, guard=None, limits=None, unknown="ignore", log=""):
+def running(bundle, *, guard=None, limits=None, unknown="ignore", log="", privacy=None):
     """Serve a bundle on a free port until the block ends."""
     guard, limits = guard or Guard(), limits or Limits()
     begun, held = threading.Event(), {}
@@ -163,7 +164,8 @@ def running(bundle, *, guard=None, limits=None, unknown="ignore", log=""):
         metrics = Metrics()
         loop = asyncio.get_running_loop()
         kept = Log.open(log, notify=lambda done: loop.call_soon_threadsafe(tell, done)) if log else None
-        service = Service(lineup=None, log=kept, limits=limits, metrics=metrics, unknown=unknown)
+        kept_so = privacy or Privacy()
+        service = Service(lineup=None, log=kept, limits=limits, metrics=metrics, unknown=unknown, privacy=kept_so)
         service.serve(Lineup(champion=Served(bundle)))
         with bound("127.0.0.1", 0) as sock:
             server = server_of(app_of(service, guard), limits, metrics)

@@ -15,7 +15,9 @@ from contextlib import closing
 import pytest
 
 from mulle.core.errors import BundleError, StoreError
-from mulle.export.bundle import Golden
+from mulle.export.bundle import Golden, PolicyPart
+from mulle.policies import policies
+from mulle.policies.graph import policy_graph
 from mulle.runtime import Bundle
 from mulle.runtime.difference import Difference
 from mulle.server.admin import Admin, SwapRequest
@@ -119,6 +121,29 @@ def test_what_the_policy_does_not_know_changes_nothing(one, body):
     assert status == 422
     assert told["fix"]
     assert one.admin("GET", "status")[1]["serving"] == before
+
+
+@pytest.mark.parametrize("threshold", [7, -1, 40, 1.0001, -0.0001, 1e308])
+def test_a_threshold_that_decides_alike_on_every_row_changes_nothing(one, threshold):
+    before = one.admin("GET", "status")[1]["serving"]
+    status, told, _ = one.admin("POST", "parameters", {"threshold": threshold})
+    assert (status, "between 0 and 1" in told["fix"]) == (422, True)
+    assert ("40 % is 0.4" in told["fix"]) is (threshold == 40)
+    assert one.admin("GET", "status")[1]["serving"] == before
+
+
+@pytest.mark.parametrize("threshold", [0, 1])
+def test_the_ends_of_the_range_are_in_it(one, threshold):
+    assert one.admin("POST", "parameters", {"threshold": threshold})[0] == 200
+
+
+def test_a_threshold_that_was_packaged_can_be_gone_back_to(bundles, tmp_path):
+    held = {"threshold": 1.5}
+    graph = policy_graph(policies.get("threshold"), held, 1)
+    never = PolicyPart(name="threshold", content=graph, decides="class", parameters=held)
+    with live(bundles("never", policy=never), tmp_path) as mine:
+        assert mine.admin("POST", "parameters", {"threshold": 0.4})[0] == 200
+        assert mine.admin("POST", "parameters", {"threshold": 1.5})[0] == 200
 
 
 def test_without_a_log_a_change_holds_until_the_server_stops_and_that_is_said(small, tmp_path):

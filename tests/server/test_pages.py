@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from threading import Event, Thread
 
@@ -252,9 +253,28 @@ def test_the_model_tells_of_itself(server, bundle):
     assert server.ask("/v2")[1]["name"] == "mulle"
 
 
+def test_the_same_key_is_answered_the_same_in_this_protocol_too(server):
+    asked, key = {"id": "7", "inputs": tensors(ROWS)}, {"Idempotency-Key": "order-8"}
+    first, again = (server.ask("/v2/models/toy/infer", asked, headers=key) for _ in range(2))
+    assert first[:2] == again[:2]
+    other = server.ask("/v2/models/toy/infer", {"inputs": tensors(ROWS[:1])}, headers=key)
+    assert (other[0], list(other[1])) == (409, ["error"])
+    assert server.ask("/v2/models/toy/infer", asked)[1]["parameters"] != first[1]["parameters"]
+
+
 def spoilt(**changes):
     first, *rest = tensors(ROWS)
     return {"inputs": [{**first, **changes}, *rest]}
+
+
+def with_more(raw):
+    """Return a good body with a field that the protocol doesn't name, as raw JSON."""
+    return json.dumps({"inputs": tensors(ROWS)}).encode()[:-1] + b',"more":' + raw + b"}"
+
+
+@pytest.mark.parametrize("raw", [b"7" * 5_000, b"[[[[1]]]]", b'"[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[\\""'])
+def test_a_field_that_the_protocol_does_not_name_is_left_alone_whatever_it_holds(server, raw):
+    assert server.ask("/v2/models/toy/infer", with_more(raw))[0] == 200
 
 
 @pytest.mark.parametrize(
@@ -276,6 +296,10 @@ def spoilt(**changes):
         ("/v2/models/toy/infer", {"inputs": tensors(ROWS), "outputs": [{"name": "x"}]}, 422),
         ("/v2/models/toy/infer", {"inputs": tensors(ROWS), "parameters": {"unit": True}}, 422),
         ("/v2/models/toy/infer", b"{", 400),
+        ("/v2/models/toy/infer", with_more(b"[" * 33 + b"]" * 33), 400),
+        ("/v2/models/toy/infer", with_more(b"[" * 900 + b"]" * 900), 400),
+        ("/v2/models/toy/infer", with_more(b"[" * 985 + b"]" * 985), 400),
+        ("/v2/models/toy/infer", with_more(b'{"a":1,"a":2}'), 400),
     ],
 )
 def test_what_can_not_be_answered_is_told_in_the_protocol_s_own_form(server, path, body, status):

@@ -15,10 +15,11 @@ from mulle.server.guard import Guard
 from mulle.server.hub import notifier
 from mulle.server.limits import Limits
 from mulle.server.metrics import Metrics
+from mulle.server.privacy import Privacy
 from mulle.server.problem import Problem
 from mulle.server.record import Recorder, hashed_unit
 from mulle.server.served import Lineup, Served
-from mulle.server.service import Privacy, Service
+from mulle.server.service import Service
 from mulle.server.v2 import inferred
 from mulle.server.wire import FeedbackRequest, InferRequest, PredictRequest
 from mulle.store.log import Exposure, Log, Promise, Row
@@ -228,6 +229,38 @@ def test_feedback_that_comes_back_to_what_was_said_is_heard_and_said_twice_is_ke
 
     told, _ = run(tmp_path, work)
     assert [json.loads(one.value) for one in told] == ["yes", "no", "yes"]
+
+
+def told_of_one(i):
+    return FeedbackRequest(prediction_id="p1", values={f"v{j}": float(i + j) for j in range(100)})
+
+
+def test_feedback_on_what_was_told_of_before_reads_one_entry_a_kind(tmp_path):
+    async def work(service, log):
+        for i in range(8):
+            await keep(service, told_of_one(i))
+        return log.said_of("p1"), log.feedback_of("p1")
+
+    (said, every), _ = run(tmp_path, work)
+    assert len(every) == 800
+    assert {kind: n for kind, (n, _) in said.items()} == {f"value:v{j}": 8 for j in range(100)}
+    assert {kind: json.loads(last.value) for kind, (_, last) in said.items()} == {
+        f"value:v{j}": 7.0 + j for j in range(100)
+    }
+
+
+def test_a_prediction_that_thousands_of_things_were_told_of_takes_no_more(tmp_path, monkeypatch):
+    monkeypatch.setattr("mulle.server.feedback.MOST_TOLD", 300)
+
+    async def work(service, log):
+        for i in range(3):
+            await keep(service, told_of_one(i))
+        with pytest.raises(Problem, match="300 different things") as refused:
+            await keep(service, told_of_one(3))
+        await keep(service, FeedbackRequest(prediction_id="p2", outcome="yes"))
+        return refused.value.status, len(log.feedback_of("p1"))
+
+    assert run(tmp_path, work)[0] == (422, 300)
 
 
 @pytest.mark.parametrize("more", [{"source": "a\0"}, {"values": {"a\0": 1.0}}])

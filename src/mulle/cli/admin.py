@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import math
 from collections.abc import Mapping, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
@@ -65,9 +66,12 @@ def swap(path: Path, page: Path, *, force: bool, json_: bool) -> None:
 def _number(text: str) -> tuple[str, float]:
     name, _, value = text.partition("=")
     try:
-        return name.strip(), float(value)
+        number = float(value)
     except ValueError:
-        raise DataError(f"'{text}' is no change", where="mulle admin set", fix="write threshold=0.4") from None
+        number = math.nan
+    if not math.isfinite(number):
+        raise DataError(f"'{text}' is no change", where="mulle admin set", fix="write threshold=0.4")
+    return name.strip(), number
 
 
 def _person() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -72,7 +73,7 @@ def serve(
     from mulle.server.run import serve as run  # noqa: PLC0415
 
     home = page.absolute().parent / HOME
-    part = _part(bundle, page)
+    part, elsewhere = _told(bundle, page)
     options = Options(
         bundle=bundle,
         home=home,
@@ -81,6 +82,7 @@ def serve(
         log="" if no_log else log or str(home / "log"),
         workers=workers,
         access=Access(**access),
+        elsewhere=elsewhere,
         **settings(part, home),
     )
     run(options, said=_listening_as_json if json_ else _listening)
@@ -95,22 +97,38 @@ def _listening_as_json(url: str) -> None:
     voice.as_json({"url": url})
 
 
-def _part(bundle: Path | None, page: Path) -> ServerPart:
-    """Return ``[server]``: of the page beside us, else of the page that the bundle was made from."""
+def _told(bundle: Path | None, page: Path) -> tuple[ServerPart, list[str]]:
+    """Return ``[server]`` and the columns that no model reads: of the page beside us, else of that of the bundle.
+
+    What the bundle's own page hashes or leaves out stays so whatever the page beside us says: it may be another project's.
+    """
     from mulle.core.project import ServerPart  # noqa: PLC0415
+    from mulle.server.privacy import asked_by  # noqa: PLC0415
 
-    if bundle is None or page.is_file():
-        from mulle.core.page_file import load_page  # noqa: PLC0415  # not the whole of `mulle.api`
+    own = _page_of(bundle) if bundle is not None else {}
+    if bundle is not None and not page.is_file():
+        return ServerPart.model_validate(own.get("server", {})), _ignored(own)
+    from mulle.core.page_file import load_page  # noqa: PLC0415  # not the whole of `mulle.api`
 
-        if not page.is_file():
-            fix = "mulle serve BUNDLE, or run it in a project's folder"
-            raise StoreError("there is no project here, and no bundle was named", where=str(page), fix=fix)
-        return load_page(page).server
+    if not page.is_file():
+        fix = "mulle serve BUNDLE, or run it in a project's folder"
+        raise StoreError("there is no project here, and no bundle was named", where=str(page), fix=fix)
+    told, asked = load_page(page), asked_by(own)
+    part = told.server
+    kept = {"leave_out": [*part.leave_out, *asked.leave_out], "hashed": [*part.hashed, *asked.hashed]}
+    return part.model_copy(update=kept), [*told.data.ignore, *_ignored(own)]
+
+
+def _page_of(bundle: Path) -> Mapping[str, Any]:
+    """Return the page that a bundle was made from; an empty one where opening it will say what is wrong."""
     from mulle.runtime.archive import read_archive  # noqa: PLC0415
     from mulle.runtime.manifest import MANIFEST, Manifest  # noqa: PLC0415
 
     files = read_archive(bundle)
-    if MANIFEST not in files:
-        return ServerPart()  # opening it will say what is wrong
-    held = Manifest.read(files[MANIFEST], where=str(bundle)).page.get("server", {})
-    return ServerPart.model_validate(held)
+    return Manifest.read(files[MANIFEST], where=str(bundle)).page if MANIFEST in files else {}
+
+
+def _ignored(page: Mapping[str, Any]) -> list[str]:
+    data = page.get("data")
+    held = data.get("ignore") if isinstance(data, Mapping) else None
+    return [name for name in held if isinstance(name, str)] if isinstance(held, list) else []

@@ -128,7 +128,12 @@ class Axis:
     def _number(self, value: Any) -> float | None:
         if self._moments and isinstance(value, str):
             return _seconds(value)
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return None
+        try:
+            return float(value)
+        except OverflowError:  # a word that is written as a whole number of hundreds of digits
+            return None
 
     def _said(self, value: float) -> Any:
         if not self._moments:

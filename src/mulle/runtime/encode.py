@@ -18,7 +18,8 @@ image      bytes, or a path as str; ``b""`` is missing
 formula    float64, one value a row, of several columns  ``tree``, ``version``, ``reads``: the entries of its columns
 ========== ============================================= ==========================================================
 
-A value that is there and can't be read is *bad*; one that isn't there is *missing*. Infinity counts as missing.
+A value that is there and can't be read is *bad*; one that isn't there is *missing*. Infinity counts as missing; a whole
+number that no float64 holds is bad.
 """
 
 from __future__ import annotations
@@ -540,8 +541,8 @@ def read_number(value: Any, decimal: str = ".", thousands: str = "", missing: fr
     if isinstance(value, int | float | Decimal):
         try:
             number = float(value)
-        except OverflowError:
-            return _NAN
+        except OverflowError:  # somebody wrote out each digit: that is no file's word for infinity
+            raise Unreadable(f"{_shown(value)}, which no float64 holds") from None
         return number if math.isfinite(number) else _NAN
     raise Unreadable(f"{_shown(value)} is not a number")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from mulle.runtime import encode, formula
@@ -11,6 +11,9 @@ from mulle.server.app import Reply, Request, Route
 from mulle.server.served import Served
 from mulle.server.service import Service
 from mulle.server.wire import encode as to_json
+
+VALUES = frozenset({"kind", "typical", "low", "high", "levels"})
+"""Parts of a profile that the kind says anyway, or that are values of the data."""
 
 
 class About:
@@ -28,17 +31,19 @@ class About:
         """Answer a request."""
         served = self.service.line().champion
         if self._told is None or self._told[0] is not served:
-            self._told = served, to_json(told(served))
+            self._told = served, to_json(told(served, self.service.secret))
         return Reply(self._told[1], headers=((b"cache-control", b"no-store"),))
 
 
-def told(served: Served) -> dict[str, Any]:
+def told(served: Served, secret: Collection[str] = ()) -> dict[str, Any]:
     """Return what a bundle says of itself.
 
     Parameters
     ----------
     served
         Whose it is.
+    secret
+        Columns of which no value is told.
 
     Returns
     -------
@@ -60,7 +65,7 @@ def told(served: Served) -> dict[str, Any]:
         "outputs": list(bundle.score_columns),
         "policy": manifest.policy.policy,
         "parameters": bundle.parameters,
-        "columns": list(columns(bundle)),
+        "columns": list(columns(bundle, secret)),
         "prediction": dict(bundle.profile.prediction),
         "origin": bundle.profile.origin,
     }
@@ -70,13 +75,15 @@ def _texts(held: object) -> list[str]:
     return [text for text in held if isinstance(text, str)] if isinstance(held, list) else []
 
 
-def columns(bundle: Bundle) -> Iterator[dict[str, Any]]:
+def columns(bundle: Bundle, secret: Collection[str] = ()) -> Iterator[dict[str, Any]]:
     """Yield each raw column of a request: its name, the kind that it is read as, and what is usual in it.
 
     Parameters
     ----------
     bundle
         Open.
+    secret
+        Columns of which no value is told: those that the log hashes or leaves out.
 
     Yields
     ------
@@ -90,5 +97,6 @@ def columns(bundle: Bundle) -> Iterator[dict[str, Any]]:
             if name not in seen:
                 seen.add(name)
                 options = part.get("options") or {}
-                usual = {k: v for k, v in bundle.profile.column(name).items() if k != "kind"}
+                hidden = VALUES if name in secret else {"kind"}
+                usual = {k: v for k, v in bundle.profile.column(name).items() if k not in hidden}
                 yield {"name": name, "kind": part["kind"], "options": dict(options), **usual}

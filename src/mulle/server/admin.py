@@ -24,11 +24,12 @@ from mulle.server.app import JSON, Gone, Receive, Reply, Request, Scope, Send, r
 from mulle.server.door import FILE, TOKEN
 from mulle.server.guard import LOOPBACK, Guard
 from mulle.server.parameters import Tuning, retuned
+from mulle.server.privacy import asked_by
 from mulle.server.problem import Problem
 from mulle.server.served import Lineup, Served
 from mulle.server.service import Service
 from mulle.server.swap import DEADLINE_S, admitted
-from mulle.server.wire import encode
+from mulle.server.wire import encode, strict
 
 log = logging.getLogger("mulle.server")
 
@@ -40,7 +41,7 @@ class SwapRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     path: str
     force: bool = False
-    """Swap although clients would have to send other columns, or a trial is under way."""
+    """Swap although clients would have to send other columns, its page keeps more secret, or a trial is under way."""
     who: str = ""
 
 
@@ -136,7 +137,7 @@ class Admin:
     # ---------------------------------------------------------------- parameters
 
     async def _parameters(self, request: Request) -> dict[str, Any]:
-        told = _decoded(_ANY, await request.json(BODY))
+        told = strict(_ANY, await request.json(BODY), _PARAMETERS_FORM)
         who, name = str(told.pop("who", "")), str(told.pop("bundle", ""))
         if self.service.counted is not None and not self.tuning.survives:
             what = "this server has several workers and no log, so that the others would not hear of it"
@@ -166,7 +167,7 @@ class Admin:
     # ---------------------------------------------------------------- bundles
 
     async def _bundle(self, request: Request) -> dict[str, Any]:
-        asked = _decoded(_SWAP, await request.json(BODY))
+        asked = strict(_SWAP, await request.json(BODY), _SWAP_FORM)
         if self.service.counted is not None:
             what = "this server has several workers, and they would not all swap at one moment"
             fix = "mulle release start, and so on: all servers follow the ledger"
@@ -199,6 +200,11 @@ class Admin:
         if differs and not asked.force:
             what = f"clients would have to ask otherwise: {differs}"
             raise StoreError(what, where=asked.path, fix='change the clients, then say "force"')
+        plain = asked_by(new.manifest.page).columns - self.service.privacy.columns
+        if plain and not asked.force:
+            what = f"its page hashes or leaves out what this server would log as it is: {', '.join(sorted(plain))}"
+            fix = 'name them under [server] and start the server anew, or say "force"'
+            raise StoreError(what, where=asked.path, fix=fix)
         if not asked.force and _standing(self.service.lineup) != _standing(lineup):
             what = "what is served has changed while the bundle was tried: a release goes on, or another swap"
             raise StoreError(what, where="swap", fix='look: GET /admin/status; then try again, or say "force"')
@@ -227,14 +233,9 @@ def _of(served: Served) -> dict[str, Any]:
     }
 
 
-_ANY = msgspec.json.Decoder(dict[str, float | str])
+_ANY: msgspec.json.Decoder[dict[str, Any]] = msgspec.json.Decoder(dict[str, float | str])
 _SWAP = msgspec.json.Decoder(SwapRequest)
 
 
-def _decoded(decoder: msgspec.json.Decoder[Any], body: bytes) -> Any:
-    try:
-        return decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise Problem(422, str(error), where="body", fix="send what docs/how-to/keys.md shows") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Problem(400, str(error)[:200], where="body", fix="send strict JSON in UTF-8") from None
+_PARAMETERS_FORM = 'send {"threshold": 0.4, "who": "…", "bundle": "…"}; the last two as you like'
+_SWAP_FORM = 'send {"path": "/srv/next.bundle", "who": "…"}'

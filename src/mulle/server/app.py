@@ -15,6 +15,7 @@ from mulle.server.problem import JSON as PROBLEM
 from mulle.server.problem import Problem
 from mulle.server.replay import key_of
 from mulle.server.service import Service
+from mulle.server.wire import PredictRequest
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -78,7 +79,10 @@ class Request:
     content_encoding: bytes = b""
     content_length: int = -1
     authorization: bytes = b""
-    key: bytes = b""
+    coding: bytes = b""
+    """``Transfer-Encoding``, several of them as one."""
+    key: bytes | None = None
+    """``Idempotency-Key``; None when none was sent."""
     etag: bytes = b""
     host: bytes = b""
     origin: bytes = b""
@@ -95,9 +99,11 @@ class Request:
             if field is None:
                 continue
             if field == "content_length":
-                request.content_length = int(value) if value.isdigit() else -1
+                request.content_length = _length(value) if value.isdigit() else -1
             elif field == "host":
                 request.host = b", " if request.host else value  # two of them are none
+            elif field == "coding":
+                request.coding += value.strip().lower()
             else:
                 setattr(request, field, value)
         return request
@@ -122,8 +128,15 @@ class Request:
         kind = self.content_type.partition(b";")[0].strip().lower()
         if kind != JSON:
             raise Problem(415, "the body must be JSON", where="Content-Type", fix="send Content-Type: application/json")
+        if not 0 <= self.content_length <= limit:
+            self._of_no_length(limit)
+
+    def _of_no_length(self, limit: int) -> None:
+        """Refuse a body that is larger than ``limit`` bytes, or that comes in another coding than in chunks."""
         if self.content_length > limit:
             raise _too_large(limit)
+        if self.coding not in (b"", b"chunked"):
+            raise Problem(415, "compressed bodies aren't taken", where="Transfer-Encoding", fix="send plain JSON")
 
     async def _rest(self, body: bytes, limit: int) -> tuple[MutableMapping[str, Any], bytes]:
         """Read on, while there is room for bodies that are half-way here."""
@@ -142,6 +155,7 @@ _HEADERS = {
     b"content-type": "content_type",
     b"content-length": "content_length",
     b"content-encoding": "content_encoding",
+    b"transfer-encoding": "coding",
     b"authorization": "authorization",
     b"idempotency-key": "key",
     b"if-none-match": "etag",
@@ -262,14 +276,9 @@ class App:
         body = await request.json(service.limits.body_bytes)
         await service.room.open()  # who sends slowly takes nobody's place
         with service.room:
-            if not request.key:
+            if request.key is None:
                 return Reply(await service.predict(wire.predict_request(body)))
-            return Reply(await self._once(request, body))
-
-    async def _once(self, request: Request, body: bytes) -> bytes:
-        key, asked = key_of(request.key, request.client), wire.predict_request(body)
-        service = self.service
-        return await service.replays.once(key, body, lambda digest: service.predict(asked, key=key, digest=digest))
+            return Reply(await once(service, request, body, wire.predict_request(body)))
 
     async def _feedback(self, request: Request) -> Reply:
         body = await request.json(self.service.limits.body_bytes)
@@ -301,6 +310,12 @@ async def send_reply(reply: Reply, send: Send, *, head: bool) -> None:
     await send({"type": "http.response.body", "body": b"" if head else reply.body})
 
 
+async def once(service: Service, request: Request, body: bytes, asked: PredictRequest) -> bytes:
+    """Answer a request that has an idempotency key as it was answered before."""
+    key = key_of(request.key or b"", request.client)
+    return await service.replays.once(key, body, lambda digest: service.predict(asked, key=key, digest=digest))
+
+
 def refused(problem: Problem) -> Reply:
     """Return what a client hears of a problem."""
     headers: list[tuple[bytes, bytes]] = []
@@ -313,6 +328,14 @@ def refused(problem: Problem) -> Reply:
     if problem.ends_connection:
         headers.append((b"connection", b"close"))
     return Reply(problem.body(), PROBLEM, problem.status, tuple(headers))
+
+
+def _length(digits: bytes) -> int:
+    """Return a length; -1, as where none was said, for one that thousands of zeros stand before."""
+    try:
+        return int(digits)
+    except ValueError:
+        return -1
 
 
 def _too_large(limit: int) -> Problem:

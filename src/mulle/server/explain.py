@@ -9,7 +9,7 @@ import asyncio
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,7 +22,7 @@ from mulle.server.problem import Problem
 from mulle.server.room import Room
 from mulle.server.served import Served
 from mulle.server.service import Service
-from mulle.server.wire import UNSET, ExplainRequest, PredictRequest, Row
+from mulle.server.wire import UNSET, ExplainRequest, PredictRequest, Row, UnsetType
 
 log = logging.getLogger("mulle.server")
 TURN_S = 0.001
@@ -78,13 +78,14 @@ class Explainer:
         output = "" if asked.output is UNSET else asked.output
         loop = asyncio.get_running_loop()
         try:
-            told = await self._come(loop.run_in_executor(self._thread, self._timed, served, asked.row, against, output))
+            why = await self._come(loop.run_in_executor(self._thread, self._timed, served, asked.row, against, output))
         except UnknownName as error:
             raise Problem(422, "the model gives no such output", where="body, output", fix=error.fix) from None
         except BundleError:
             log.exception("an explanation failed")
             raise Problem(500, "the model could not explain", fix="tell the operator", reason="failed") from None
-        return told | {"bundle": served.name, "version": served.version, "arm": served.arm}
+        by = {"bundle": served.name, "version": served.version, "arm": served.arm}
+        return hidden(why, self.service.secret, asked.against) | by
 
     @property
     def _stuck(self) -> bool:
@@ -109,16 +110,31 @@ class Explainer:
     def _served(self, asked: ExplainRequest) -> Served:
         """Return who would answer this row."""
         line = self.service.line()
-        if line.trial is None:
-            return line.champion
         as_asked = PredictRequest(row=asked.row, unit=asked.unit)
         unit = self.service.unit_of(as_asked, [asked.row], line.champion.bundle.manifest.key)
+        if line.trial is None:
+            return line.champion
         picked = line.pick(unit)[0] if unit else line.champion
         return line.champion if self.service.bench.holds(picked) else picked
 
 
 def _explained(served: Served, row: Row, against: Row | None, output: str) -> dict[str, Any]:
     return told(served.bundle.explain(row, against=against, output=output), served.bundle.parameters)
+
+
+def hidden(told: dict[str, Any], secret: Collection[str], against: Row | UnsetType) -> dict[str, Any]:
+    """Return an explanation without values of training in columns that the log hashes or leaves out.
+
+    What the client sent itself stays: the row, and what it gave to compare with.
+    """
+    known = set(secret) - set(() if against is UNSET else against)
+
+    def shown(row: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: None if name in known else value for name, value in row.items()}
+
+    effects = [effect | {"typical": shown(effect["typical"])} for effect in told["effects"]]
+    changes = [change for change in told["changes"] if change["column"] not in secret]
+    return told | {"effects": effects, "changes": changes, "compared_with": shown(told["compared_with"])}
 
 
 def told(why: Explanation, parameters: Mapping[str, float]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from hashlib import blake2b
 
 from mulle.core.clock import now
@@ -15,6 +15,11 @@ from mulle.server.wire import UNSET, FeedbackRequest, encode
 from mulle.store.log import Feedback, Group, Log, LogFull, Promise
 
 LONGEST_ID = 64
+MOST_TOLD = 10_000
+"""Different things that can be told of one prediction; more is no feedback, and each would make the next one slower."""
+
+Known = Mapping[str, tuple[int, Feedback]]
+"""By kind: how many times something was told, and what came last."""
 
 
 async def keep(service: Service, told: FeedbackRequest) -> bytes:
@@ -35,7 +40,7 @@ async def keep(service: Service, told: FeedbackRequest) -> bytes:
     Raises
     ------
     Problem
-        422 when it says nothing, 503 when it could not be kept.
+        422 when it says nothing, or too much was said already, 503 when it could not be kept.
     """
     if not told.says:
         raise Problem(422, "the feedback says nothing", where="body", fix='give "outcome", "correction" or "values"')
@@ -46,6 +51,9 @@ async def keep(service: Service, told: FeedbackRequest) -> bytes:
     if "\0" in told.source or (told.values is not UNSET and any("\0" in name for name in told.values)):
         raise Problem(422, "a name can't hold NUL", where="body, source or values", fix="send letters and digits")
     known = await asyncio.to_thread(_known, service.log, told.prediction_id)
+    if sum(n for n, _ in known.values()) >= MOST_TOLD:
+        what = f"{MOST_TOLD:,} different things were said of this prediction"
+        raise Problem(422, what, where="body, prediction_id", fix="send what became of each prediction once")
     entries = [_entry(told, kind, value, known) for kind, value in _said(told)]
     await _kept(service, entries)
     for entry in entries:
@@ -77,12 +85,12 @@ async def _kept(service: Service, entries: list[Feedback]) -> None:
         raise Problem(503, what, fix="send it again later", reason="log", retry_after_s=5) from None
 
 
-def _known(log: Log | RemoteLog, prediction_id: str) -> list[Feedback]:
+def _known(log: Log | RemoteLog, prediction_id: str) -> Known:
     """Return what was said of the prediction before; nothing when that can't be read: it is kept all the same."""
     try:
-        return log.feedback_of(prediction_id)
+        return log.said_of(prediction_id)
     except StoreError:
-        return []
+        return {}
 
 
 def _said(told: FeedbackRequest) -> Iterator[tuple[str, object]]:
@@ -95,14 +103,14 @@ def _said(told: FeedbackRequest) -> Iterator[tuple[str, object]]:
             yield f"value:{name}", value
 
 
-def _entry(told: FeedbackRequest, kind: str, value: object, known: Sequence[Feedback]) -> Feedback:
+def _entry(told: FeedbackRequest, kind: str, value: object, known: Known) -> Feedback:
     """Return an entry whose id says what is said, and after how many others: who says the same again says it once,
     and who comes back to what was said earlier is heard.
     """  # noqa: D205  # one sentence
     said = encode(value)
-    before = [one for one in known if one.kind == kind]
-    if before and before[-1].value == said and before[-1].source == told.source:
-        return before[-1]
-    after = [b"%d" % len(before)] if before else []
+    n, last = known.get(kind, (0, None))
+    if last is not None and last.value == said and last.source == told.source:
+        return last
+    after = [b"%d" % n] if n else []
     named = b"\x1f".join([told.prediction_id.encode(), kind.encode(), said, told.source.encode(), *after])
     return Feedback(blake2b(named, digest_size=16).hexdigest(), told.prediction_id, kind, said, told.source, now())

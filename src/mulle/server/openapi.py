@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from mulle import __version__
@@ -56,7 +56,9 @@ class Description:
         """Answer a request."""
         served, needs_key = self.service.line().champion, self._needs_key
         if self._told is None or self._told[0] is not served or self._told[1] is not needs_key:
-            told = description(served, closed=self.service.unknown == "reject", needs_key=needs_key)
+            told = description(
+                served, closed=self.service.unknown == "reject", needs_key=needs_key, secret=self.service.secret
+            )
             self._told = served, needs_key, encode(told)
         return Reply(self._told[2], headers=((b"cache-control", b"no-cache"),))
 
@@ -66,7 +68,9 @@ class Description:
         return keys is not None and bool(keys.needed)
 
 
-def description(served: Served, *, closed: bool = False, needs_key: bool = False) -> Schema:
+def description(
+    served: Served, *, closed: bool = False, needs_key: bool = False, secret: Collection[str] = ()
+) -> Schema:
     """Describe the API of a bundle in service.
 
     Parameters
@@ -77,6 +81,8 @@ def description(served: Served, *, closed: bool = False, needs_key: bool = False
         Whether columns that it doesn't use are refused.
     needs_key
         Whether a key is asked for; then no value of the data stands in the description, which needs none.
+    secret
+        Columns of which no value stands in it, key or not.
 
     Returns
     -------
@@ -89,7 +95,7 @@ def description(served: Served, *, closed: bool = False, needs_key: bool = False
         "openapi": "3.1.0",
         "info": {"title": name, "version": f"{served.name}-{served.version}", "description": _says(served)},
         "paths": {**_native(), **_probes(), **_pages(), **_v2(name, version_of(served))},
-        "components": {"schemas": _schemas(served, closed=closed, told=not needs_key)},
+        "components": {"schemas": _schemas(served, closed=closed, told=not needs_key, secret=secret)},
     }
     for path, methods in told["paths"].items():
         for method, operation in methods.items():
@@ -152,7 +158,7 @@ _IDEMPOTENCY: Schema = {
     "in": "header",
     "required": False,
     "description": "The same key and body again give the same answer, kept once.",
-    "schema": {"type": "string", "maxLength": 128, "pattern": "^([!-~]([ -~]*[!-~])?)?$"},
+    "schema": {"type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[!-~]([ -~]*[!-~])?$"},
 }
 
 
@@ -189,7 +195,7 @@ def _v2(name: str, version: str) -> Schema:
     live = {"type": "object", "required": ["live"], "properties": {"live": {"type": "boolean"}}}
     model = {"type": "object", "required": ["name", "versions", "platform", "inputs", "outputs"]}
     server = {"type": "object", "required": ["name", "version", "extensions"]}
-    told = _ok({"$ref": "#/components/schemas/InferAnswer"}, *BODY, 404)
+    told = _ok({"$ref": "#/components/schemas/InferAnswer"}, *BODY, 404, 409)
     paths: Schema = {
         "/v2": {"get": {"summary": "Which server this is", "responses": _ok(server)}},
         "/v2/health/live": {"get": {"summary": "Whether the process answers", "responses": _ok(live)}},
@@ -198,6 +204,7 @@ def _v2(name: str, version: str) -> Schema:
     for path, words in ((f"/v2/models/{name}", ""), (f"/v2/models/{name}/versions/{{version}}", ", by version")):
         by = {"parameters": [{**_VERSION, "schema": {"enum": [version]}}]} if words else {}
         infer = {"requestBody": _body({"$ref": "#/components/schemas/InferRequest"}), "responses": told}
+        asked = {"parameters": [*by.get("parameters", []), _IDEMPOTENCY]}
         paths[path] = {
             "get": {"summary": f"The model's inputs and outputs{words}", **by, "responses": _ok(model, 404, 503)}
         }
@@ -208,7 +215,7 @@ def _v2(name: str, version: str) -> Schema:
                 "responses": {**_ok(ready, 404), **_probe(ready)},
             }
         }
-        paths[f"{path}/infer"] = {"post": {"summary": f"Score columns{words}", **by, **infer}}
+        paths[f"{path}/infer"] = {"post": {"summary": f"Score columns{words}", **asked, **infer}}
     return paths
 
 
@@ -255,8 +262,8 @@ def _problem(status: int, *, v2: bool) -> Schema:
 # ------------------------------------------------------------------------------------------------ schemas
 
 
-def _schemas(served: Served, *, closed: bool, told: bool) -> Schema:
-    row = row_schema(served.bundle, closed=closed, told=told)
+def _schemas(served: Served, *, closed: bool, told: bool, secret: Collection[str]) -> Schema:
+    row = row_schema(served.bundle, closed=closed, told=told, secret=secret)
     return dict(_components(served, row))
 
 

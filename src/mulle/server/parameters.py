@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
 from mulle.core.clock import now
-from mulle.core.errors import MulleError, StoreError
+from mulle.core.errors import DataError, MulleError, StoreError
 from mulle.runtime.bundle import Bundle
 from mulle.server.remote import RemoteLog
 from mulle.server.served import Lineup, Served
@@ -18,6 +18,7 @@ from mulle.store.log import Change, Group, Log, Promise
 SHORT = 16
 """Digits of a bundle's hash by which the log names it."""
 TRIES = 5
+THRESHOLD, PER_CENT = "threshold", 100
 
 
 class InForce(NamedTuple):
@@ -72,6 +73,11 @@ class Tuning:
         """Whether a change outlives the process."""
         return self._log is not None
 
+    @property
+    def shared(self) -> bool:
+        """Whether others may decide too: several processes write this log."""
+        return self._log is not None and self._log.shared
+
     def of(self, bundle: Bundle) -> tuple[Bundle, int]:
         """Return a bundle under the parameters in force for it, and their version. From any thread."""
         held = self._in_force.get(bundle.hash[:SHORT])
@@ -105,12 +111,13 @@ class Tuning:
         Raises
         ------
         DataError, UnknownName
-            When the policy has no such parameter, or it is no finite number. Nothing was changed.
+            When the policy has no such parameter, or it is no finite number or out of its range. Nothing was changed.
         StoreError
             When the change could not be kept. It isn't in force.
         """
         async with self._turn:
             tuned = self.of(bundle)[0].with_parameters(**parameters)
+            _check_range(tuned, parameters)
             name = bundle.hash[:SHORT]
             for _ in range(TRIES):
                 change = Change(self._last + 1, now(), name, json.dumps(tuned.parameters).encode(), who)
@@ -140,6 +147,21 @@ class Tuning:
 
         self._log.append(Group(changes=[change], promise=Promise.SYNCED, done=told))
         await done
+
+
+def _check_range(bundle: Bundle, named: Collection[str]) -> None:
+    """Refuse a threshold that no probability lies on the other side of, but for the one that was packaged.
+
+    It would decide alike on every row; most often a per cent was meant.
+    """
+    policy = bundle.manifest.policy
+    if policy.policy != THRESHOLD or THRESHOLD not in named or not bundle.classes:
+        return
+    value, packaged = bundle.parameters[THRESHOLD], policy.parameters[THRESHOLD]
+    if not 0 <= value <= 1 and value != packaged:
+        meant = f"; {value:g} % is {value / 100:g}" if 1 < value <= PER_CENT else ""
+        what = f"the threshold {value:g} decides alike on every row: probabilities lie between 0 and 1"
+        raise DataError(what, where="policy threshold", fix=f"give a number between 0 and 1{meant}")
 
 
 def retuned(lineup: Lineup, bundle: Bundle, version: int) -> Lineup:

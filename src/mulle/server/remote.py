@@ -189,9 +189,9 @@ class RemoteLog:
         """Look one prediction up."""
         return self._history.find(prediction_id)
 
-    def feedback_of(self, prediction_id: str) -> list[Feedback]:
-        """Return what was learnt about a prediction."""
-        return self._history.feedback_of(prediction_id)
+    def said_of(self, prediction_id: str) -> dict[str, tuple[int, Feedback]]:
+        """Return, by kind, how many times feedback came on a prediction and what came last."""
+        return self._history.said_of(prediction_id)
 
     def answer(self, key: str) -> Answer | None:
         """Return what was answered under an idempotency key."""

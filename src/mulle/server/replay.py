@@ -145,14 +145,14 @@ def key_of(header: bytes, client: str) -> str:
     Raises
     ------
     Problem
-        422 when it is too long, or not printable ASCII.
+        422 when it is empty, too long, or not printable ASCII.
 
     Examples
     --------
     >>> key_of(b"order-7", "web")
     'web\x1forder-7'
     """
-    if len(header) > LONGEST or not header.isascii() or not header.decode("ascii").isprintable():
+    if not 0 < len(header) <= LONGEST or not header.isascii() or not header.decode("ascii").isprintable():
         what = f"an idempotency key has 1 to {LONGEST} printable ASCII characters"
         raise Problem(422, what, where="Idempotency-Key", fix="send a UUID")
     return f"{client}{SEPARATOR}{header.decode('ascii')}"

@@ -8,7 +8,7 @@ import gc
 import logging
 import signal
 import socket
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -27,12 +27,13 @@ from mulle.server.limits import Limits
 from mulle.server.listener import Listener
 from mulle.server.metrics import Metrics
 from mulle.server.parameters import Tuning
+from mulle.server.privacy import Privacy
 from mulle.server.protocol import SPARE, Guarded, sweep
 from mulle.server.record import salt_of
 from mulle.server.remote import RemoteLog
 from mulle.server.routes import app_of
 from mulle.server.served import Lineup, Served
-from mulle.server.service import Privacy, Service, Unknown
+from mulle.server.service import Service, Unknown
 from mulle.server.stall import left_behind
 from mulle.server.swap import opened
 from mulle.store.log import Log, Promise
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("mulle.server")
 
 EVERY_S = 0.5
-"""How often a worker looks what its siblings were told."""
+"""How often a server looks what others on its log were told."""
 GARBAGE = (20_000, 20, 50)
 """What waits for an answer is no garbage: looking for some each 700 objects costs most when most requests wait."""
 BACKLOG = 4096
@@ -67,6 +68,8 @@ class Options:
     feedback_promise: Promise = Promise.SYNCED
     limits: Limits = field(default_factory=Limits)
     privacy: Privacy = field(default_factory=Privacy)
+    elsewhere: Sequence[str] = ()
+    """Columns that the data has and no bundle reads, as the page says."""
     unknown: Unknown = "ignore"
     workers: int = 1
     """Processes that answer; with several one more writes the log for all of them."""
@@ -104,10 +107,13 @@ def serve(options: Options, *, said: Callable[[str], None]) -> None:
     ------
     BundleError
         When the bundle can't be opened or doesn't pass its own test.
+    UnknownName
+        When a column that the log is to hash or to leave out looks mistyped.
     StoreError
         When the address is taken, or the log can't be opened.
     """
     first = prepared(options)
+    options.privacy.check(_read(first.lineup), elsewhere=options.elsewhere)
     quiet()
     with bound(options.host, options.port) as sock, asyncio.Runner(loop_factory=event_loop()) as runner:
         if options.workers > 1:
@@ -123,6 +129,11 @@ def prepared(options: Options) -> First:
     follower = None if options.bundle or options.home is None else Follower(options.home, log_url=options.log)
     lineup = follower.first() if follower else Lineup(champion=Served(opened(_given(options))))
     return First(guard, follower, lineup)
+
+
+def _read(lineup: Lineup) -> set[str]:
+    bundles = [served.bundle for served in lineup.all]
+    return {name for bundle in bundles for name in (*bundle.columns, *bundle.manifest.key)}
 
 
 def event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -181,12 +192,13 @@ def settings(part: ServerPart, home: Path) -> dict[str, Any]:
     home
         The project's folder ``.mulle``, where the salt of hashed columns is kept when the environment has none.
     """
+    secret = bool(part.hashed or part.leave_out)
     return {
         "limits": Limits(rows=part.max_rows, body_bytes=part.max_kib * 1024),
         "promise": Promise(part.predictions),
         "feedback_promise": Promise(part.feedback),
         "unknown": part.unknown,
-        "privacy": Privacy(leave_out=part.leave_out, hashed=part.hashed, salt=salt_of(home) if part.hashed else b""),
+        "privacy": Privacy(leave_out=part.leave_out, hashed=part.hashed, salt=salt_of(home) if secret else b""),
     }
 
 
@@ -284,8 +296,10 @@ def _tasks(
     tasks = [loop.create_task(sweep(server.server_state.connections), name="sweep")]
     if follower is not None:
         tasks.append(loop.create_task(follower.run(lambda lineup: service.serve(tuning.lineup(lineup)))))
+    if tuning.shared:
+        tasks.append(loop.create_task(_beside_others(service, tuning), name="parameters"))
     if parent is not None:
-        tasks.append(loop.create_task(_as_one_of_many(service, tuning, parent), name="worker"))
+        tasks.append(loop.create_task(_as_one_of_many(service, parent), name="worker"))
         tasks.append(loop.create_task(_left_alone(server, parent), name="parent"))
     for task in tasks:
         task.add_done_callback(lambda task: _ended(task, server))
@@ -305,15 +319,25 @@ def _ended(task: asyncio.Task[None], server: Server) -> None:
         server.should_exit = True
 
 
-async def _as_one_of_many(service: Service, tuning: Tuning, parent: RemoteLog) -> None:
-    """Tell the parent what was counted, and hear which parameters another worker was told."""
+async def _as_one_of_many(service: Service, parent: RemoteLog) -> None:
+    """Tell the parent what was counted."""
     while not parent.gone:
         parent.tell(service.metrics.packed())
+        await asyncio.sleep(EVERY_S)
+
+
+async def _beside_others(service: Service, tuning: Tuning) -> None:
+    """Hear which parameters another process on this log was told: a sibling, or a server on another machine."""
+    unread = ""
+    while True:
         try:
             if await asyncio.to_thread(tuning.catch_up) and service.lineup is not None:
                 service.serve(tuning.lineup(service.lineup))
+            unread = ""
         except StoreError as error:  # the log can't be read now; the parameters stay as they are until it can
-            log.warning("changed parameters could not be read: %s", error)
+            if unread != error.what:
+                log.warning("changed parameters could not be read: %s", error)
+            unread = error.what
         await asyncio.sleep(EVERY_S)
 
 

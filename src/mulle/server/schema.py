@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from mulle.runtime.bundle import Bundle
@@ -29,7 +29,7 @@ WORDS: Mapping[str, str] = {
 }
 
 
-def row_schema(bundle: Bundle, *, closed: bool, told: bool) -> Schema:
+def row_schema(bundle: Bundle, *, closed: bool, told: bool, secret: Collection[str] = ()) -> Schema:
     """Return the schema of a row.
 
     Parameters
@@ -40,13 +40,15 @@ def row_schema(bundle: Bundle, *, closed: bool, told: bool) -> Schema:
         Whether columns that the bundle doesn't use are refused.
     told
         Whether values of the data stand in it as examples.
+    secret
+        Columns of which none does.
 
     Returns
     -------
     dict
         JSON Schema, draft 2020-12.
     """
-    held = {column["name"]: column_schema(column, told=told) for column in columns(bundle)}
+    held = {column["name"]: column_schema(column, told=told) for column in columns(bundle, secret)}
     key = {name: {"type": list(_WORD), "description": "names the row"} for name in bundle.manifest.key}
     described = "Values by column. null where a value isn't known."
     schema: Schema = {
@@ -56,7 +58,8 @@ def row_schema(bundle: Bundle, *, closed: bool, told: bool) -> Schema:
         "required": list(held),
         "additionalProperties": False if closed else {"$ref": "#/components/schemas/Value"},
     }
-    return schema | ({"examples": [bundle.profile.typical(bundle.columns)]} if told else {})
+    usual = {name: None if name in secret else value for name, value in bundle.profile.typical(bundle.columns).items()}
+    return schema | ({"examples": [usual]} if told else {})
 
 
 def column_schema(column: Mapping[str, Any], *, told: bool) -> Schema:

@@ -23,6 +23,7 @@ from mulle.server.engine import Engine, answered
 from mulle.server.limits import Limits
 from mulle.server.metrics import Metrics
 from mulle.server.mirror import Mirror
+from mulle.server.privacy import Privacy
 from mulle.server.problem import Problem
 from mulle.server.record import Recorder, hashed_unit
 from mulle.server.remote import RemoteLog
@@ -35,15 +36,6 @@ from mulle.store.log import Row as LogRow
 from mulle.store.log.entry import CHALLENGER, CHAMPION, FAILED_MARK
 
 Unknown = Literal["ignore", "reject"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Privacy:
-    """Which columns the log hashes, and which it leaves out."""
-
-    leave_out: Sequence[str] = ()
-    hashed: Sequence[str] = ()
-    salt: bytes = b""
 
 
 @dataclass(slots=True, eq=False)
@@ -124,6 +116,8 @@ class Service:
         synced = self.promise is Promise.SYNCED
         slow = lambda: self.engine.wait_s > self.limits.wait_s  # noqa: E731  # it is one thought
         self.room = Room(self.limits.waiting, hold_s=self.limits.refusal_s, slow=slow)
+        self.secret = self.privacy.columns
+        """Columns of which no value of the data is told."""
         self.replays = Replays(self.log, needed=synced, unread=lambda: self.metrics.count("mulle_log_unread_total"))
         self._doors: dict[str, Doors] = {}
         self._exposed: set[bytes] = set()
@@ -237,11 +231,11 @@ class Service:
         return "" if unit is None else self._named(str(unit), key)
 
     def _named(self, unit: str, key: Sequence[str]) -> str:
-        """Return a unit as it is logged and assigned: by its keyed hash where the key column is kept so."""
+        """Return a unit as it is logged and assigned: by its keyed hash where the key column isn't kept as it is."""
         if len(unit) > LONGEST_UNIT or "\0" in unit:
             what = f"a unit has at most {LONGEST_UNIT} characters, and none of them is NUL"
             raise Problem(422, what, where="unit, or the key column", fix="send a short id of who is asking")
-        if key and unit and key[0] in self.privacy.hashed:
+        if key and unit and key[0] in self.secret:
             return hashed_unit(unit, self.privacy.salt)
         return unit
 

@@ -13,7 +13,7 @@ import msgspec
 
 from mulle import __version__
 from mulle.server.about import columns
-from mulle.server.app import Finder, Reply, Request, Route
+from mulle.server.app import Finder, Reply, Request, Route, once
 from mulle.server.problem import Problem
 from mulle.server.served import Served
 from mulle.server.service import Service
@@ -115,7 +115,8 @@ class Protocol:
             asked = infer_request(body)
             _check_outputs(asked, [*served.bundle.score_columns, "decision"])
             rows = rows_of(asked, most=service.limits.rows)
-            answer = await service.predict(PredictRequest(rows=rows, unit=_unit(asked)))
+            told = PredictRequest(rows=rows, unit=_unit(asked))
+            answer = await (service.predict(told) if request.key is None else once(service, request, body, told))
         return Reply(encode(inferred(served, asked, msgspec.json.decode(answer))))
 
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from itertools import accumulate
 from typing import Annotated, Any, TypeVar
 
 import msgspec
 from msgspec import UNSET as UNSET  # noqa: PLC0414  # told on
-from msgspec import UnsetType
+from msgspec import UnsetType as UnsetType  # noqa: PLC0414
 
 from mulle.server.problem import Problem
 
@@ -16,7 +20,7 @@ Value = str | int | float | bool | list[str | int | float] | None
 Row = dict[str, Value]
 Said = Annotated[str, msgspec.Meta(max_length=1_000)]
 Values = Annotated[dict[Annotated[str, msgspec.Meta(max_length=64)], float], msgspec.Meta(max_length=100)]
-T = TypeVar("T", bound=msgspec.Struct)
+T = TypeVar("T")
 
 
 class PredictRequest(msgspec.Struct, forbid_unknown_fields=True):
@@ -134,7 +138,7 @@ def predict_request(body: bytes) -> PredictRequest:
     ...
     mulle.server.problem.Problem: a key stands in an object twice: 'age'
     """
-    asked = _decode(_predict, body)
+    asked = _decode(_predict, body, PREDICT_FORM)
     n_keys = asked.n_fields
     if asked.row is not UNSET:
         n_keys += len(asked.row)
@@ -146,35 +150,75 @@ def predict_request(body: bytes) -> PredictRequest:
 
 def feedback_request(body: bytes) -> FeedbackRequest:
     """Read the body of feedback; see `predict_request`."""
-    told = _decode(_feedback, body)
+    told = _decode(_feedback, body, FEEDBACK_FORM)
     _refuse_doubles(body, told.n_fields)
     return told
 
 
 def explain_request(body: bytes) -> ExplainRequest:
     """Read the body of a question why; see `predict_request`."""
-    return _once(_explain, body)
+    return strict(_explain, body, EXPLAIN_FORM)
 
 
 def infer_request(body: bytes) -> InferRequest:
     """Read a body of the Open Inference Protocol; see `predict_request`."""
-    return _once(_infer, body)
+    return strict(_infer, body, INFER_FORM)
 
 
-def _once(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
-    asked = _decode(decoder, body)
-    _refuse_doubles(body, -1)  # off the hot path: the slower reader always looks
+def strict(decoder: msgspec.json.Decoder[T], body: bytes, form: str) -> T:
+    """Read a body, off the hot path: nothing nested too deeply in it, and no key twice, in fields that nobody reads too.
+
+    Parameters
+    ----------
+    decoder
+        Of what is expected.
+    body
+        What came.
+    form
+        What to send, for who sent something else.
+
+    Returns
+    -------
+    object
+        As the decoder's type says.
+
+    Raises
+    ------
+    Problem
+        400 when it isn't strict JSON, 422 when it isn't of this form.
+    """
+    asked = _decode(decoder, body, form)
+    _refuse_depth(body)
+    _refuse_doubles(body, -1)
     return asked
 
 
-def _decode(decoder: msgspec.json.Decoder[T], body: bytes) -> T:
+def _refuse_depth(body: bytes) -> None:
+    """Refuse what is nested too deeply, in fields that nobody reads too."""
+    brackets = _TEXT.sub(b"", body).translate(_STEPS, _NO_BRACKET)
+    if max(accumulate(step - 1 for step in brackets), default=0) > DEEPEST:
+        raise _too_deep()
+
+
+DEEPEST = 32
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_STEPS = bytes.maketrans(b"[{]}", bytes([2, 2, 0, 0]))
+"""From brackets to the step that they are in depth, and one."""
+_NO_BRACKET = bytes(set(range(256)) - set(b"[]{}"))
+
+
+def _too_deep() -> Problem:
+    return Problem(400, "the JSON is nested too deeply", where="body", fix=f"nest at most {DEEPEST} levels")
+
+
+def _decode(decoder: msgspec.json.Decoder[T], body: bytes, form: str) -> T:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at ")
-        raise Problem(422, _told(what), where=_place(where), fix=_FIX_FORM) from None
+        raise Problem(422, _told(what), where=_place(where, body), fix=form) from None
     except RecursionError:
-        raise Problem(400, "the JSON is nested too deeply", where="body", fix="send flat rows") from None
+        raise _too_deep() from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         what = "the body isn't UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
         raise Problem(400, what, where="body", fix="send strict JSON in UTF-8, without NaN or Infinity") from None
@@ -187,7 +231,7 @@ def _refuse_doubles(body: bytes, n_keys: int) -> None:
     a slower reader looks: colons may stand in texts too.
     """
     if body.count(b":") != n_keys:
-        json.loads(body, object_pairs_hook=_no_doubles)
+        json.loads(body, object_pairs_hook=_no_doubles, parse_int=str)  # numbers were read, however many digits
 
 
 def _no_doubles(pairs: list[tuple[str, Any]]) -> None:
@@ -198,14 +242,52 @@ def _no_doubles(pairs: list[tuple[str, Any]]) -> None:
 
 
 def _told(what: str) -> str:
-    return what[:1].lower() + what[1:]
+    text = what[:1].lower() + what[1:]
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"  # a field's name may be as long as the body
 
 
-def _place(where: str) -> str:
-    return f"body, {where.strip('`')}" if where else "body"
+LONGEST = 160
 
 
-_FIX_FORM = 'send {"row": {"column": value, …}} or {"rows": [{…}, …]}; values are numbers, texts, true, false or null'
+def _place(where: str, body: bytes) -> str:
+    """Say in words where a value stands: ``key in `$.values``` is a name in values, ``$.row[...]`` a column by its name."""
+    path = where.replace("`", "")
+    if "[...]" in path and path.removeprefix("$.").startswith(("row", "against")):
+        with suppress(ValueError, RecursionError):  # what is no JSON further on is read no further
+            return next(_misfits(json.loads(body, parse_int=_whole)))
+    of = "a name in " if path.startswith("key in ") else ""
+    rest = path.removeprefix("key in ").removeprefix("$").removeprefix(".").replace("[...]", ", one of them")
+    return f"body, {of}{rest}" if rest else "body"
+
+
+def _misfits(held: dict[str, Any]) -> Iterator[str]:
+    """Yield where a value is no scalar and no list of them; at last where one of them must be."""
+    rows = held.get("rows")
+    numbered = [(f"row {i}", row) for i, row in enumerate(rows if isinstance(rows, list) else ())]
+    for place, row in [("row 0", held.get("row")), *numbered, ("against", held.get("against"))]:
+        for name, value in row.items() if isinstance(row, dict) else ():
+            if not _fits(value):
+                yield f"{place}, column '{name[:80]}'"
+    yield "body, a row"
+
+
+def _fits(value: object) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(one, str) or (_fits(one) and type(one) in {int, float}) for one in value)
+    return value is None or isinstance(value, str | int) or (isinstance(value, float) and math.isfinite(value))
+
+
+def _whole(digits: str) -> object:
+    return 0 if len(digits) < DIGITS else [None]  # msgspec reads no longer ones; what is no scalar stands for them
+
+
+DIGITS = 4_300
+PREDICT_FORM = (
+    'send {"row": {"column": value, …}} or {"rows": [{…}, …]}; values are numbers, texts, true, false or null'
+)
+EXPLAIN_FORM = 'send {"row": {"column": value, …}}; values are numbers, texts, true, false or null'
+FEEDBACK_FORM = 'send {"prediction_id": "…", "outcome": …}, or "correction", or "values": {"name": number}'
+INFER_FORM = 'send {"inputs": [{"name": "column", "datatype": "FP64", "shape": [1], "data": [1.5]}, …]}'
 
 
 def numbers(names: Sequence[str], values: Sequence[float]) -> dict[str, float]:

@@ -70,6 +70,7 @@ class Lock:
         self.left_by: Owner | None = None
         """The owner of a lock that was left behind by a process that died, when one was taken over."""
         self._held: BaseFileLock | None = None
+        self._inode = 0
 
     @property
     def _note(self) -> Path:
@@ -89,6 +90,7 @@ class Lock:
         try:
             held.acquire(timeout=0)
             self._held = held
+            self._inode = self._inode_now()
             self.left_by = self._owner()
             self._sign()
         except Timeout:
@@ -98,12 +100,23 @@ class Lock:
             refused = StoreError.of(error, where=self.folder)
             raise refused from error
 
+    @property
+    def stands(self) -> bool:
+        """Whether the lock is held and its file still there: whoever deletes the folder lets another one in."""
+        return self._held is not None and self._inode == self._inode_now()
+
+    def _inode_now(self) -> int:
+        with suppress(OSError):
+            return (self.folder / "lock").stat().st_ino
+        return 0
+
     def release(self) -> None:
         """Let the lock go."""
         if self._held is None:
             return
-        with suppress(OSError):
-            self._note.unlink(missing_ok=True)
+        if self.stands:
+            with suppress(OSError):
+                self._note.unlink(missing_ok=True)
         self._held.release()
         self._held = None
 

@@ -1,5 +1,6 @@
 import os
 import resource
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -181,6 +182,50 @@ def test_a_file_that_was_removed_under_a_killed_server_is_begun_again(tmp_path):
     assert killed.returncode == -signal.SIGKILL
     with Log.open(tmp_path, tend=False) as log:  # the lock of a dead process holds nobody up
         keep(log, row())
+
+
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_what_is_synced_into_a_file_that_was_deleted_is_not_acknowledged(tmp_path, what):
+    folder = tmp_path / "log"
+    with Log.open(folder, tend=False) as log:
+        keep(log, row("before"), promise=Promise.SYNCED)
+        shutil.rmtree(folder) if what == "folder" else (folder / "log.db").unlink()
+        (error,) = put(log, Group(rows=[row("lost")], promise=Promise.SYNCED))
+        assert isinstance(error, StoreError)
+        assert "deleted" in error.what
+        assert "deleted" in log.fault
+        until(lambda: put(log, Group(rows=[row()], promise=Promise.SYNCED)) == [None])
+        assert log.fault is None
+        keep(log, row("after"), promise=Promise.SYNCED)
+    with Log.open(folder, tend=False) as log:
+        assert log.find("after") is not None
+        assert log.find("lost") is None
+
+
+@pytest.mark.parametrize("idle", [True, False])
+def test_a_file_that_was_deleted_is_noticed_without_a_sync(tmp_path, idle):
+    folder = tmp_path / "log"
+    with Log.open(folder, tend=False) as log:
+        keep(log, row())
+        shutil.rmtree(folder)
+        until(lambda: (idle or put(log, Group(rows=[row()]))) and (folder / "log.db").is_file())
+        until(lambda: put(log, Group(rows=[row("after")])) == [None])
+        assert log.find("after") is not None
+
+
+def test_who_comes_into_a_folder_that_was_deleted_under_a_server_keeps_the_server_out(tmp_path):
+    folder = tmp_path / "log"
+    with Log.open(folder, tend=False) as first:
+        keep(first, row())
+        shutil.rmtree(folder)
+        with Log.open(folder, tend=False, command="the second") as second:
+            (error,) = put(first, Group(rows=[row()], promise=Promise.SYNCED))
+            assert isinstance(error, StoreError)
+            time.sleep(0.2)
+            assert put(first, Group(rows=[row()], promise=Promise.SYNCED)) != [None]
+            keep(second, row("theirs"), promise=Promise.SYNCED)
+            assert "the second" in (folder / "lock.json").read_text()
+        until(lambda: put(first, Group(rows=[row()], promise=Promise.SYNCED)) == [None])
 
 
 def test_limits_of_this_test_run_are_its_own():

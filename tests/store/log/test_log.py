@@ -1,3 +1,4 @@
+import stat
 import subprocess
 import sys
 import threading
@@ -196,6 +197,16 @@ def test_the_lock_goes_with_the_log_from_whichever_thread_closes_it(tmp_path):
     closer.join()
     with Log.open(tmp_path, tend=False) as again:
         keep(again, row())
+
+
+def test_nobody_else_on_the_machine_may_read_what_was_asked(tmp_path):
+    with Log.open(tmp_path / "log", tend=False) as log:
+        keep(log, row())
+        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "log").iterdir()}
+    assert {name: modes[name] for name in ("log.db", "log.db-wal", "log.db-shm")} == dict.fromkeys(
+        ("log.db", "log.db-wal", "log.db-shm"), 0o600
+    )
+    assert modes["rotated"] == 0o700
 
 
 def test_another_process_reads_while_one_writes(tmp_path, log):

@@ -105,6 +105,7 @@ def test_what_was_written_is_found_again(log, promise):
     assert put(log, group, group) == [None, None]
     assert log.find(one.id) == one
     assert log.feedback_of("p1") == [feedback]
+    assert log.said_of("p1") == {feedback.kind: (1, feedback)}
     assert log.answer("k") == answer
     assert list(log.read(Exposure)) == [[exposure]]
 

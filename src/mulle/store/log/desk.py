@@ -75,6 +75,8 @@ class Desk:
 
     def _taken(self) -> SQLiteBook:
         self.place.make()
+        if self._held and not self._lock.stands:  # somebody deleted the folder, and another may have come since
+            self.leave()
         if not self._held:
             self._take()
             self._held = True

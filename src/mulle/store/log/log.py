@@ -197,6 +197,10 @@ class Log:
         """Return what was learnt about a prediction, in the order in which it was accepted."""
         return self._reader.feedback_of(prediction_id)
 
+    def said_of(self, prediction_id: str) -> dict[str, tuple[int, Feedback]]:
+        """Return, by kind, how many times feedback came on a prediction and what came last."""
+        return self._reader.said_of(prediction_id)
+
     def answer(self, key: str) -> Answer | None:
         """Return what was answered under an idempotency key, None when nothing was, or not yet written."""
         return self._reader.answer(key)

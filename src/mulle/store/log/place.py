@@ -78,7 +78,7 @@ class Place:
         """
         try:
             new = not self.folder.is_dir()
-            self.rotated.mkdir(parents=True, exist_ok=True)
+            self.rotated.mkdir(mode=0o700, parents=True, exist_ok=True)
             if new:
                 for folder in (self.folder, self.folder.parent):
                     sync_folder(folder)

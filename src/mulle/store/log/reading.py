@@ -12,7 +12,7 @@ from typing import Any
 from mulle.store.log import tables
 from mulle.store.log.entry import Answer, Feedback, Row
 from mulle.store.log.place import Place
-from mulle.store.log.sqlite import connect, in_words
+from mulle.store.log.sqlite import connect, in_words, inode
 
 
 class Reader(ABC):
@@ -54,6 +54,19 @@ class Reader(ABC):
         asked = f"SELECT {tables.FEEDBACK.listed} FROM feedback WHERE prediction_id = ? ORDER BY seq"  # noqa: S608
         return [Feedback(*row) for row in self.ask(asked, (prediction_id,))]
 
+    def said_of(self, prediction_id: str) -> dict[str, tuple[int, Feedback]]:
+        """Return, by kind, how many times feedback came on a prediction and what came last.
+
+        The database counts: however much was said, no more than one entry a kind is read.
+        """
+        columns = ", ".join(f"f.{name}" for name in Feedback._fields)
+        asked = (
+            f"SELECT g.n, {columns} FROM (SELECT count(*) AS n, max(seq) AS last FROM feedback "  # noqa: S608
+            "WHERE prediction_id = ? GROUP BY kind) g JOIN feedback f ON f.seq = g.last"
+        )
+        held = [(int(n), Feedback(*row)) for n, *row in self.ask(asked, (prediction_id,))]
+        return {last.kind: (n, last) for n, last in held}
+
     def answer(self, key: str) -> Answer | None:
         """Return what was answered under a key, None when nothing was."""
         found = self.ask(f"SELECT {tables.ANSWERS.listed} FROM answers WHERE key = ?", (key,))  # noqa: S608
@@ -85,16 +98,11 @@ class SQLiteReader(Reader):
                 raise in_words(error, self.place.file) from error
 
     def _connected(self) -> sqlite3.Connection:
-        inode = self._inode_now()
-        if self._db is None or inode != self._inode:  # a damaged file was moved aside, and a new one begun
+        now = inode(self.place.file)
+        if self._db is None or now != self._inode:  # a damaged file was moved aside, and a new one begun
             self._drop()
-            self._db, self._inode = connect(self.place.file, write=False), inode
+            self._db, self._inode = connect(self.place.file, write=False), now
         return self._db
-
-    def _inode_now(self) -> int:
-        with suppress(OSError):
-            return self.place.file.stat().st_ino
-        return 0
 
     def _drop(self) -> None:
         if self._db is not None:

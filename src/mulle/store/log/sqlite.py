@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from itertools import chain
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
@@ -29,6 +30,8 @@ LIMIT_BYTES = 32 << 20
 """About so much is written before that is done without a pause."""
 BUSY_ROWS, IDLE_ROWS = 200, 2_000
 """So many rotated rows are removed between two commits."""
+LOOK_S = 0.9
+"""How often it is seen whether the file still stands, beside each time that something is synced."""
 COMMIT_BYTES = 20_000
 """What a commit adds to the write-ahead log beyond its entries: the pages that it touches, roughly."""
 
@@ -107,6 +110,8 @@ def connect(path: Path, *, write: bool, busy_s: float = 2.0) -> sqlite3.Connecti
     mode = "mode=rwc" if write else "mode=ro"
     if not write and not os.access(path.parent, os.W_OK) and not path.with_name(f"{path.name}-wal").exists():
         mode += "&immutable=1"  # where nobody can write, SQLite could not make the files of its write-ahead log
+    if write:
+        _make_private(path)
     address = f"file:{quote(str(path))}?{mode}"
     made = sqlite3.connect(
         address, uri=True, isolation_level=None, timeout=busy_s, cached_statements=400, check_same_thread=False
@@ -114,6 +119,12 @@ def connect(path: Path, *, write: bool, busy_s: float = 2.0) -> sqlite3.Connecti
     if write:
         _prepare(made)
     return made
+
+
+def _make_private(path: Path) -> None:
+    """Make the file, for its owner alone, where there is none; SQLite gives the files beside it the same mode."""
+    with suppress(OSError):  # it is there, which must not be opened and closed here, or SQLite will say what is wrong
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
 
 
 def _prepare(made: sqlite3.Connection) -> None:
@@ -127,6 +138,13 @@ def _prepare(made: sqlite3.Connection) -> None:
     except BaseException:
         made.close()
         raise
+
+
+def inode(path: Path) -> int:
+    """Return the number by which the system knows a file, 0 when it isn't there."""
+    with suppress(OSError):
+        return path.stat().st_ino
+    return 0
 
 
 class SQLiteBook:
@@ -150,8 +168,10 @@ class SQLiteBook:
         self._behind = 0
         self._left_over = True
         self._level = _SYNC_NORMAL
+        self._look_again = 0.0
         with self._in_words():
             self._db = connect(path, write=True, busy_s=busy_s)
+        self._inode = inode(path)
         try:
             with self._in_words():
                 self._make()
@@ -206,7 +226,15 @@ class SQLiteBook:
         except BaseException:
             self._roll_back()
             raise
+        if synced:
+            self._stand()
         self._behind += COMMIT_BYTES + sum(_weight(group) for group in groups)
+
+    def _stand(self) -> None:
+        """See that the file has not been deleted: the system goes on taking entries for one that nobody can open."""
+        if inode(self.path) != self._inode:
+            what = "the log's file was deleted or replaced; what it held is lost"
+            raise StoreError(what, where=str(self.path), fix="stop the server before you delete; a new log begins")
 
     def _run(self, statements: list[tuple[str, list[Any]]]) -> None:
         if len(statements) == 1:  # alone it is a transaction by itself
@@ -238,6 +266,9 @@ class SQLiteBook:
 
     def tidy(self, *, idle: bool) -> bool:
         """Remove a few rows that are rotated, and move what was written from the write-ahead log into the file."""
+        if monotonic() >= self._look_again:
+            self._stand()
+            self._look_again = monotonic() + LOOK_S
         with self._in_words():
             if self._left_over:
                 self._remove(IDLE_ROWS if idle else BUSY_ROWS)

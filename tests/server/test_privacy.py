@@ -1,0 +1,107 @@
+"""What the page keeps out of the log stays out: a typo, another folder's page and a swap lose none of it silently."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from mulle.cli.serve import _told
+from mulle.core.errors import UnknownName
+from mulle.core.project import ServerPart
+from mulle.server import run
+from mulle.server.privacy import Privacy, asked_by
+from mulle.server.record import hashed_unit
+
+from . import live as lives  # noqa: TID252  # tests have no package to be named by
+from .pages_fixtures import JOBS, ROW, make_bundle, running  # noqa: TID252
+
+PAGE = '[project]\nname = "other"\n[data]\nsource = "x.csv"\ntarget = "y"\nignore = ["jobs"]\n'
+
+
+@pytest.mark.parametrize("name", ["jobb", "Job ", "agee"])
+def test_a_server_does_not_start_when_a_column_that_should_be_secret_is_mistyped(small, tmp_path, name):
+    options = run.Options(bundle=small, home=tmp_path, port=0, privacy=Privacy(leave_out=[name]))
+    with pytest.raises(UnknownName, match="would be logged as it is"):
+        run.serve(options, said=lambda _: pytest.fail("it listens"))
+
+
+def test_a_name_like_no_column_is_warned_of_and_one_of_the_data_is_not(caplog):
+    privacy = Privacy(leave_out=["fax"], hashed=["age"])
+    with caplog.at_level(logging.WARNING):
+        privacy.check(["age", "job"])
+    assert "'fax'" in caplog.text
+    caplog.clear()
+    privacy.check(["age", "job"], elsewhere=["fax"])
+    Privacy(hashed=["jobs"]).check(["job"], elsewhere=["jobs"])
+    Privacy(hashed=["jobs", "job"]).check(["job"])
+    assert "'fax'" not in caplog.text
+
+
+def test_what_a_bundle_hashes_is_hashed_beside_another_page_too(bundles, tmp_path):
+    bundle = bundles(
+        "secretive", page={"server": {"hashed": ["id"], "leave_out": ["job"]}, "data": {"ignore": ["fax"]}}
+    )
+    page = tmp_path / "mulle.toml"
+    assert _told(bundle, page)[0] == ServerPart(hashed=["id"], leave_out=["job"])
+    page.write_text(PAGE + '[server]\nmax_rows = 7\nhashed = ["age"]\n')
+    part, elsewhere = _told(bundle, page)
+    assert (part.max_rows, part.hashed, part.leave_out) == (7, ["age", "id"], ["job"])
+    assert elsewhere == ["jobs", "fax"]
+
+
+@pytest.mark.parametrize("page", [{}, {"server": []}, {"server": {"hashed": "id", "leave_out": [1, None]}}])
+def test_the_page_of_a_bundle_may_hold_anything(page):
+    assert asked_by(page).columns == frozenset()
+
+
+def test_a_swap_logs_nothing_that_the_new_bundles_page_keeps_secret(small, bundles, tmp_path):
+    secretive = bundles("secretive", page={"server": {"hashed": ["job"]}})
+    with lives.live(small, tmp_path) as one:
+        status, told, _ = one.admin("POST", "bundle", {"path": str(secretive)})
+        assert (status, "job" in told["detail"]) == (422, True)
+        assert one.admin("POST", "bundle", {"path": str(secretive), "force": True})[0] == 200
+
+
+def test_a_unit_that_is_named_where_the_key_is_left_out_is_known_by_its_hash(small):
+    from mulle.runtime.bundle import Bundle
+    from mulle.server.served import Lineup, Served
+    from mulle.server.service import Service
+    from mulle.server.wire import PredictRequest
+
+    line, salt = Lineup(champion=Served(Bundle.load(small))), b"s" * 16
+    service = Service(lineup=line, log=None, privacy=Privacy(leave_out=["id"], salt=salt))
+    asked = PredictRequest(row={**lives.ROW, "id": "customer 7"}, unit="customer 7")
+    assert service.unit_of(asked, asked.asked(), ["id"]) == hashed_unit("customer 7", salt)
+
+
+def test_a_page_that_leaves_something_out_has_a_salt(tmp_path):
+    assert run.settings(ServerPart(leave_out=["id"]), tmp_path)["privacy"].salt
+    assert not run.settings(ServerPart(), tmp_path)["privacy"].salt
+
+
+@pytest.fixture(scope="module")
+def open_bundle(tmp_path_factory):
+    return make_bundle(tmp_path_factory.mktemp("told") / "toy")
+
+
+def told_of(server, row):
+    about, described = server.ask("/v1/about")[1], server.ask("/openapi.json")[1]
+    return about, described, server.ask("/v1/explain", {"row": row})[1]
+
+
+def test_no_value_of_training_is_told_of_a_column_that_the_log_does_not_hold_as_it_is(open_bundle):
+    row = {**ROW, "job": "mine"}
+    with running(open_bundle) as server:
+        plain = told_of(server, row)
+    assert all(any(job in str(told) for job in JOBS) for told in plain), "else this test shows nothing"
+    with running(open_bundle, privacy=Privacy(hashed=["job"], leave_out=["age"])) as server:
+        about, described, why = told_of(server, row)
+        against = server.ask("/v1/explain", {"row": row, "against": {"job": "smith"}})[1]
+    assert not [job for told in (about, described, why) for job in JOBS if job in str(told)]
+    columns = {column["name"]: column for column in about["columns"]}
+    assert not {"low", "high", "typical"} & set(columns["age"])
+    assert {"low", "high", "typical"} <= set(columns["lat"])
+    assert not {change["column"] for change in why["changes"]} & {"age", "job"}
+    assert (why["compared_with"]["job"], why["score"]) == (None, plain[2]["score"])
+    assert against["compared_with"]["job"] == "smith", "what the client sent it may hear"
