@@ -113,6 +113,11 @@ class Prepared:
         """Positions of the training rows of fold ``k``."""
         return self._folds.train[k]
 
+    def fitted(self, k: int) -> NDArray[np.int64]:
+        """Positions of the rows that fold ``k`` is fitted on: its training rows, less those that say when to stop."""
+        stop = self._folds.stop
+        return np.setdiff1d(self.train(k), stop[k]) if stop else self.train(k)
+
     def valid(self, k: int) -> NDArray[np.int64]:
         """Positions of the validation rows of fold ``k``."""
         return self._folds.valid[k]

@@ -85,7 +85,9 @@ def _constant(framed: Framed, prepared: Prepared, folds: Sequence[FoldPair]) -> 
 def _rule(turn: Turn, framed: Framed, prepared: Prepared, search: Search) -> tuple[Scored, str]:
     params = {"loss": to_json(framed.loss), "n_folds": prepared.n_folds}
     shared = search.prepared(families.get(LINEAR))
-    found = turn.work("baseline.rule", params, rows=prepared.rows, prepared=shared, folds=prepared.folds)
+    found = turn.work(
+        "baseline.rule", params, schema=framed.guessed, rows=prepared.rows, prepared=shared, folds=prepared.folds
+    )
     words = found.json("rule.json")["words"]
     return _baseline(framed, prepared, "rule", "One rule", np.asarray(found.array("prediction.npy"))), words
 
