@@ -169,7 +169,7 @@ def test_contradictory_numbers_give_the_ceiling_of_r2(seen):
 
 def test_rows_that_contradict_are_shown_side_by_side(seen):
     found = only(seen({"a": [1.0, 2.0, 1.0]}, np.array([0.0, 0.0, 1.0])), "data.contradictions")
-    assert [list(row) for row in found.evidence.rows] == [[1, "1.0", "no"], [3, "1.0", "yes"]]
+    assert [list(row) for row in found.evidence.rows] == [[1, "1", "no"], [3, "1", "yes"]]
 
 
 @pytest.mark.parametrize(("n", "status"), [(40, FAIL), (150, UNANSWERED), (300, PASS)])

@@ -65,6 +65,9 @@ class Seen:
         The time column of the development rows, when the page names one.
     by_time
         True when the sealed rows are newer than the others on purpose.
+    places
+        Where rows stand in the source, counted from 0: of ``"rows"``, those of `table`; of ``"side"``, those of `raw`; of
+        ``"sealed"``. A side that is absent is counted as it stands.
     now
         The moment of the run, aware.
     label_delay_s
@@ -88,6 +91,7 @@ class Seen:
     n_unknown: int = 0
     moments: pl.Series | None = None
     by_time: bool = False
+    places: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     now: datetime | None = None
     label_delay_s: float | None = None
     bars: Mapping[str, float] = field(default_factory=dict)
@@ -135,10 +139,27 @@ class Seen:
             by_time=by_time,
             raw=None if side is None else pl.scan_parquet(side.path / "raw.parquet"),
             n_unknown=int(counts.get("n_unknown", 0)),
+            places={name: _places(inputs[name]) for name in ("rows", "side", "sealed") if name in inputs},
             now=now,
             label_delay_s=label_delay_s,
             bars=bars,
         )
+
+    def numbers(self) -> NDArray[np.int64]:
+        """Return where each row of the table stands in the source, counted from 1."""
+        return self._counted("rows", self.n_rows)
+
+    def sealed_numbers(self) -> NDArray[np.int64]:
+        """Return where each sealed row stands in the source, counted from 1."""
+        return self._counted("sealed", 0 if self.sealed is None else self.sealed.height)
+
+    def raw_number(self, position: int) -> int:
+        """Return where a row of the raw side, counted from 0, stands in the source, counted from 1."""
+        held = self.places.get("side")
+        return 1 + (position if held is None else int(held[position]))
+
+    def _counted(self, name: str, n: int) -> NDArray[np.int64]:
+        return 1 + np.asarray(self.places.get(name, np.arange(n)), np.int64)
 
     @property
     def n_rows(self) -> int:
@@ -326,6 +347,10 @@ def _kept(each: Check, columns: Sequence[str]) -> Check:
         says=f"{each.says} {words} is used all the same, because the page keeps it ([data] keep).",
         fix="take it out of [data] keep, or add [[overrides]] with the reason why it is known in time",
     )
+
+
+def _places(ref: Ref) -> NDArray[np.int64]:
+    return np.asarray(ref.array("position.npy"), np.int64)
 
 
 @lru_cache(maxsize=2)

@@ -25,7 +25,7 @@ class Rows(DataCheck):
         """Fail below 50, leave it unanswered below the bar."""
         n, limit = int(seen.known.sum()), self.limit(seen)
         status = Status.PASS if n >= limit else Status.FAIL if n < min(HOPELESS, limit) else Status.UNANSWERED
-        width = f" and {count(len(seen.inputs()), 'column')} to learn from"
+        width = f" and {count(len(seen.inputs()), 'column')} beside it"
         return [
             Check(
                 name=self.name,

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from mulle.checks.base import DataCheck, Seen, check
-from mulle.checks.same import fingerprints, shown
+from mulle.checks.same import COUNTED, ROW, fingerprints, shown
 from mulle.checks.shares import SHOWN, count, percent, table
 from mulle.core.check import Check, Status
 
@@ -57,8 +57,9 @@ class SealedTwins(DataCheck):
                 n_rows=len(sealed),
                 evidence=table(
                     "Sealed rows with a twin",
-                    ["sealed row", *names[:COLUMNS]],
-                    shown(seen.sealed, positions, names[:COLUMNS]),
+                    [ROW, *names[:COLUMNS]],
+                    shown(seen.sealed, positions, names[:COLUMNS], seen.sealed_numbers()),
+                    note=COUNTED,
                 )
                 if n
                 else None,

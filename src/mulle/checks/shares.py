@@ -67,7 +67,14 @@ def count(n: int, noun: str) -> str:
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, most: int | None = SHOWN) -> Table:
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    most: int | None = SHOWN,
+    note: str = "",
+) -> Table:
     """Make a table of evidence from its first rows, and say when there are more.
 
     Parameters
@@ -78,6 +85,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], *,
         All of them.
     most
         How many are shown; None for all, where the table names the columns to leave out.
+    note
+        What else to say under it.
 
     Returns
     -------
@@ -91,4 +100,5 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], *,
     """
     every = list(rows)
     left = 0 if most is None else len(every) - most
-    return Table(title=title, columns=columns, rows=every[:most], note=f"{left:,} more." if left > 0 else "")
+    more = f"{left:,} more." if left > 0 else ""
+    return Table(title=title, columns=columns, rows=every[:most], note=f"{more} {note}".strip())

@@ -29,6 +29,8 @@ class Metric(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    explains: ClassVar[str] = ""
+    """What its number means, for a reader who never met it; shown where the number first appears."""
     tasks: ClassVar[frozenset[str]]
     greater_is_better: ClassVar[bool] = True
     best: ClassVar[float] = 1.0

@@ -166,6 +166,11 @@ class Searched:
     """Out-of-fold predictions of the choice, before calibration."""
 
     @property
+    def fitted(self) -> Sequence[Scored]:
+        """The configurations among which the choice was made: all but the constant and rules, which nothing fits."""
+        return [scored for scored in self.scored if scored.folds]
+
+    @property
     def names(self) -> str:
         """The members in words."""
         return " + ".join(self.scored[i].title for i, _ in self.members)

@@ -49,7 +49,8 @@ def rows_words(prepared: Prepared, n_members: int) -> str:
     if k == 1:
         return _one(prepared, n)
     least, most = (f(len(prepared.fitted(i)) for i in range(k)) for f in (min, max))
-    each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+    near = "" if least == most else "about "
+    each = f"{near}{least:,}" if most - least <= most // 100 else f"{least:,} to {most:,}"
     who = "It is" if n_members == 1 else "Each of these is"
     return f"{who} the mean of {k} models. {_JUDGED[prepared.protocol].format(n=f'{n:,}', each=each, k=k)}"
 
