@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from mulle.checks.base import DataCheck, Seen, check
 from mulle.checks.same import COUNTED, ROW, fingerprints, groups, shown
-from mulle.checks.shares import SHOWN, count, percent, table
+from mulle.checks.shares import SHOWN, percent, table
 from mulle.core.check import Check, Status
+from mulle.core.count import count
 
 COLUMNS = 5
 

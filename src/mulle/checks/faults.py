@@ -7,8 +7,9 @@ from typing import ClassVar
 
 from mulle.checks.base import DataCheck, Seen, check
 from mulle.checks.same import COUNTED, ROW
-from mulle.checks.shares import count, named, percent, table
+from mulle.checks.shares import named, percent, table
 from mulle.core.check import Check, Status
+from mulle.core.count import count
 from mulle.core.figure import Cell
 
 

@@ -10,8 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mulle.checks.base import DataCheck, Seen, check, keep_command
-from mulle.checks.shares import count, named, percent, table
+from mulle.checks.shares import named, percent, table
 from mulle.core.check import Check, Status
+from mulle.core.count import count
 from mulle.core.figure import Cell
 
 TELLING = 5.0

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from mulle.checks.base import DataCheck, Seen, check
-from mulle.checks.shares import count
 from mulle.core.check import Check, Status
+from mulle.core.count import count
 
 HOPELESS = 50
 

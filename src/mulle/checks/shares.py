@@ -51,22 +51,6 @@ def named(columns: Sequence[str]) -> str:
     return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
 
 
-def count(n: int, noun: str) -> str:
-    """Count things in words.
-
-    Returns
-    -------
-    str
-        ``"1 row"``, ``"1,200 rows"``.
-
-    Examples
-    --------
-    >>> count(1, "row"), count(1200, "row")
-    ('1 row', '1,200 rows')
-    """
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
-
-
 def table(
     title: str,
     columns: Sequence[str],

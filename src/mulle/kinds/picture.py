@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mulle.core.count import count
 from mulle.core.figure import Axis, Cell, Figure, Mark, Scale, Table
 
 Floats = NDArray[np.float64]
@@ -280,7 +281,7 @@ def bars(name: str, values: pl.Series, target: pl.Series | None) -> Figure:
     order = [w for w in [*top, "(other)", "(missing)"] if w in set(shown.unique().to_list())]
     marks, label, extra = _by_level(order, shown, target)
     share = counts["rows"][0] / max(len(values), 1)
-    says = f"'{_short(top[0])}' is the most frequent of {len(counts):,} levels: {share:.1%} of the rows."
+    says = f"'{_short(top[0])}' is the most frequent of {count(len(counts), 'level')}: {share:.1%} of the rows."
     return Figure(
         name=f"distribution of {name}",
         title=_title(name, label),

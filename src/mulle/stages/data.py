@@ -18,6 +18,7 @@ from mulle.checks import Seen, checks, leave_out
 from mulle.checks.base import keep_command
 from mulle.compute.turn import Turn
 from mulle.core.check import Check, Outcome, Status
+from mulle.core.count import count
 from mulle.core.duration import seconds
 from mulle.core.errors import DataError, MulleError, ProjectError, UnknownName
 from mulle.core.figure import Axis, Cell, Figure, Mark, Table
@@ -319,7 +320,8 @@ def _outcome(
         "protocol": protocol["protocol"],
     }
     answer = (
-        f"{counts['n_rows']:,} rows to work with, {sides['n_sealed']:,} sealed; {len(prepared.features)} columns to "
+        f"{count(counts['n_rows'], 'row')} to work with, {sides['n_sealed']:,} sealed; "
+        f"{count(len(prepared.features), 'column')} to "
         f"learn from; {protocol['why']}"
     )
     notes = [f"'{left.column}' is left out: {left.why} To use it all the same: {left.undo}" for left in left_out]

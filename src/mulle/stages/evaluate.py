@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 import mulle.training.importance  # noqa: F401  # its unit of work is asked for by name
 from mulle.compute.turn import Turn
 from mulle.core.check import Check, Outcome, Status
+from mulle.core.count import count
 from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.jsonable import to_json
 from mulle.core.work import Order
@@ -64,7 +65,7 @@ class Importance:
             return ""
         why = "the budget left no time for more" if self.late else "the others tell less"
         most = f"the {n:,} that go most with the target" if n else "none"
-        return f"Of {self.n_features:,} columns {most} were shuffled to see what the model looks at: {why}."
+        return f"Of {count(self.n_features, 'column')} {most} were shuffled to see what the model looks at: {why}."
 
 
 @dataclass(frozen=True, kw_only=True)
