@@ -86,7 +86,9 @@ def test_the_live_view_leaves_the_same_transcript(runs, run, terminal):
     with LiveView(terminal) as watch:
         runs.watched(run, watch)
     text = click.unstyle(terminal.export_text())
-    kept = [line.rstrip() for line in text.splitlines() if re.match(r"(problem|data|model) |           ([?✗→b]|  \S)", line)]
+    kept = [
+        line.rstrip() for line in text.splitlines() if re.match(r"(problem|data|model) |           ([?✗→b]|  \S)", line)
+    ]
     assert kept[: len(TRANSCRIPT.splitlines())] == TRANSCRIPT.splitlines()
     assert sum("best catboost" in line for line in kept) == 1  # the last one only
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 import numpy as np
 import polars as pl
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mulle.core.check import Check, Status
 from mulle.core.jsonable import from_json
-from mulle.core.registry import Registry, named
+from mulle.core.registry import Registry
 from mulle.core.schema import Feature, LeftOut, Schema
 from mulle.core.work import Ref
 from mulle.kinds.base import seen_as
@@ -358,5 +358,38 @@ def _table(folder: Path) -> pl.DataFrame:
     return pl.read_parquet(folder / "rows.parquet")
 
 
+DataCheckT = TypeVar("DataCheckT", bound=DataCheck)
 checks: Registry[DataCheck] = Registry(noun="data check", package="mulle.checks")
-check = named(checks)
+
+
+def check(cls: type[DataCheckT]) -> type[DataCheckT]:
+    """Register a question of your own about the data: a class with a ``name`` and no arguments.
+
+    Parameters
+    ----------
+    cls
+        A `DataCheck`.
+
+    Returns
+    -------
+    type
+        The class itself, so that this is a decorator.
+
+    Examples
+    --------
+    >>> @check
+    ... class Adults(DataCheck):
+    ...     name, title, bar = "data.adults", "Adults", 18.0
+    ...
+    ...     def look(self, seen):
+    ...         young = int((seen.table["age"] < self.limit(seen)).sum())
+    ...         status = Status.FAIL if young else Status.PASS
+    ...         return [Check(name=self.name, status=status, says=f"{young} people are too young.")]
+    >>> table, target = pl.DataFrame({"age": [17.0, 30.0]}), np.zeros(2)
+    >>> age = Feature(name="age", kind="number", columns=["age"])
+    >>> seen = Seen(table=table, features=[age], task="binary", target=target, rng=np.random.default_rng(0))
+    >>> checks.get("data.adults").look(seen)[0].says
+    '1 people are too young.'
+    >>> checks.remove("data.adults")
+    """
+    return checks.take(cls)
