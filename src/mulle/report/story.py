@@ -212,7 +212,8 @@ def shown_checks(checks: Sequence[Check]) -> list[ShownCheck]:
 
 
 PAIRED = (
-    "Both models answer the same rows and are compared row by row, so that what is easy or hard for both drops out."
+    "Both models answer the same rows and are compared row by row, so that what is easy or hard for both drops out. The "
+    "gain is measured on its own draws of the rows, so it need not be quite the difference of the two numbers."
 )
 
 
