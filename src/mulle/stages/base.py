@@ -113,10 +113,10 @@ class Prepared:
         """Positions of the training rows of fold ``k``."""
         return self._folds.train[k]
 
-    def fitted(self, k: int) -> NDArray[np.int64]:
-        """Positions of the rows that fold ``k`` is fitted on: its training rows, less those that say when to stop."""
-        stop = self._folds.stop
-        return np.setdiff1d(self.train(k), stop[k]) if stop else self.train(k)
+    @property
+    def halves(self) -> bool:
+        """Whether either half of the validation rows says for the other when a fit should have stopped."""
+        return any(len(half) for half in self._folds.half)
 
     def valid(self, k: int) -> NDArray[np.int64]:
         """Positions of the validation rows of fold ``k``."""

@@ -48,7 +48,7 @@ def rows_words(prepared: Prepared, n_members: int) -> str:
     n, k = prepared.rows.json("rows.json")["n_rows"], prepared.n_folds
     if k == 1:
         return _one(prepared, n)
-    least, most = (f(len(prepared.fitted(i)) for i in range(k)) for f in (min, max))
+    least, most = (f(len(prepared.train(i)) for i in range(k)) for f in (min, max))
     near = "" if least == most else "about "
     each = f"{near}{least:,}" if most - least <= most // 100 else f"{least:,} to {most:,}"
     who = "It is" if n_members == 1 else "Each of these is"
@@ -65,11 +65,10 @@ _JUDGED = {
 
 
 def _one(prepared: Prepared, n_rows: int) -> str:
-    learned, valid = len(prepared.fitted(0)), len(prepared.valid(0))
-    stop = len(prepared.train(0)) - learned
-    when = f" {stop:,} more said when to stop learning." if stop else ""
+    learned, valid = len(prepared.train(0)), len(prepared.valid(0))
+    stop = "; either half of them said for the other when to stop learning" if prepared.halves else ""
     which = "the newest " if prepared.protocol == "forward_holdout" else ""
     return (
-        f"It learned from {learned:,} of the {n_rows:,} rows to work with.{when} How good it is was measured on "
-        f"{which}{valid:,} others."
+        f"It learned from {learned:,} of the {n_rows:,} rows to work with. How good it is was measured on "
+        f"{which}{valid:,} others{stop}."
     )
