@@ -254,7 +254,7 @@ def _enough(framed: Framed, curve: Sequence[tuple[int, Estimate]]) -> Iterator[C
         name="baseline.more_rows",
         status=Status.NOTE,
         says=f"On {known[0][0]:,} to {known[-1][0]:,} training rows of a quick learner: {rise.says}.",
-        value=errors[-1] - rise.at_double,
+        value=errors[-1] - rise.at_double if rise.verdict == "rises" else None,
         n_rows=known[-1][0],
     )
 

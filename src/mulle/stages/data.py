@@ -324,7 +324,9 @@ def _outcome(
         f"{count(len(prepared.features), 'column')} to "
         f"learn from; {protocol['why']}"
     )
-    notes = [f"'{left.column}' is left out: {left.why} To use it all the same: {left.undo}" for left in left_out]
+    sampled = counts["n_rows"] > SAMPLE_FOR_FIGURES and f"Columns are drawn from {SAMPLE_FOR_FIGURES:,} of these rows."
+    notes = [sampled] if sampled else []
+    notes += [f"'{left.column}' is left out: {left.why} To use it all the same: {left.undo}" for left in left_out]
     return Outcome(
         stage="data",
         question=QUESTION,
