@@ -169,7 +169,7 @@ def test_contradictory_numbers_give_the_ceiling_of_r2(seen):
 
 def test_rows_that_contradict_are_shown_side_by_side(seen):
     found = only(seen({"a": [1.0, 2.0, 1.0]}, np.array([0.0, 0.0, 1.0])), "data.contradictions")
-    assert [list(row) for row in found.evidence.rows] == [[1, "1.0", "no"], [3, "1.0", "yes"]]
+    assert [list(row) for row in found.evidence.rows] == [[1, "1", "no"], [3, "1", "yes"]]
 
 
 @pytest.mark.parametrize(("n", "status"), [(40, FAIL), (150, UNANSWERED), (300, PASS)])
@@ -328,3 +328,16 @@ def test_on_a_real_table_the_most_telling_column_is_known_and_stays(seen):
     found = leaks(seen(pl.DataFrame(x, schema=names), y.astype(float), classes=("malignant", "benign")))
     assert not found.left_out
     assert "'worst perimeter': ROC AUC 0.975" in found.checks[0].says
+
+
+def test_pictures_alone_are_not_called_too_few_rows_to_compare(seen):
+    held = {"picture": [b"x"] * 400}
+    found = only(seen(held, kinds={"picture": "image"}, sealed=pl.DataFrame(held)), "data.sides")
+    assert (found.status, found.needed_rows) == (NOTE, None)
+    assert "no column of numbers or words" in found.says
+
+
+def test_beside_a_proven_leak_it_is_the_other_columns_that_are_no_leak(seen):
+    y = np.arange(400) % 2
+    found = checks.get("data.leak").look(seen({"copy": y * 2.0, "age": x(400)}, y.astype(float)))
+    assert [c.says.split(" alone ")[0] for c in found] == ["'copy'", "No other column"]

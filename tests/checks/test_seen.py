@@ -30,6 +30,8 @@ def inputs(tmp_path):
     table.head(100).write_parquet(folders["sealed"] / "rows.parquet")
     table.with_columns(age=pl.lit(float("inf"))).write_parquet(folders["side"] / "raw.parquet")
     np.save(folders["rows"] / "target.npy", y)
+    for name, places in {"rows": np.arange(N) * 2, "side": np.arange(N) * 2, "sealed": np.arange(100) * 2 + 1}.items():
+        np.save(folders[name] / "position.npy", places)
     fault = {"feature": "age", "column": "age", "positions": [3], "samples": ["old"]}
     counts = {"n_rows": N, "n_unknown": 7, "faults": [fault]}
     (folders["rows"] / "rows.json").write_text(json.dumps(counts))
@@ -45,6 +47,20 @@ def test_all_that_the_stage_wrote_is_seen(inputs):
     assert seen.shared() == ["copy", "age"]
     assert checks.get("data.faults").look(seen)[0].value == pytest.approx(1 / (N + 7))
     assert checks.get("data.infinite").look(seen)[0].status is Status.FAIL
+
+
+def test_rows_of_evidence_are_numbered_as_they_stand_in_the_source(inputs):
+    seen = Seen.of(inputs, bars={}, rng=np.random.default_rng(0))
+    fault = checks.get("data.faults").look(seen)[0]
+    assert list(fault.evidence.rows[0]) == [
+        "age",
+        7,
+        "old",
+    ]  # row 3 of the side, counted from 0, is row 6 of the source
+    assert "row in the source" in fault.evidence.columns
+    twins = checks.get("data.twins_across_sides").look(seen)[0]
+    assert [row[0] for row in twins.evidence.rows[:3]] == [2, 4, 6]
+    assert "row 23 is line 24 of a CSV file" in twins.evidence.note
 
 
 def test_without_a_seal_nothing_is_asked_about_it(inputs):

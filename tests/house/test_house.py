@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import importlib
 import inspect
 import re
@@ -26,6 +27,14 @@ def test_the_public_names_are_few() -> None:
 @pytest.mark.parametrize("name", sorted(mulle.__all__))
 def test_every_public_name_is_there_and_is_documented(name: str) -> None:
     assert inspect.getdoc(getattr(mulle, name))
+
+
+@pytest.mark.parametrize("name", sorted(mulle.__all__))
+def test_every_public_name_has_an_example_that_pytest_runs(name: str) -> None:
+    home = importlib.import_module(getattr(mulle, name).__module__)
+    found = vars(home)[name]  # where --doctest-modules looks: what another module made has no examples there
+    tests = doctest.DocTestFinder(recurse=False).find(found, name, module=home)
+    assert [test for test in tests if test.examples]
 
 
 def test_import_mulle_imports_nothing_heavy() -> None:

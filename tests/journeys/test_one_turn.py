@@ -29,6 +29,21 @@ def test_a_turn_goes_through_all_stages_and_leaves_a_bundle_that_predicts(
     assert found.n_rejected == 0
     assert set(found.decision) <= {"malignant", "benign"}
     assert run.bundle.selftest().ok
+    assert "stamped *draft*" in run.bundle.card
+
+
+def test_all_that_counts_configurations_counts_the_same_ones(
+    turn: Callable[..., mulle.Run], cancer: pl.DataFrame
+) -> None:
+    run = turn(cancer)
+    model = next(outcome for outcome in run.outcomes if outcome.stage == "model")
+    searched = next(check for check in model.checks if check.name == "model.searched")
+    drawn = next(figure for figure in model.figures if figure.name == "search").marks[0]
+    lock = read_lock(run.folder)
+    assert lock is not None
+    n = model.facts["configurations"]
+    assert {int(searched.value or 0), len(drawn.x), run.scores.height - 2, lock.scored} == {n}  # constant, one rule
+    assert f"from {n} configurations" in model.answer
 
 
 def test_open_questions_are_unanswered_and_never_a_pass(turn: Callable[..., mulle.Run], cancer: pl.DataFrame) -> None:

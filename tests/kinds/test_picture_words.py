@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import polars as pl
+import pytest
 
+from mulle.kinds import kinds
 from mulle.kinds.picture import bars, histogram
 
 
@@ -20,7 +22,7 @@ def test_values_far_off_are_left_out_of_the_picture_and_counted() -> None:
     assert figure.x.low >= 17
     assert len([y for y in figure.marks[0].y if y > 0]) > 10
     assert "'age' lies between -999 and 79" in figure.says
-    assert "rows lie outside of what is drawn" in figure.says
+    assert "values lie outside of what is drawn" in figure.says
     assert sum(figure.marks[0].y) == 1
 
 
@@ -50,3 +52,22 @@ def test_noise_is_not_told_of_numbers_and_levels_either() -> None:
     assert "highest for" not in bars("job", level, number).says
     assert "highest for" in bars("job", level, number + (level == "b").cast(pl.Float64)).says
     assert "most frequent where" not in bars("job", level, pl.Series(rng.choice(["no", "yes"], 2000))).says
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ([0.0] * 92 + [5000.0] * 8, "'gain' lies between 0 and 5,000; 92.0% of the values are 0."),
+        ([12.0] * 50, "'gain' is 12 wherever it is known."),
+        ([1.0] * 20 + [2.0] * 60 + [3.0] * 20, "20.0% of the values are below 2, 60.0% are just that."),
+        ([float(i) for i in range(100)], "half of the values are below 49.5."),
+    ],
+)
+def test_what_is_said_of_the_middle_is_true_where_values_are_equal_too(values: list[float], says: str) -> None:
+    assert says in histogram("gain", pl.Series(values), None).says
+
+
+def test_a_column_of_lists_has_as_many_rows_as_the_table() -> None:
+    tags = pl.Series("tags", [["a", "b"], ["a"], None, ["a", "b", "c"]])
+    told = {row[0]: row[1] for row in kinds.get("list").summarise([tags]).rows}
+    assert (told["rows"], told["missing"], told["levels"]) == (4, 1, 3)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from mulle.core.errors import DataError
 from mulle.policies.base import Costs
-from mulle.policies.money import Prices, curve, expected_cost, money_figure, worth
+from mulle.policies.money import Prices, curve, expected_cost, money_figure, ratio_figure, worth
 from mulle.policies.threshold import Threshold
 from mulle.testing import check_figure, decide
 
@@ -133,3 +133,17 @@ def test_a_threshold_by_weighted_rows_is_that_of_rows_written_out_as_often():
         assert ours.parameters["threshold"] == pytest.approx(theirs.parameters["threshold"], abs=0.01)
         plain = Threshold().choose(y, p[:, None], costs)
         assert plain.why != ours.why
+
+
+@pytest.mark.parametrize("share", [0.02, 0.3])
+def test_ratios_are_told_in_plain_numbers(share):
+    rng = np.random.default_rng(1)
+    y = (rng.random(3000) < share).astype(float)
+    says = ratio_figure(y, np.clip(0.7 * y + 0.3 * rng.random(3000), 0, 1)).says
+    assert "e+0" not in says
+    assert "at every ratio that is drawn, from 0.1 to 100" in says
+
+
+def test_a_model_that_tells_nothing_is_worth_using_at_no_ratio():
+    says = ratio_figure(np.array([0.0, 1.0]), np.array([0.5, 0.5])).says
+    assert "At no ratio" in says

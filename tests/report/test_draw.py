@@ -1,5 +1,6 @@
 """The drawing of figures."""
 
+import html
 import math
 import re
 from dataclasses import replace
@@ -233,3 +234,13 @@ def test_steps_of_a_histogram_stand_around_the_middle_of_their_bins_and_others_h
 def test_pictures_of_few_pixels_are_shown_as_squares(figures):
     gallery = next(f for f in figures if f.name == "letters")
     assert svg(gallery).count('mu-coarse"') == 9
+
+
+@pytest.mark.parametrize("width", [252, 368, 340])
+def test_the_name_of_a_line_is_never_cut(width):
+    names = ["'<=50K' (5,926 rows)", "'>50K' (1,875 rows)"]
+    marks = [Mark(kind="line", name=name, x=[0, 1], y=[0.2 + i, 0.4 + i]) for i, name in enumerate(names)]
+    drawn = svg(Figure(name="f", title="t", says="s", x=Axis(label="x"), y=Axis(label="y"), marks=marks), width=width)
+    assert "…" not in drawn
+    for name in names:
+        assert html.escape(name) in drawn or name in html.unescape(drawn)

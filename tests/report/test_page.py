@@ -3,11 +3,12 @@
 import copy
 import json
 import re
+from html import unescape
 from html.parser import HTMLParser
 
 import pytest
 
-from mulle.core.check import Check, Interval, Status
+from mulle.core.check import Check, Interval, Outcome, Status
 from mulle.core.errors import StoreError
 from mulle.core.figure import Axis, Figure, Mark
 from mulle.core.jsonable import to_json
@@ -255,3 +256,60 @@ def test_facts_of_a_stage_may_be_nested(run):
     nested = copy.deepcopy(run)
     nested["outcomes"][0]["facts"] = to_json({"rows": 3, "sides": {"train": 2, "test": 1}, "kinds": ["a", "b"]})
     assert read_run(nested).outcomes[0].facts["sides"]["train"] == 2
+
+
+def told(page):
+    """Return a page's words on one line."""
+    return " ".join(unescape(re.sub(r"<[^>]+>", " ", page)).split())
+
+
+def test_a_value_is_told_in_the_unit_of_its_bar_and_a_note_wants_nothing():
+    def told_of(status, bar):
+        check = Check(name="data.twins", status=status, says="Twins.", value=0.129, bar=bar)
+        outcome = Outcome(stage="data", question="q", answer="a", checks=[check])
+        return told(page_html({"id": "r", "project": "p", "outcomes": [to_json(outcome)]}))
+
+    note = told_of(Status.NOTE, "≤ 5 % (mulle default)")
+    assert "measured 12.9%" in note
+    assert "usual ≤ 5 %" in note
+    assert "wanted" not in note
+    assert "wanted ≤ 0.55" in told_of(Status.FAIL, "≤ 0.55 (5 % by chance)")
+    assert "measured 0.129" in told_of(Status.FAIL, "≤ 0.55 (5 % by chance)")
+
+
+def test_a_command_within_a_fix_can_be_copied_alone():
+    check = Check(
+        name="x", status=Status.FAIL, says="No.", fix="give more time: mulle set objective.budget=5m; or wait"
+    )
+    outcome = Outcome(stage="data", question="q", answer="a", checks=[check])
+    page = page_html({"id": "r", "project": "p", "outcomes": [to_json(outcome)]})
+    assert '<code class="command">mulle set objective.budget=5m</code>' in page
+
+
+def test_the_metric_is_explained_beside_its_first_number():
+    facts = {"metric_title": "average precision", "metric_explains": "The mean share of right ones."}
+    outcome = Outcome(stage="evaluate", question="q", answer="a", facts=facts)
+    lines = [{"label": "average precision", "value": "0.8"}]
+    text = told(page_html({"id": "r", "project": "p", "headline": lines, "outcomes": [to_json(outcome)]}))
+    assert text.index("The mean share of right ones.") < text.index("The seven gates")
+    assert "compared row by row" not in text  # no gain is told, so "paired" needs no telling
+
+
+def test_small_figures_stand_by_height_so_that_no_row_has_a_hole():
+    def bars(i, n):
+        mark = Mark(kind="bars", x=[1.0] * n, y=[f"l{k}" for k in range(n)])
+        y = Axis(label="", scale="category")
+        return Figure(name=f"distribution of c{i}", title=f"c{i}", says="", x=Axis(label="x"), y=y, marks=[mark])
+
+    outcome = Outcome(
+        stage="data", question="q", answer="a", figures=[bars(i, n) for i, n in enumerate([16, 2, 16, 2, 2, 16])]
+    )
+    page = page_html({"id": "r", "project": "p", "outcomes": [to_json(outcome)]})
+    order = [int(c) for c in re.findall(r"<h4[^>]*>c(\d)</h4>", page)]
+    assert order == [1, 3, 4, 0, 2, 5]
+
+
+def test_paper_bears_no_tables_of_numbers():
+    page = page_html({"id": "r", "project": "p"})
+    rules = page[page.index("@media print") :]
+    assert ".numbers,.mulle .passed .meta,.mulle .passed details{display:none}" in rules

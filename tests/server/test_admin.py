@@ -106,7 +106,7 @@ def test_two_admins_at_once_never_get_the_same_version(one):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(change, range(24)))
     with closing(sqlite3.connect(f"file:{one.home / 'log' / 'log.db'}?mode=ro", uri=True)) as database:
-        versions = [version for (version,) in database.execute("SELECT version FROM changes")]
+        versions = [version for (version,) in database.execute("SELECT version FROM changes ORDER BY seq")]
     assert len(versions) == len(set(versions)) >= 24
     assert versions == sorted(versions)
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from mulle.core.check import Interval, Status
+from mulle.core.command import parted
 from mulle.stages.gain import Compared, gain_check
 from mulle.trials.paired import Gain
 
@@ -59,3 +60,24 @@ def test_an_open_answer_says_why_in_plain_words_and_what_would_decide_it() -> No
     assert "So it is better, but 400 rows are too few to tell whether by the 0.02 that the page asks for" in better.says
     worse = gain_check("evaluate", gain(-0.02, 0.03), asked())
     assert "So it is not better by the 0.02 that the page asks for" in worse.says
+
+
+def test_rows_are_asked_for_only_where_they_may_change_the_answer() -> None:
+    worse = gain_check("evaluate", gain(-0.02, 0.03), asked())
+    assert "more rows would hardly change that" in worse.says
+    assert "rows" not in worse.fix
+    against = gain_check("evaluate", gain(-0.005, 0.02), asked(min_gain=None))
+    assert "would decide it, most likely against it" in against.fix
+    assert "more rows" not in against.fix
+
+
+def test_no_number_of_rows_is_named_that_nobody_would_gather() -> None:
+    found = gain_check("evaluate", gain(0.0002, 0.011), asked(min_gain=None))
+    assert found.needed_rows is None
+    assert "such rows" not in found.fix
+
+
+@pytest.mark.parametrize("itself", [True, False])
+def test_the_fix_can_be_typed_and_asks_for_more_than_the_page_gives(itself: bool) -> None:
+    found = gain_check("evaluate", gain(-0.02, 0.03), asked(itself=itself, budget="10m"))
+    assert parted(found.fix)[1] == "mulle set objective.budget=20m"

@@ -229,7 +229,7 @@ def test_a_folder_of_images_is_a_table_with_its_labels(tmp_path):
     written(tmp_path, "pictures/labels.csv", "file,label\ncat/1.png,meow\n")
     again = read_source("pictures", root=tmp_path)
     assert [r[1] for r in rows(again)] == ["meow", None]
-    assert "1 images have no label" in again.notes[0]
+    assert "1 image without a label" in again.notes[0]
 
 
 def test_images_that_a_csv_names_are_read_from_beside_it(tmp_path):

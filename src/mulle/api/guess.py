@@ -33,7 +33,7 @@ class InitResult:
 
 
 def init(source: str, *, target: str, folder: Path, name: str | None = None) -> InitResult:
-    """Write ``mulle.toml`` from the data.
+    r"""Write ``mulle.toml`` from the data.
 
     Parameters
     ----------
@@ -59,6 +59,17 @@ def init(source: str, *, target: str, folder: Path, name: str | None = None) -> 
         When the target is no column.
     DataError
         When no answer exists: no rows, one class, …
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import mulle
+    >>> home = Path(tempfile.mkdtemp())
+    >>> rows = "".join(f"{i},{'yes' if i % 3 else 'no'}\n" for i in range(60))
+    >>> written = (home / "churn.csv").write_text("months,left\n" + rows)
+    >>> made = mulle.init(str(home / "churn.csv"), target="left", folder=home)
+    >>> made.guessed.task, made.guessed.metric, made.path.name
+    ('binary', 'roc_auc', 'mulle.toml')
     """
     path = folder / "mulle.toml"
     if path.exists():

@@ -26,7 +26,8 @@ def record_outcomes(space: Workspace, outcomes: Sequence[Outcome]) -> None:
 def record_scored(space: Workspace, left: Mapping[str, Any]) -> int:
     """Record each configuration that was scored for the first time on these rows and folds.
 
-    A run that finds finished work again scores nothing anew, and so does not count.
+    Only what was fitted is among what a choice is made from; the constant and rules are not. A run that finds finished
+    work again scores nothing anew, and so does not count.
 
     Parameters
     ----------
@@ -42,7 +43,7 @@ def record_scored(space: Workspace, left: Mapping[str, Any]) -> int:
     """
     known = {event.body["configuration"] for event in space.ledger.events(kind=EventKind.SCORED)}
     fresh: dict[str, Scored] = {}
-    for scored in left["model"].scored:
+    for scored in left["model"].fitted:
         fresh.setdefault(_key(left["problem"], left["data"], scored), scored)
     for key, scored in fresh.items():
         if key not in known:

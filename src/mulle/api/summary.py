@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mulle.core.check import Check, Outcome, Status, Verdict, verdict
+from mulle.core.command import parted
 from mulle.core.project import Page
 
 Line = tuple[str, str, str]
@@ -82,9 +83,12 @@ def decision(outcomes: Sequence[Outcome], page: Page, *, stamp: str, interrupted
 
 def _next(failed: Sequence[Check], open_: Sequence[Check], outcomes: Sequence[Outcome], page: Page) -> str:
     stages = {outcome.stage for outcome in outcomes}
-    typed = [c.fix for c in (*failed, *open_) if c.fix.startswith("mulle ")]
+    fixes = [c.fix for c in (*failed, *open_) if c.fix]
+    typed = [command for _, command, _ in map(parted, fixes) if command.startswith("mulle ")]
     if "assess" in stages and not failed and not open_:
         return f"mulle predict {page.project.name}.zip NEW_ROWS.csv OUT.csv"
     if "package" not in stages:
         return "mulle run"
-    return "mulle assess" if not failed and not open_ else (typed[0] if typed else "mulle report")
+    if not failed and not open_:
+        return "mulle assess"
+    return next(iter([*typed, *fixes]), "mulle run")

@@ -80,6 +80,16 @@ class Run:
     """One turn of the loop: what each stage found, the bundle, and where the report is.
 
     A shut gate is no exception: ask `verdict` or `checks`.
+
+    Examples
+    --------
+    >>> twins = Check(name="data.twins", status=Status.FAIL, says="9 rows are twins.", fix="remove them")
+    >>> data = Outcome(stage="data", question="Can the rows be trusted?", answer="No.", checks=[twins])
+    >>> made = Run(id="20260101-1", folder=Path(), project="churn", outcomes=[data])
+    >>> made
+    <Run 20260101-1 of 'churn': draft, 1 FAIL, 0 UNANSWERED>
+    >>> made.verdict, [check.fix for check in made.checks.failed]
+    (<Verdict.SHUT: 'shut'>, ['remove them'])
     """
 
     id: str
@@ -198,6 +208,18 @@ def run(
     ------
     MulleError
         Only where no answer exists.
+
+    Examples
+    --------
+    A look at the data alone; without ``until`` it goes on to a bundle:
+
+    >>> import mulle, polars as pl
+    >>> months = [i * 7 % 60 for i in range(200)]
+    >>> left = ["yes" if m + i % 5 * 20 < 60 else "no" for i, m in enumerate(months)]
+    >>> frame = pl.DataFrame({"months": months, "left": left, "calls": [i * 11 % 17 for i in range(200)]})
+    >>> seen = mulle.run(mulle.Project(frame, target="left"), until="data")
+    >>> [outcome.stage for outcome in seen.outcomes], seen.stamp
+    (['problem', 'data'], 'draft')
     """
     began, watch = perf_counter(), watch or Nobody()
     files = import_code(project)
@@ -357,6 +379,19 @@ def assess(project: Opened, *, watch: Watch | None = None, again: str | None = N
         When there is no run with a bundle yet.
     ProjectError
         When the seal was opened too often, or there is none.
+
+    Examples
+    --------
+    The seal stays shut until a run has left a bundle to judge; after ``mulle.run(project)`` this opens it:
+
+    >>> import mulle, polars as pl
+    >>> project = mulle.Project(pl.DataFrame({"x": [1, 2, 3], "y": [2.5, 4.5, 6.5]}), target="y")
+    >>> mulle.assess(project)
+    Traceback (most recent call last):
+    ...
+    mulle.core.errors.StoreError: there is no finished run here yet
+      where: ...
+      fix:   mulle run
     """
     watch = watch or Nobody()
     files = import_code(project)

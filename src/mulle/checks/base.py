@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
 
 import numpy as np
 import polars as pl
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mulle.core.check import Check, Status
 from mulle.core.jsonable import from_json
-from mulle.core.registry import Registry, named
+from mulle.core.registry import Registry
 from mulle.core.schema import Feature, LeftOut, Schema
 from mulle.core.work import Ref
 from mulle.kinds.base import seen_as
@@ -65,6 +65,9 @@ class Seen:
         The time column of the development rows, when the page names one.
     by_time
         True when the sealed rows are newer than the others on purpose.
+    places
+        Where rows stand in the source, counted from 0: of ``"rows"``, those of `table`; of ``"side"``, those of `raw`; of
+        ``"sealed"``. A side that is absent is counted as it stands.
     now
         The moment of the run, aware.
     label_delay_s
@@ -88,6 +91,7 @@ class Seen:
     n_unknown: int = 0
     moments: pl.Series | None = None
     by_time: bool = False
+    places: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
     now: datetime | None = None
     label_delay_s: float | None = None
     bars: Mapping[str, float] = field(default_factory=dict)
@@ -135,10 +139,27 @@ class Seen:
             by_time=by_time,
             raw=None if side is None else pl.scan_parquet(side.path / "raw.parquet"),
             n_unknown=int(counts.get("n_unknown", 0)),
+            places={name: _places(inputs[name]) for name in ("rows", "side", "sealed") if name in inputs},
             now=now,
             label_delay_s=label_delay_s,
             bars=bars,
         )
+
+    def numbers(self) -> NDArray[np.int64]:
+        """Return where each row of the table stands in the source, counted from 1."""
+        return self._counted("rows", self.n_rows)
+
+    def sealed_numbers(self) -> NDArray[np.int64]:
+        """Return where each sealed row stands in the source, counted from 1."""
+        return self._counted("sealed", 0 if self.sealed is None else self.sealed.height)
+
+    def raw_number(self, position: int) -> int:
+        """Return where a row of the raw side, counted from 0, stands in the source, counted from 1."""
+        held = self.places.get("side")
+        return 1 + (position if held is None else int(held[position]))
+
+    def _counted(self, name: str, n: int) -> NDArray[np.int64]:
+        return 1 + np.asarray(self.places.get(name, np.arange(n)), np.int64)
 
     @property
     def n_rows(self) -> int:
@@ -328,10 +349,47 @@ def _kept(each: Check, columns: Sequence[str]) -> Check:
     )
 
 
+def _places(ref: Ref) -> NDArray[np.int64]:
+    return np.asarray(ref.array("position.npy"), np.int64)
+
+
 @lru_cache(maxsize=2)
 def _table(folder: Path) -> pl.DataFrame:
     return pl.read_parquet(folder / "rows.parquet")
 
 
+DataCheckT = TypeVar("DataCheckT", bound=DataCheck)
 checks: Registry[DataCheck] = Registry(noun="data check", package="mulle.checks")
-check = named(checks)
+
+
+def check(cls: type[DataCheckT]) -> type[DataCheckT]:
+    """Register a question of your own about the data: a class with a ``name`` and no arguments.
+
+    Parameters
+    ----------
+    cls
+        A `DataCheck`.
+
+    Returns
+    -------
+    type
+        The class itself, so that this is a decorator.
+
+    Examples
+    --------
+    >>> @check
+    ... class Adults(DataCheck):
+    ...     name, title, bar = "data.adults", "Adults", 18.0
+    ...
+    ...     def look(self, seen):
+    ...         young = int((seen.table["age"] < self.limit(seen)).sum())
+    ...         status = Status.FAIL if young else Status.PASS
+    ...         return [Check(name=self.name, status=status, says=f"{young} people are too young.")]
+    >>> table, target = pl.DataFrame({"age": [17.0, 30.0]}), np.zeros(2)
+    >>> age = Feature(name="age", kind="number", columns=["age"])
+    >>> seen = Seen(table=table, features=[age], task="binary", target=target, rng=np.random.default_rng(0))
+    >>> checks.get("data.adults").look(seen)[0].says
+    '1 people are too young.'
+    >>> checks.remove("data.adults")
+    """
+    return checks.take(cls)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from mulle.checks.base import DataCheck, Seen, check
-from mulle.checks.shares import count, table
+from mulle.checks.shares import table
 from mulle.core.check import Check, Status
+from mulle.core.count import count
 from mulle.core.figure import Cell
 
 RARE = 10

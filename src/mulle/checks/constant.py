@@ -8,8 +8,9 @@ from typing import ClassVar
 import polars as pl
 
 from mulle.checks.base import DataCheck, Seen, check, keep_command
-from mulle.checks.shares import count, named, table
+from mulle.checks.shares import named, table
 from mulle.core.check import Check, Status
+from mulle.core.count import count
 
 
 @check

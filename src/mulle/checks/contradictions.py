@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mulle.checks.base import DataCheck, Seen, check
-from mulle.checks.same import fingerprints, groups, shown
-from mulle.checks.shares import SHOWN, count, percent, table
+from mulle.checks.same import COUNTED, ROW, fingerprints, groups, shown
+from mulle.checks.shares import SHOWN, percent, table
 from mulle.core.check import Check, Status
+from mulle.core.count import count
 
 COLUMNS = 5
 
@@ -40,7 +41,7 @@ class Contradictions(DataCheck):
             return [Check(name=self.name, status=Status.PASS, says=says, value=0.0, n_rows=len(known))]
         first = np.flatnonzero(rows)
         first = first[np.argsort(group[first], kind="stable")][:SHOWN]
-        cells = shown(seen.table, known[first].tolist(), names[:COLUMNS])
+        cells = shown(seen.table, known[first].tolist(), names[:COLUMNS], seen.numbers())
         told = [[*row, self._word(seen, float(target[i]))] for row, i in zip(cells, first, strict=True)]
         return [
             Check(
@@ -54,7 +55,9 @@ class Contradictions(DataCheck):
                 value=part,
                 bar=self.bar_words(seen, "≤", percent=True),
                 n_rows=len(known),
-                evidence=table("Alike, with another target", ["row", *names[:COLUMNS], seen.target_name], told),
+                evidence=table(
+                    "Alike, with another target", [ROW, *names[:COLUMNS], seen.target_name], told, note=COUNTED
+                ),
             )
         ]
 

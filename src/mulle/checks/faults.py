@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from mulle.checks.base import DataCheck, Seen, check
-from mulle.checks.shares import count, named, percent, table
+from mulle.checks.same import COUNTED, ROW
+from mulle.checks.shares import named, percent, table
 from mulle.core.check import Check, Status
+from mulle.core.count import count
 from mulle.core.figure import Cell
 
 
@@ -40,7 +42,7 @@ class Faults(DataCheck):
                 f"lost {percent(worst)} of its values."
             )
         rows: list[list[Cell]] = [
-            [fault.column, position + 1, sample]
+            [fault.column, seen.raw_number(position), sample]
             for _, fault in lost
             for position, sample in zip(fault.positions, fault.samples, strict=False)
         ]
@@ -54,6 +56,6 @@ class Faults(DataCheck):
                 value=worst,
                 bar=self.bar_words(seen, "≤", percent=True),
                 n_rows=total,
-                evidence=table("Unreadable values", ["column", "row", "value"], rows) if lost else None,
+                evidence=table("Unreadable values", ["column", ROW, "value"], rows, note=COUNTED) if lost else None,
             )
         ]

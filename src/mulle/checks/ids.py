@@ -39,7 +39,6 @@ class Ids(DataCheck):
                 name=self.name,
                 status=Status.NOTE,
                 says=f"{named(list(found))}: an id, left out; it would be learnt by heart and help no new row.",
-                value=float(len(found)),
                 bar=self.bar_words(seen, "different values <", percent=True),
                 n_rows=seen.n_rows,
                 evidence=table("Ids", ["column", "why"], found.items(), most=None),

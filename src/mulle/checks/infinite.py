@@ -8,8 +8,9 @@ from typing import ClassVar
 import polars as pl
 
 from mulle.checks.base import DataCheck, Seen, check
-from mulle.checks.shares import count, named, percent, table
+from mulle.checks.shares import named, percent, table
 from mulle.core.check import Check, Status
+from mulle.core.count import count
 
 
 @check

@@ -53,8 +53,9 @@ class Leak(DataCheck):
         above = {name: one for name, one in found.items() if one.score > limit}
         proven = {name: one for name, one in above.items() if _proven(one, limit)}
         answers = [self._proven(seen, name, one, n) for name, one in proven.items()]
+        rest = {name: one for name, one in found.items() if name not in proven}
         screened = f" {_SCREENED.format(n_columns, len(found))}" if len(found) < n_columns else ""
-        return [*answers, self._rest(seen, {k: v for k, v in found.items() if k not in proven}, n, screened)]
+        return [*answers, self._rest(seen, rest, n, ("other " if proven else "", screened))]
 
     def _scores(self, seen: Seen) -> tuple[dict[str, Single], int, int]:
         """Return scores by column, the best first; the rows looked at; and how many columns there are."""
@@ -85,10 +86,11 @@ class Leak(DataCheck):
             undo=keep_command(name),
         )
 
-    def _rest(self, seen: Seen, found: dict[str, Single], n: int, screened: str) -> Check:
+    def _rest(self, seen: Seen, found: dict[str, Single], n: int, words: tuple[str, str]) -> Check:
+        other, screened = words
         suspects = [name for name, one in found.items() if one.score > self.limit(seen)]
         best = next(iter(found), "")
-        says = f"No column alone gives '{seen.target_name}' away."
+        says = f"No {other}column alone gives '{seen.target_name}' away."
         if best:
             says += f" The most telling one is '{best}': {_measure(seen)} {found[best].score:.3f}."
         if suspects:

@@ -10,8 +10,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mulle.checks.base import DataCheck, Seen, check, keep_command
-from mulle.checks.shares import count, named, percent, table
+from mulle.checks.shares import named, percent, table
 from mulle.core.check import Check, Status
+from mulle.core.count import count
 from mulle.core.figure import Cell
 
 TELLING = 5.0
@@ -45,8 +46,9 @@ class Missing(DataCheck):
         gaps = sorted(((part, name) for name, part in shares.items() if part), reverse=True)
         says = "No column has gaps."
         if gaps:
+            verb = "has" if len(gaps) == 1 else "have"
             says = (
-                f"{count(len(gaps), 'column')} of {len(shares):,} have gaps, most of all '{gaps[0][1]}' "
+                f"{count(len(gaps), 'column')} of the {len(shares):,} in the data {verb} gaps, most of all '{gaps[0][1]}' "
                 f"({percent(gaps[0][0])} of the rows)."
             )
         if telling:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from mulle.checks.base import DataCheck, Seen, check
-from mulle.checks.shares import count
 from mulle.core.check import Check, Status
+from mulle.core.count import count
 
 HOPELESS = 50
 
@@ -25,7 +25,7 @@ class Rows(DataCheck):
         """Fail below 50, leave it unanswered below the bar."""
         n, limit = int(seen.known.sum()), self.limit(seen)
         status = Status.PASS if n >= limit else Status.FAIL if n < min(HOPELESS, limit) else Status.UNANSWERED
-        width = f" and {count(len(seen.inputs()), 'column')} to learn from"
+        width = f" and {count(len(seen.inputs()), 'column')} beside it"
         return [
             Check(
                 name=self.name,

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, time
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 Hashes = NDArray[np.uint64]
+WHOLE = 1e15
+"""Whole numbers below this are written out."""
 
 
 def fingerprints(table: pl.DataFrame, columns: Sequence[str]) -> Hashes:
@@ -55,8 +58,14 @@ def groups(hashes: Hashes) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     return group.astype(np.int64), size.astype(np.int64)
 
 
-def shown(table: pl.DataFrame, positions: Sequence[int], columns: Sequence[str]) -> list[list[str | int]]:
-    """Return rows to look at: their number, counted from 1, and the first few of their values.
+ROW = "row in the source"
+COUNTED = "Rows are counted from 1, without the header: row 23 is line 24 of a CSV file that has one line a row."
+
+
+def shown(
+    table: pl.DataFrame, positions: Sequence[int], columns: Sequence[str], numbers: NDArray[np.int64]
+) -> list[list[str | int]]:
+    """Return rows to look at: where they stand in the source, and the first few of their values as people write them.
 
     Parameters
     ----------
@@ -66,12 +75,32 @@ def shown(table: pl.DataFrame, positions: Sequence[int], columns: Sequence[str])
         Rows, counted from 0.
     columns
         The columns to show.
+    numbers
+        For each row of the table its place in the source, counted from 1.
 
     Returns
     -------
     list
         Cells as text, cut to 40 letters.
+
+    Examples
+    --------
+    >>> shown(pl.DataFrame({"pay": [47.0, 1.5], "name": ["a", None]}), [0, 1], ["pay", "name"], np.array([3, 9]))
+    [[3, '47', 'a'], [9, '1.5', '']]
     """
     taken = table.select(columns)[list(positions)]
-    cells = [["" if value is None else str(value)[:40] for value in row] for row in taken.iter_rows()]
-    return [[position + 1, *row] for position, row in zip(positions, cells, strict=True)]
+    cells = [[_written(value)[:40] for value in row] for row in taken.iter_rows()]
+    return [[int(numbers[position]), *row] for position, row in zip(positions, cells, strict=True)]
+
+
+def _written(value: object) -> str:
+    """Write a value as a person would: a whole number without a point, a day without midnight, a list without marks."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float):
+        return f"{value:.0f}" if value.is_integer() and abs(value) < WHOLE else f"{value!r}"
+    if isinstance(value, datetime):
+        return str(value.date()) if value.time() == time.min else str(value)
+    return ", ".join(map(_written, value)) if isinstance(value, list) else str(value)

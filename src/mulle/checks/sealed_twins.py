@@ -9,9 +9,10 @@ import numpy as np
 import polars as pl
 
 from mulle.checks.base import DataCheck, Seen, check
-from mulle.checks.same import fingerprints, shown
-from mulle.checks.shares import SHOWN, count, percent, table
+from mulle.checks.same import COUNTED, ROW, fingerprints, shown
+from mulle.checks.shares import SHOWN, percent, table
 from mulle.core.check import Check, Status
+from mulle.core.count import count
 
 COLUMNS = 6
 FEW_DIFFERENT = 0.5
@@ -57,8 +58,9 @@ class SealedTwins(DataCheck):
                 n_rows=len(sealed),
                 evidence=table(
                     "Sealed rows with a twin",
-                    ["sealed row", *names[:COLUMNS]],
-                    shown(seen.sealed, positions, names[:COLUMNS]),
+                    [ROW, *names[:COLUMNS]],
+                    shown(seen.sealed, positions, names[:COLUMNS], seen.sealed_numbers()),
+                    note=COUNTED,
                 )
                 if n
                 else None,

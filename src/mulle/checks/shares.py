@@ -51,23 +51,14 @@ def named(columns: Sequence[str]) -> str:
     return " and ".join([", ".join(quoted[:-1]), quoted[-1]] if len(quoted) > 1 else quoted)
 
 
-def count(n: int, noun: str) -> str:
-    """Count things in words.
-
-    Returns
-    -------
-    str
-        ``"1 row"``, ``"1,200 rows"``.
-
-    Examples
-    --------
-    >>> count(1, "row"), count(1200, "row")
-    ('1 row', '1,200 rows')
-    """
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
-
-
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], *, most: int | None = SHOWN) -> Table:
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Cell]],
+    *,
+    most: int | None = SHOWN,
+    note: str = "",
+) -> Table:
     """Make a table of evidence from its first rows, and say when there are more.
 
     Parameters
@@ -78,6 +69,8 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], *,
         All of them.
     most
         How many are shown; None for all, where the table names the columns to leave out.
+    note
+        What else to say under it.
 
     Returns
     -------
@@ -91,4 +84,5 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Cell]], *,
     """
     every = list(rows)
     left = 0 if most is None else len(every) - most
-    return Table(title=title, columns=columns, rows=every[:most], note=f"{left:,} more." if left > 0 else "")
+    more = f"{left:,} more." if left > 0 else ""
+    return Table(title=title, columns=columns, rows=every[:most], note=f"{more} {note}".strip())

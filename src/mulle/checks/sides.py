@@ -28,7 +28,7 @@ class Sides(DataCheck):
             return []
         told = tell_apart(seen.table.select(names), seen.sealed.select(names), rng=seen.rng)
         if told is None:
-            return [self._too_few(seen, seen.sealed.height)]
+            return [self._not_asked(seen, seen.sealed.height)]
         differ = told.interval.low > self.limit(seen)
         status = Status.PASS if not differ else Status.NOTE if seen.by_time else Status.FAIL
         return [
@@ -49,7 +49,10 @@ class Sides(DataCheck):
             )
         ]
 
-    def _too_few(self, seen: Seen, n: int) -> Check:
+    def _not_asked(self, seen: Seen, n: int) -> Check:
+        if min(n, seen.n_rows) >= SMALL:
+            says = "Whether the sides differ was not asked: there is no column of numbers or words to compare them by."
+            return Check(name=self.name, status=Status.NOTE, says=says, n_rows=n)
         return Check(
             name=self.name,
             status=Status.NOTE,

@@ -9,8 +9,8 @@ from typing import ClassVar
 import polars as pl
 
 from mulle.checks.base import DataCheck, Seen, check
-from mulle.checks.shares import count
 from mulle.core.check import Check, Status
+from mulle.core.count import count
 
 DAY_S = 86_400
 DATED = (pl.Datetime, pl.Date)

@@ -8,9 +8,10 @@ from typing import ClassVar
 import numpy as np
 
 from mulle.checks.base import DataCheck, Seen, check
-from mulle.checks.same import fingerprints, groups, shown
-from mulle.checks.shares import SHOWN, count, percent, table
+from mulle.checks.same import COUNTED, ROW, fingerprints, groups, shown
+from mulle.checks.shares import SHOWN, percent, table
 from mulle.core.check import Check, Status
+from mulle.core.count import count
 
 COLUMNS = 6
 
@@ -57,8 +58,9 @@ class Twins(DataCheck):
                 n_rows=seen.n_rows,
                 evidence=table(
                     "The most frequent row",
-                    ["row", *names[:COLUMNS]],
-                    shown(seen.table, positions, names[:COLUMNS]),
+                    [ROW, *names[:COLUMNS]],
+                    shown(seen.table, positions, names[:COLUMNS], seen.numbers()),
+                    note=COUNTED,
                 )
                 if extra
                 else None,

@@ -7,8 +7,9 @@ from datetime import timedelta
 from typing import ClassVar
 
 from mulle.checks.base import DataCheck, Seen, check
-from mulle.checks.shares import count, percent
+from mulle.checks.shares import percent
 from mulle.core.check import Check, Status
+from mulle.core.count import count
 
 
 @check

@@ -11,7 +11,7 @@ from mulle.core.errors import MulleError
 
 INSTEAD = {
     "judge": "bring the labels as a column of the data",
-    "monitor": "mulle check on newer data says what has changed",
+    "monitor": "mulle check on newer data, then mulle compare RUN RUN: it sets the answers of two runs side by side",
     "retrain": "mulle run on newer data, then mulle assess",
 }
 

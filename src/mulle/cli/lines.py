@@ -102,9 +102,8 @@ class Lines:
         self.counts[check.status] += 1
         noted = check.status is Status.NOTE and self.name == "data"
         if noted or check.status in {Status.FAIL, Status.UNANSWERED}:
-            says = shortened(check.says, self.room - len(check.name) - 4)
-            note = click.style("  (overridden)", dim=True) if check.override else ""
-            self.inner(f"{mark(check.status)} {click.style(check.name, bold=True)}  {says}{note}")
+            says = check.says + ("  (overridden)" if check.override else "")
+            self.told(f"{mark(check.status)} {click.style(check.name, bold=True)}  ", says)
 
     def best(self, says: str) -> None:
         """Write the new best model."""
@@ -121,6 +120,16 @@ class Lines:
         self.inner(f"{arrow} {first.ljust(room)}  {tail}")
         for line in rest:
             self.inner(f"  {line}")
+
+    def told(self, head: str, says: str) -> None:
+        """Write a sentence after its head, all of it: what does not fit stands below, two letters in."""
+        indent = " " * len(click.unstyle(head))
+        first, *rest = textwrap.wrap(
+            says, max(self.room, len(indent) + 20), initial_indent=indent, subsequent_indent="  "
+        )
+        self.inner(head + first.strip())
+        for line in rest:
+            self.inner(line)
 
     @property
     def room(self) -> int:

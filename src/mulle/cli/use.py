@@ -30,10 +30,11 @@ def predict(*, bundle: Path, source: str, out: Path, json_: bool) -> None:
         voice.as_json(summary)
         return
     from mulle.cli.grid import pairs  # noqa: PLC0415
+    from mulle.core.count import count  # noqa: PLC0415
     from mulle.core.jsonable import to_json  # noqa: PLC0415
 
     for column, n in summary.unseen.items():
-        what = f"{n:,} values of '{column}' were never seen in training"
+        what = f"{count(n, 'value')} of '{column}' {'was' if n == 1 else 'were'} never seen in training"
         voice.say(f"{click.style('note', fg='yellow', bold=True)}   {what}, so there is less to go by")
     seen = {name: value for name, value in to_json(summary).items() if value not in (None, "", {}, [])}
     voice.result(pairs({**seen, "seconds": round(perf_counter() - began, 1)}, width=voice.width()))

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from mulle.core.count import count
 from mulle.core.project import Page
 from mulle.core.schema import LeftOut
 from mulle.core.toml_text import Keys, bare, toml
@@ -174,7 +175,7 @@ def _opening(guessed: Guessed) -> list[str]:
 
 
 def _size(guessed: Guessed) -> str:
-    return f"{guessed.n_rows:,} rows × {guessed.n_columns:,} columns"
+    return f"{count(guessed.n_rows, 'row')} × {count(guessed.n_columns, 'column')}"
 
 
 def _data(guessed: Guessed) -> Iterator[str]:
@@ -374,7 +375,7 @@ def summary(guessed: Guessed) -> list[str]:
     positive = f"{guessed.positive}, {guessed.positive_why}" if guessed.positive else ""
     absent = ", ".join(f"{one.column} ({one.why})" for one in guessed.left_out)
     said = {
-        "rows": f"{guessed.n_rows:,} × {guessed.n_columns:,} columns of {guessed.source}",
+        "rows": f"{guessed.n_rows:,} × {count(guessed.n_columns, 'column')} of {guessed.source}",
         "target": target,
         "looked for": positive.rstrip(", "),
         "key": ", ".join(guessed.key) or NO_KEY,

@@ -11,13 +11,14 @@ import importlib.metadata
 import importlib.util
 import pkgutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from mulle.core.errors import ProjectError, UnknownName
 
 T = TypeVar("T")
+C = TypeVar("C")
 
 
 class Registry(Generic[T]):
@@ -79,6 +80,47 @@ class Registry(Generic[T]):
         self._parts[name] = part
         return part
 
+    def take(self, cls: type[C]) -> type[C]:
+        """Register one instance of a class under its ``name``, so that this can end a decorator.
+
+        Parameters
+        ----------
+        cls
+            A part's class, whose instances take no arguments.
+
+        Returns
+        -------
+        type
+            The class itself.
+
+        Raises
+        ------
+        ProjectError
+            When another part already has that name.
+
+        Examples
+        --------
+        >>> colours: Registry[object] = Registry(noun="colour", package="mulle.core")
+        >>> @colours.take
+        ... class Red:
+        ...     name = "red"
+        >>> colours.get("red").name
+        'red'
+        """
+        part = cls()
+        self.add(part.name, part)  # type: ignore[attr-defined,arg-type]
+        return cls
+
+    def remove(self, name: str) -> None:
+        """Take a part out again, as an example or a test does that leaves no trace; what isn't there stays absent.
+
+        Parameters
+        ----------
+        name
+            The part's name.
+        """
+        self._parts.pop(name, None)
+
     def get(self, name: str, *, where: str = "") -> T:
         """Look a part up by name.
 
@@ -127,38 +169,6 @@ class Registry(Generic[T]):
                 importlib.import_module(f"{self.package}.{module.name}")
         for entry in importlib.metadata.entry_points(group=self.package):
             entry.load()
-
-
-def named(registry: Registry[T]) -> Callable[[type[T]], type[T]]:
-    """Make the class decorator that registers one instance of a part under its ``name``.
-
-    Parameters
-    ----------
-    registry
-        Where the parts go.
-
-    Returns
-    -------
-    Callable
-        A decorator for a class whose instances take no arguments.
-
-    Examples
-    --------
-    >>> colours = Registry(noun="colour", package="mulle.core")
-    >>> @named(colours)
-    ... class Red:
-    ...     name = "red"
-    >>> colours.get("red").name
-    'red'
-    """
-
-    def decorate(cls: type[T]) -> type[T]:
-        part = cls()
-        registry.add(part.name, part)  # type: ignore[attr-defined]
-        return cls
-
-    decorate.__doc__ = f"Register a {registry.noun}: a decorator for a class with a ``name`` and no arguments."
-    return decorate
 
 
 def import_file(path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 import polars as pl
 
+from mulle.core.count import count
 from mulle.core.figure import Figure, Table
 from mulle.core.schema import Wire
 from mulle.kinds.base import Facts, Guess, Kind, Reading, Values, View, kind
@@ -41,11 +42,11 @@ class Category(Kind):
     def recognise(self, facts: Facts) -> Guess | None:
         """Claim words that repeat."""
         if isinstance(facts.dtype, pl.Categorical | pl.Enum):
-            return Guess(sure=0.9, why=f"a categorical column of {facts.n_unique:,} levels")
+            return Guess(sure=0.9, why=f"a categorical column of {count(facts.n_unique, 'level')}")
         if facts.dtype != pl.String or len(facts.values) == 0:
             return None
         seen = facts.n_rows - facts.n_missing
-        why = f"{facts.n_unique:,} different words in {seen:,} values"
+        why = f"{count(facts.n_unique, 'different word')} in {count(seen, 'value')}"
         share = facts.n_unique / max(seen, 1)
         options, more = _options(facts)
         return Guess(sure=0.6 if share < 0.5 else 0.3, why=why + more, options=options)  # noqa: PLR2004

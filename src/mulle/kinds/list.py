@@ -75,7 +75,7 @@ class WordList(Kind):
 
     def summarise(self, values: Sequence[pl.Series]) -> Table:
         """Return the most frequent items."""
-        return levels_table(values[0].name, values[0].explode())
+        return levels_table(values[0].name, values[0].explode(), rows=values[0])
 
     def draw(self, name: str, values: Sequence[pl.Series], target: pl.Series | None) -> Figure:
         """Return a histogram of the number of items."""

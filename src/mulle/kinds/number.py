@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 import polars as pl
 
+from mulle.core.count import count
 from mulle.core.figure import Figure, Table
 from mulle.core.schema import Wire
 from mulle.kinds.base import Facts, Guess, Kind, Reading, Values, View, kind
@@ -39,7 +40,7 @@ class Number(Kind):
     def recognise(self, facts: Facts) -> Guess | None:
         """Claim numeric types, and text of which at least 95 % reads as numbers."""
         if facts.dtype.is_numeric():
-            return Guess(sure=0.8, why=f"numbers ({facts.n_unique:,} different values)")
+            return Guess(sure=0.8, why=f"numbers ({count(facts.n_unique, 'different value')})")
         if facts.dtype != pl.String or len(facts.values) == 0:
             return None
         return _best([_as_text(facts, decimal) for decimal in (".", ",")])

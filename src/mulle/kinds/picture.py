@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mulle.core.count import count
 from mulle.core.figure import Axis, Cell, Figure, Mark, Scale, Table
 
 Floats = NDArray[np.float64]
@@ -19,6 +20,8 @@ _CLASSES = 6
 _FEW = 10
 _FAR = 10.0
 """Times the range of the middle half that a value must lie beyond it to be left out of a picture."""
+_HALF = 0.03
+"""How far from a half the values below the median may be, and be called half of them."""
 _LEAST_LINK = 0.01
 """The share of the variance that must be explained before a link is put into words."""
 
@@ -46,8 +49,10 @@ def presence(values: pl.Series) -> list[tuple[str, Cell]]:
     return [("rows", n), ("missing", missing), ("missing, share", round(missing / n, 6) if n else None)]
 
 
-def levels_table(name: str, values: pl.Series, *, shown: int = 5) -> Table:
+def levels_table(name: str, values: pl.Series, *, rows: pl.Series | None = None, shown: int = 5) -> Table:
     """Summarise a column of words: how many levels, the most frequent ones, how many occur once.
+
+    Where a row holds several words, ``values`` are the words and ``rows`` the column itself.
 
     Examples
     --------
@@ -57,9 +62,10 @@ def levels_table(name: str, values: pl.Series, *, shown: int = 5) -> Table:
     counts = values.drop_nulls().value_counts(sort=True, name="rows")
     once = int((counts["rows"] == 1).sum())
     top = counts.head(shown)
-    rows: list[tuple[str, Cell]] = [("levels", len(counts)), ("levels seen once", once)]
+    told: list[tuple[str, Cell]] = [("levels", len(counts)), ("levels seen once", once)]
     pairs = zip(top[:, 0].cast(pl.String).to_list(), top["rows"].to_list(), strict=True)
-    return table(name, [*presence(values), *rows, *[(f"'{_short(w)}'", int(c)) for w, c in pairs]])
+    there = presence(values if rows is None else rows)
+    return table(name, [*there, *told, *[(f"'{_short(w)}'", int(c)) for w, c in pairs]])
 
 
 def _short(word: str, width: int = 40) -> str:
@@ -105,7 +111,7 @@ def histogram(name: str, values: pl.Series, target: pl.Series | None, *, scale: 
     --------
     >>> figure = histogram("age", pl.Series([20.0, 30.0, 40.0]), None)
     >>> figure.says
-    "'age' lies between 20 and 40; half of the rows are below 30."
+    "'age' lies between 20 and 40; 33.3% of the values are below 30, 33.3% are just that."
     """
     values, target = sampled(values.cast(pl.Float64), target)
     there = values.is_not_null()
@@ -158,11 +164,11 @@ def _ends(x: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _outside_says(n: int, n_rows: int) -> str:
+def _outside_says(n: int, n_values: int) -> str:
     if not n:
         return ""
-    verb = "row lies" if n == 1 else "rows lie"
-    return f" {n:,} {verb} outside of what is drawn ({n / n_rows:.1%})."
+    verb = "value lies" if n == 1 else "values lie"
+    return f" {n:,} {verb} outside of what is drawn ({n / n_values:.1%})."
 
 
 def _clear(group: NDArray[np.int64], values: Floats) -> bool:
@@ -189,8 +195,20 @@ def _range_says(name: str, x: Floats, scale: Scale) -> str:
     low, middle, high = float(x.min()), float(np.median(x)), float(x.max())
     if scale == "time":
         days = [str(np.datetime64(int(v), "s").astype("datetime64[D]")) for v in (low, middle, high)]
-        return f"'{name}' runs from {days[0]} to {days[2]}; half of the rows are before {days[1]}."
-    return f"'{name}' lies between {low:,.6g} and {high:,.6g}; half of the rows are below {middle:,.6g}."
+        return f"'{name}' runs from {days[0]} to {days[2]}; half of the values are before {days[1]}."
+    if low == high:
+        return f"'{name}' is {low:,.6g} wherever it is known."
+    return f"'{name}' lies between {low:,.6g} and {high:,.6g}; {_middle_says(x, middle)}."
+
+
+def _middle_says(x: Floats, middle: float) -> str:
+    """Tell the median so that it is true where many values are equal, too."""
+    below, equal = float(np.mean(x < middle)), float(np.mean(x == middle))
+    if abs(below - 0.5) <= _HALF:
+        return f"half of the values are below {middle:,.6g}"
+    if below == 0 or below + equal == 1:
+        return f"{equal:.1%} of the values are {middle:,.6g}"
+    return f"{below:.1%} of the values are below {middle:,.6g}, {equal:.1%} are just that"
 
 
 def _binned(
@@ -263,7 +281,7 @@ def bars(name: str, values: pl.Series, target: pl.Series | None) -> Figure:
     order = [w for w in [*top, "(other)", "(missing)"] if w in set(shown.unique().to_list())]
     marks, label, extra = _by_level(order, shown, target)
     share = counts["rows"][0] / max(len(values), 1)
-    says = f"'{_short(top[0])}' is the most frequent of {len(counts):,} levels: {share:.1%} of the rows."
+    says = f"'{_short(top[0])}' is the most frequent of {count(len(counts), 'level')}: {share:.1%} of the rows."
     return Figure(
         name=f"distribution of {name}",
         title=_title(name, label),

@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from mulle.core.count import count
 from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.jsonable import Json, to_json
 from mulle.core.schema import Feature, Wire
@@ -164,7 +165,8 @@ class Place(Kind):
         return Figure(
             name=f"distribution of {name}",
             title=f"Where '{name}' lies",
-            says=f"{whole.height:,} places around {middle[0]:.3f}° north, {middle[1]:.3f}° east; {few.height:,} drawn.",
+            says=f"{count(whole.height, 'place')} around {middle[0]:.3f}° north, {middle[1]:.3f}° east; "
+            f"{few.height:,} drawn.",
             x=Axis(label="longitude in degrees"),
             y=Axis(label="latitude in degrees"),
             marks=_points(few, target),

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mulle.core.registry import Registry, named
+from mulle.core.registry import Registry
 
 Floats = NDArray[np.float64]
 Weighted = Callable[[Floats | None], float]
@@ -29,6 +29,8 @@ class Metric(ABC):
 
     name: ClassVar[str]
     title: ClassVar[str]
+    explains: ClassVar[str] = ""
+    """What its number means, for a reader who never met it; shown where the number first appears."""
     tasks: ClassVar[frozenset[str]]
     greater_is_better: ClassVar[bool] = True
     best: ClassVar[float] = 1.0
@@ -59,5 +61,35 @@ class Metric(ABC):
         return abs(self.best - value)
 
 
+MetricT = TypeVar("MetricT", bound=Metric)
 metrics: Registry[Metric] = Registry(noun="metric", package="mulle.metrics")
-metric = named(metrics)
+
+
+def metric(cls: type[MetricT]) -> type[MetricT]:
+    """Register a metric of your own: a class with a ``name`` and no arguments.
+
+    Parameters
+    ----------
+    cls
+        A `Metric`.
+
+    Returns
+    -------
+    type
+        The class itself, so that this is a decorator.
+
+    Examples
+    --------
+    >>> @metric
+    ... class WithinTen(Metric):
+    ...     name, title = "within_ten", "share within 10"
+    ...     tasks = frozenset({"regression"})
+    ...
+    ...     def prepare(self, target, prediction):
+    ...         right = np.abs(target - prediction[:, 0]) <= 10
+    ...         return lambda weight: float(np.average(right, weights=weight))
+    >>> metrics.get("within_ten")(np.array([0.0, 100.0]), np.array([[9.0], [120.0]]))
+    0.5
+    >>> metrics.remove("within_ten")
+    """
+    return metrics.take(cls)

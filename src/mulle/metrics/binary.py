@@ -55,6 +55,10 @@ class RocAuc(Metric):
 
     name = "roc_auc"
     title = "ROC AUC"
+    explains = (
+        "Of one row of each class, how often the right one is given the higher chance. 0.5 is guessing, 1 is "
+        "never wrong."
+    )
     tasks = BINARY
     worst = 0.0
 
@@ -111,6 +115,10 @@ class AveragePrecision(Metric):
 
     name = "average_precision"
     title = "average precision"
+    explains = (
+        "Rows are taken from the highest chance down. It is the mean share of right ones among those taken, at "
+        "each right one that is found. Guessing gives the share of the class, 1 is perfect."
+    )
     tasks = BINARY
     worst = 0.0
 
@@ -141,6 +149,7 @@ class Brier(RowLoss):
 
     name = "brier"
     title = "Brier score"
+    explains = "The mean squared distance between the stated chance and what came, which is 0 or 1. 0 is perfect."
     tasks = BINARY
     worst = 1.0
 
@@ -168,6 +177,7 @@ class CalibrationError(Metric):
 
     name = "calibration_error"
     title = "expected calibration error"
+    explains = "How far stated chances are from how often it came to pass, on average. 0 is perfect."
     tasks = BINARY
     worst = 1.0
     greater_is_better = False
@@ -201,6 +211,7 @@ class Precision(Confusion):
 
     name = "precision"
     title = "precision"
+    explains = "Of the rows that are called so, the share that is."
     tasks = BINARY
     worst = 0.0
 
@@ -221,6 +232,7 @@ class Recall(Confusion):
 
     name = "recall"
     title = "recall"
+    explains = "Of the rows that are so, the share that is found."
     tasks = BINARY
     worst = 0.0
 
@@ -241,6 +253,10 @@ class F1(Confusion):
 
     name = "f1"
     title = "F1"
+    explains = (
+        "One number for precision (of what is called so, how much is) and recall (of what is so, how much is "
+        "found): their harmonic mean. 1 is perfect."
+    )
     tasks = BINARY
     worst = 0.0
 

@@ -27,6 +27,7 @@ class LogLoss(RowLoss):
 
     name = "log_loss"
     title = "log loss"
+    explains = "How surprising what came was, given the stated chances: sure and wrong costs most. 0 is perfect."
     tasks = CLASSES
 
     def loss(self, target: NDArray[Any], prediction: Floats) -> Floats:
@@ -50,6 +51,7 @@ class Accuracy(Confusion):
 
     name = "accuracy"
     title = "accuracy"
+    explains = "The share of rows that are put into the right class."
     tasks = CLASSES
     worst = 0.0
 
@@ -70,6 +72,7 @@ class BalancedAccuracy(Confusion):
 
     name = "balanced_accuracy"
     title = "balanced accuracy"
+    explains = "The share of rows that are put into the right class, each class counting the same however rare it is."
     tasks = CLASSES
     worst = 0.0
 
@@ -97,6 +100,9 @@ class MatthewsCorrelation(Confusion):
 
     name = "mcc"
     title = "Matthews correlation"
+    explains = (
+        "How well the called classes go with the true ones: 0 is guessing, 1 is perfect, rare classes counted fairly."
+    )
     tasks = CLASSES
     worst = -1.0
 

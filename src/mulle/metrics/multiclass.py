@@ -27,6 +27,10 @@ class MacroF1(Confusion):
 
     name = "macro_f1"
     title = "macro F1"
+    explains = (
+        "The mean over the classes of F1, which joins how many of the called ones are right and how many of the "
+        "right ones are found. 1 is perfect."
+    )
     tasks = MULTICLASS
     worst = 0.0
 
@@ -49,6 +53,10 @@ class RocAucOvr(Metric):
 
     name = "roc_auc_ovr"
     title = "ROC AUC, each class against the rest"
+    explains = (
+        "Of one row of a class and one of another, how often the right one is given the higher chance, on "
+        "average over the classes. 0.5 is guessing, 1 is never wrong."
+    )
     tasks = MULTICLASS
     worst = 0.0
 

@@ -26,6 +26,9 @@ class RootMeanSquaredError(RowLoss):
 
     name = "rmse"
     title = "root mean squared error"
+    explains = (
+        "A typical distance between prediction and truth, in the target's unit; large misses weigh more. 0 is perfect."
+    )
     tasks = REGRESSION
     in_units = "target"
 
@@ -51,6 +54,7 @@ class MeanAbsoluteError(RowLoss):
 
     name = "mae"
     title = "mean absolute error"
+    explains = "The mean distance between prediction and truth, in the target's unit. 0 is perfect."
     tasks = REGRESSION
     in_units = "target"
 
@@ -72,6 +76,7 @@ class MeanAbsolutePercentageError(RowLoss):
 
     name = "mape"
     title = "mean absolute percentage error"
+    explains = "The mean distance between prediction and truth, as a share of the truth. 0 is perfect."
     tasks = REGRESSION
 
     def loss(self, target: NDArray[Any], prediction: Floats) -> Floats:
@@ -93,6 +98,10 @@ class RSquared(Metric):
 
     name = "r2"
     title = "R²"
+    explains = (
+        "The share of the target's ups and downs that the predictions follow. 0 is no better than always the "
+        "mean, 1 is perfect."
+    )
     tasks = REGRESSION
 
     def prepare(self, target: NDArray[Any], prediction: Floats) -> Weighted:
@@ -125,6 +134,7 @@ class MedianAbsoluteError(Metric):
 
     name = "median_absolute_error"
     title = "median absolute error"
+    explains = "Half of the predictions are nearer to the truth than this, in the target's unit. 0 is perfect."
     tasks = REGRESSION
     greater_is_better = False
     best = 0.0
@@ -166,6 +176,7 @@ class Spearman(Metric):
 
     name = "spearman"
     title = "rank correlation"
+    explains = "How well the order of the predictions goes with that of the truth. 0 is guessing, 1 is the same order."
     tasks = REGRESSION
     worst = -1.0
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mulle.core.jsonable import Json
 from mulle.core.loss import Loss
-from mulle.core.registry import Registry, named
+from mulle.core.registry import Registry
 from mulle.export.scorer import Scorer
 
 Params = Mapping[str, Json]
@@ -128,5 +128,34 @@ class Family(ABC):
         """
 
 
+FamilyT = TypeVar("FamilyT", bound=Family)
 families: Registry[Family] = Registry(noun="model family", package="mulle.models")
-model = named(families)
+
+
+def model(cls: type[FamilyT]) -> type[FamilyT]:
+    """Register a model family of your own: a class with a ``name`` and no arguments.
+
+    Parameters
+    ----------
+    cls
+        A `Family`.
+
+    Returns
+    -------
+    type
+        The class itself, so that this is a decorator.
+
+    Examples
+    --------
+    A family that is there already, tried in another configuration and never searched further:
+
+    >>> from mulle.models.lightgbm import LightGBM
+    >>> @model
+    ... class Stumps(LightGBM):
+    ...     name, title = "stumps", "Stumps"
+    ...     configs = (Config(name="two leaves", params={"num_leaves": 2}),)
+    >>> [config.name for config in families.get("stumps").configs]
+    ['two leaves']
+    >>> families.remove("stumps")
+    """
+    return families.take(cls)

@@ -26,6 +26,7 @@ from mulle.training.fold import fold_order, prepare_order
 QUESTION = "Does the assessed recipe, refitted on every row, keep its limits?"
 ALONG_TIME = {"forward": "kfold", "forward_holdout": "holdout"}
 CARD = "## Whose figures these are"
+ABOVE = "What stands above on rows learned from is of the assessed bundle."
 
 
 def refit(turn: Turn, left: Mapping[str, Any], assessed: Mapping[str, Any]) -> tuple[Outcome, Ref]:
@@ -141,7 +142,7 @@ def _params(assessed: Mapping[str, Any], prepared: Prepared, folds: Ref, words: 
         "n_folds": folds.json("protocol.json")["n_folds"],
         "features": list(prepared.features),
         "metrics": {**params["metrics"], **note},
-        "card": f"{params['card'].rstrip()}\n\n{CARD}\n\n{words}\n",
+        "card": f"{params['card'].rstrip()}\n\n{CARD}\n\n{words} {ABOVE}\n",
     }
 
 

@@ -346,12 +346,11 @@ def ratio_figure(target: Floats, prediction: Floats, *, weight: Floats | None = 
     saved = [row[1] for row in rows]
     best = int(np.argmax(saved))
     worthwhile = [float(r) for r, s in zip(RATIOS, saved, strict=True) if s > 0]
-    between = f" It is worth using from {worthwhile[0]:.2g} to {worthwhile[-1]:.2g}." if worthwhile else ""
     says = (
         "What mistakes cost is not said yet, so this is money in units of one false positive. If a missed "
-        f"row costs {RATIOS[best]:.2g} times as much as a row acted on without need, the model saves "
+        f"row costs {_ratio(RATIOS[best])} times as much as a row acted on without need, the model saves "
         f"{saved[best]:,.1f} units per 1,000 rows against the better of doing nothing and acting on all."
-        f"{between}"
+        f"{_between(worthwhile)}"
     )
     return Figure(
         name="money_by_ratio",
@@ -362,6 +361,19 @@ def ratio_figure(target: Floats, prediction: Floats, *, weight: Floats | None = 
         marks=[Mark(kind="line", name="saved by the model", x=RATIOS.tolist(), y=saved)],
         table=_ratio_table(rows),
     )
+
+
+def _ratio(ratio: float) -> str:
+    return f"{float(f'{ratio:.2g}'):,g}"
+
+
+def _between(worthwhile: Sequence[float]) -> str:
+    """Say for which ratios the model is worth using."""
+    if not worthwhile:
+        return " At no ratio that is drawn is the model worth using."
+    if len(worthwhile) == len(RATIOS):
+        return f" It is worth using at every ratio that is drawn, from {_ratio(RATIOS[0])} to {_ratio(RATIOS[-1])}."
+    return f" It is worth using where that is between {_ratio(worthwhile[0])} and {_ratio(worthwhile[-1])} times."
 
 
 def _at_ratio(found: Curve, ratio: float) -> tuple[float, float, float, float]:

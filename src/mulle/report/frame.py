@@ -15,6 +15,8 @@ from mulle.report.words import cell, cut, width
 SIZE = 12.0
 """Height of all words, in pixels."""
 _ROW, _LABEL, _RULE_ROW = 19.0, 19.0, 16.0
+END_SHARE = 0.3
+"""Of the sheet that words at the ends of lines may take."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -214,23 +216,24 @@ def _band(body: Body, x: Scale) -> float:
 def _line_ends(body: Body, room: Across, y: Scale, sheet: float) -> list[Label]:
     """Return words for the ends of at most three lines, or none when they would not stand clear."""
     lines = [s for s in named(body.series) if s.mark.kind in {"line", "step"}]
+    if any(width(s.mark.name, SIZE) > END_SHARE * sheet for s in lines):
+        return []  # a legend has room for the whole name
     if len(lines) != len(named(body.series)) or not 1 < len(lines) <= 3:  # noqa: PLR2004
         return []
     height = y.between(room.plot, 0)
-    found = [label for s in lines if (label := _end(s, room.x, height, sheet)) is not None]
+    found = [label for s in lines if (label := _end(s, room.x, height)) is not None]
     places = sorted(label.y for label in found)
     clear = all(b - a >= 15 for a, b in pairwise(places))  # noqa: PLR2004
     at_right = all(label.x > room.x.end - 40 for label in found)
     return found if clear and at_right and len(found) == len(lines) else []
 
 
-def _end(held: Series, x: Scale, y: Scale, sheet: float) -> Label | None:
+def _end(held: Series, x: Scale, y: Scale) -> Label | None:
     points = [(x.at(a), y.at(b)) for a, b in zip(held.mark.x, held.mark.y, strict=False)]
     last = max(((a, b) for a, b in points if a is not None and b is not None), default=None)
     if last is None:
         return None
-    text = cut(held.mark.name, 0.3 * sheet, SIZE)
-    return Label(text=text, x=last[0], y=min(max(last[1], 0), y.start), colour=held.colour)
+    return Label(text=cell(held.mark.name), x=last[0], y=min(max(last[1], 0), y.start), colour=held.colour)
 
 
 def _down(body: Body, y: Scale, across: Across, sheet: float) -> Frame:

@@ -12,7 +12,7 @@ from typing import Any
 
 from mulle.core.errors import StoreError
 from mulle.report.run import Record, read_run
-from mulle.report.story import chapters, flat_facts, gates, overridden
+from mulle.report.story import chapters, flat_facts, gates, overridden, terms
 from mulle.report.templating import look, render
 
 _SCRIPT = Path(__file__).parent / "templates" / "page.js"
@@ -90,6 +90,7 @@ def page_html(run: Mapping[str, Any] | Path | Record) -> str:
         chapters=chapters(record),
         overridden=overridden(record),
         facts=flat_facts(record.facts),
+        terms=terms(record),
         look=look("base.css", "page.css"),
         script=script,
         digest=digest,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 from typing import Any
 
 from mulle.core.check import Check, Outcome, Status, Verdict
@@ -50,6 +51,7 @@ MOST_POINTS = 20
 MOST_EVIDENCE = 20
 MOST_TABLE = 400
 
+_DRAWN_HEIGHT = re.compile(r'<svg[^>]* height="(\d+)"')
 _NUMBER = re.compile(r"[−+\-±€$£ ]*\d")
 _LONGEST = 24
 """What is longer is a sentence that starts with a number."""
@@ -209,6 +211,34 @@ def shown_checks(checks: Sequence[Check]) -> list[ShownCheck]:
     return sorted(found, key=lambda held: _ORDER.index(held.state))
 
 
+PAIRED = (
+    "Both models answer the same rows and are compared row by row, so that what is easy or hard for both drops out. The "
+    "gain is measured on its own draws of the rows, so it need not be quite the difference of the two numbers."
+)
+
+
+def terms(run: Record) -> list[tuple[str, str]]:
+    """Return the words that stand beside the first numbers and need telling: the metric, and how a gain is measured.
+
+    Returns
+    -------
+    list of tuple
+        Words and what they mean.
+
+    Examples
+    --------
+    >>> from mulle.report.run import read_run
+    >>> terms(read_run({"id": "r", "project": "p"}))
+    []
+    """
+    facts = next((outcome.facts for outcome in run.outcomes if outcome.stage == "evaluate"), {})
+    if not run.headline or "metric_title" not in facts:
+        return []
+    metric = (str(facts["metric_title"]), str(facts.get("metric_explains", "")))
+    told = " ".join(f"{held.label} {held.note}" for held in run.headline)
+    return [(word, says) for word, says in (metric, ("paired", PAIRED)) if says and word in told]
+
+
 def overridden(run: Record) -> list[tuple[str, Check]]:
     """Return every check that a person passed, with its stage."""
     return [(o.stage, c) for o in run.outcomes for c in o.checks if state_of(c) == "OVERRIDDEN"]
@@ -226,7 +256,21 @@ def _more(figures: Sequence[Figure]) -> ShownTable | None:
 
 def _figures(figures: Sequence[Figure]) -> list[ShownFigure]:
     layouts = _layouts(figures)
-    return [_shown(figure, layout) for figure, layout in zip(figures, layouts, strict=True)]
+    return _by_height([_shown(figure, layout) for figure, layout in zip(figures, layouts, strict=True)])
+
+
+def _by_height(figures: Sequence[ShownFigure]) -> list[ShownFigure]:
+    """Order small figures that follow one another by their height, so that a row of three leaves no hole."""
+    found: list[ShownFigure] = []
+    for layout, run in groupby(figures, key=lambda held: held.layout):
+        held = list(run)
+        found += sorted(held, key=_height) if layout == "small" else held
+    return found
+
+
+def _height(held: ShownFigure) -> int:
+    drawn = _DRAWN_HEIGHT.search(held.drawing)
+    return int(drawn[1]) if drawn else 0
 
 
 def _layouts(figures: Sequence[Figure]) -> list[str]:

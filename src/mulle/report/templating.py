@@ -10,11 +10,14 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup, escape
 
+from mulle.core.check import Check
+from mulle.core.command import parted
 from mulle.report.draw import style
 from mulle.report.words import cell, clean, number
 
 _HERE = Path(__file__).parent
 _CODE = re.compile(r"`([^`]+)`")
+_SHARE = re.compile(r"[<>≤≥=]+ [\d.,]+ ?%")
 
 
 @cache
@@ -28,7 +31,8 @@ def environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     found.filters.update(told=told, moment=moment, span=span, num=number, cell=cell, clean=clean)
-    found.tests["command"] = is_command
+    found.filters["parted"] = parted
+    found.tests["share"] = is_share
     return found
 
 
@@ -72,20 +76,21 @@ def told(text: object) -> Markup:
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(clean(text)))))  # noqa: S704
 
 
-def is_command(text: str) -> bool:
-    """Whether a fix is something to type as it stands.
+def is_share(check: Check) -> bool:
+    """Whether a check's value is a share of a whole, as its bar is a percentage.
 
     Returns
     -------
     bool
-        True for one short line that starts with a known command.
+        True when the bar's own number, which its source in brackets is no part of, bears a per cent sign.
 
     Examples
     --------
-    >>> is_command("mulle set costs.false_negative=20"), is_command("bring more rows")
-    (True, False)
+    >>> from mulle.core.check import Status
+    >>> is_share(Check(name="x", status=Status.NOTE, says="", value=0.129, bar="≤ 5 % (mulle default)"))
+    True
     """
-    return text.startswith(("mulle ", "pip ", "make ")) and "\n" not in text and len(text) < 160  # noqa: PLR2004
+    return bool(_SHARE.match(check.bar.split(" (", 1)[0]))
 
 
 def moment(text: str) -> str:

@@ -323,6 +323,7 @@ def _gain_check(turn: Turn, framed: Framed, evaluated: Evaluated, held: Held) ->
             n_rows=len(held.target),
             itself=bool(evaluated.facts.get("is_baseline")),
             instead_of="" if over == best else best,
+            budget=turn.page.objective.budget,
         ),
     )
 

@@ -113,6 +113,11 @@ class Prepared:
         """Positions of the training rows of fold ``k``."""
         return self._folds.train[k]
 
+    @property
+    def halves(self) -> bool:
+        """Whether either half of the validation rows says for the other when a fit should have stopped."""
+        return any(len(half) for half in self._folds.half)
+
     def valid(self, k: int) -> NDArray[np.int64]:
         """Positions of the validation rows of fold ``k``."""
         return self._folds.valid[k]
@@ -159,6 +164,11 @@ class Searched:
     """Positions in `scored` with their weights, which sum to 1."""
     prediction: Floats
     """Out-of-fold predictions of the choice, before calibration."""
+
+    @property
+    def fitted(self) -> Sequence[Scored]:
+        """The configurations among which the choice was made: all but the constant and rules, which nothing fits."""
+        return [scored for scored in self.scored if scored.folds]
 
     @property
     def names(self) -> str:

@@ -88,7 +88,8 @@ def _constant(framed: Framed, prepared: Prepared, folds: Sequence[FoldPair]) -> 
 
 def _rule_order(framed: Framed, prepared: Prepared, search: Search) -> Order:
     params = {"loss": to_json(framed.loss), "n_folds": prepared.n_folds}
-    inputs = {"rows": prepared.rows, "prepared": search.prepared(families.get(LINEAR)), "folds": prepared.folds}
+    shared = search.prepared(families.get(LINEAR))
+    inputs = {"schema": framed.guessed, "rows": prepared.rows, "prepared": shared, "folds": prepared.folds}
     return Order(unit="baseline.rule", params=params, inputs=inputs)
 
 
@@ -259,7 +260,7 @@ def _enough(framed: Framed, curve: Sequence[tuple[int, Estimate]]) -> Iterator[C
         name="baseline.more_rows",
         status=Status.NOTE,
         says=f"On {known[0][0]:,} to {known[-1][0]:,} training rows of a quick learner: {rise.says}.",
-        value=rise.per_doubling,
+        value=errors[-1] - rise.at_double if rise.verdict == "rises" else None,
         n_rows=known[-1][0],
     )
 

@@ -18,9 +18,10 @@ from mulle.checks import Seen, checks, leave_out
 from mulle.checks.base import keep_command
 from mulle.compute.turn import Turn
 from mulle.core.check import Check, Outcome, Status
+from mulle.core.count import count
 from mulle.core.duration import seconds
 from mulle.core.errors import DataError, MulleError, ProjectError, UnknownName
-from mulle.core.figure import Axis, Figure, Mark, Table
+from mulle.core.figure import Axis, Cell, Figure, Mark, Table
 from mulle.core.jsonable import from_json, to_json
 from mulle.core.project import Page
 from mulle.core.schema import Feature, LeftOut, Schema
@@ -154,6 +155,7 @@ def read_inputs(job: Job) -> None:
     raw = pl.read_parquet(job.inputs["side"].path / "raw.parquet")
     table, _ = canonical(schema.features, raw)
     table.write_parquet(job.out / "rows.parquet", compression="lz4")
+    np.save(job.out / "position.npy", job.inputs["side"].array("position.npy"), allow_pickle=False)
 
 
 def _sealed_inputs(framed: Framed) -> list[Order]:
@@ -321,10 +323,13 @@ def _outcome(
         "protocol": protocol["protocol"],
     }
     answer = (
-        f"{counts['n_rows']:,} rows to work with, {sides['n_sealed']:,} sealed; {len(prepared.features)} columns to "
+        f"{count(counts['n_rows'], 'row')} to work with, {sides['n_sealed']:,} sealed; "
+        f"{count(len(prepared.features), 'column')} to "
         f"learn from; {protocol['why']}"
     )
-    notes = [f"'{left.column}' is left out: {left.why} To use it all the same: {left.undo}" for left in left_out]
+    sampled = counts["n_rows"] > SAMPLE_FOR_FIGURES and f"Columns are drawn from {SAMPLE_FOR_FIGURES:,} of these rows."
+    notes = [sampled] if sampled else []
+    notes += [f"'{left.column}' is left out: {left.why} To use it all the same: {left.undo}" for left in left_out]
     return Outcome(
         stage="data",
         question=QUESTION,
@@ -349,35 +354,38 @@ def draw(job: Job) -> None:
     target = _target_series(schema, np.asarray(rows.array("target.npy"))[chosen])
     columns = [c for f in features[:MOST_FIGURES] for c in f.stored]
     table = pl.read_parquet(rows.path / "rows.parquet", columns=columns)[chosen]
-    figures, tables = _missing_figure(rows, features), []
+    figures, tables = _missing_figure(rows, schema.features), []
     for feature in features[:MOST_FIGURES]:
         kind, values = kinds.get(feature.kind), [table[c] for c in feature.stored]
         figures.append(kind.draw(feature.name, values, target))
         tables.append(replace(kind.summarise(values), title=feature.name))
     job.write("figures.json", figures)
     note = f"of a sample of {len(chosen):,} rows" if len(chosen) < n else ""
-    job.write("tables.json", [replace(_merged(tables), note=note)] if tables else [])
+    kinds_ = [feature.kind for feature in features[:MOST_FIGURES]]
+    job.write("tables.json", [replace(table, note=note) for table in _merged(kinds_, tables)])
 
 
 def _missing_figure(rows: Ref, features: Sequence[Feature]) -> list[Figure]:
-    """Draw the share of rows in which each column is missing, of those that have gaps."""
+    """Draw the share of rows in which each column is missing, of those that have gaps: of all that the check counts."""
     names = [c for f in features for c in f.stored]
     scan = pl.scan_parquet(rows.path / "rows.parquet")
     held = set(scan.collect_schema())
     known = [name for name in dict.fromkeys(names) if name in held]
     shares = scan.select(pl.col(known).null_count() / pl.len()).collect().row(0, named=True)
-    gaps = sorted(((share, name) for name, share in shares.items() if share > 0))[-MOST_GAPS:]
+    gaps = sorted(((share, name) for name, share in shares.items() if share > 0), reverse=True)
     if not gaps:
         return []
-    most, first = gaps[-1]
+    most, first = gaps[0]
+    drawn = gaps[:MOST_GAPS]
+    verb = "columns in the data has" if len(gaps) == 1 else "columns in the data have"
     return [
         Figure(
             name="missing",
             title="Where values are missing",
-            says=f"{len(gaps)} of {len(known)} columns have gaps; the most has '{first}': {most:.1%} of the rows.",
+            says=f"{len(gaps)} of the {len(known)} {verb} gaps; the most has '{first}': {most:.1%} of the rows.",
             x=Axis(label="share of rows", percent=True, low=0),
             y=Axis(label="", scale="category"),
-            marks=[Mark(kind="bars", x=[share for share, _ in gaps], y=[name for _, name in gaps])],
+            marks=[Mark(kind="bars", x=[share for share, _ in drawn], y=[name for _, name in drawn])],
         )
     ]
 
@@ -390,12 +398,19 @@ def _target_series(schema: Schema, values: np.ndarray[Any, Any]) -> pl.Series | 
     return pl.Series(schema.target, values)
 
 
-def _merged(tables: Sequence[Table]) -> Table:
-    """Join the summaries of all columns into one table: a row a column."""
-    every = dict.fromkeys(str(row[0]) for table in tables for row in table.rows)
-    words = [word for word in every if word != "missing, share" and not word.startswith("'")]  # single levels are drawn
-    rows = []
-    for table in tables:
-        held = {str(row[0]): row[1] for row in table.rows}
-        rows.append((table.title, *(held.get(word) for word in words)))
-    return Table(title="The columns", columns=("column", *words), rows=rows)
+def _merged(kinds_: Sequence[str], tables: Sequence[Table]) -> list[Table]:
+    """Join the summaries of columns that are told by the same words: a row a column, and no empty cells."""
+    alike: dict[tuple[str, ...], dict[str, list[Sequence[Cell]]]] = {}
+    for kind, table in zip(kinds_, tables, strict=True):
+        held = {str(row[0]): row[1] for row in table.rows if not str(row[0]).startswith("'")}  # levels are drawn
+        held.pop("missing, share", None)
+        rows = alike.setdefault(tuple(held), {})
+        rows.setdefault(kind, []).append((table.title, *held.values()))
+    return [
+        Table(
+            title=f"Columns taken as {' or '.join(by_kind)}",
+            columns=("column", *words),
+            rows=[row for rows in by_kind.values() for row in rows],
+        )
+        for words, by_kind in alike.items()
+    ]

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 import mulle.training.importance  # noqa: F401  # its unit of work is asked for by name
 from mulle.compute.turn import Turn
 from mulle.core.check import Check, Outcome, Status
+from mulle.core.count import count
 from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.jsonable import to_json
 from mulle.core.work import Order
@@ -40,6 +41,8 @@ QUESTION = "How good is it honestly, for whom, and what is it worth?"
 CHECKS: tuple[str, ...] = ("evaluate.gain", "evaluate.worth", "evaluate.slice.", "evaluate.fairness.")
 
 MOST_IMPORTANT = 20
+SAME = 5e-5
+"""Numbers that differ by less are told by the same four digits."""
 MOST_SECONDS = 6.0
 """For each of the two bootstraps, when the budget is in time."""
 
@@ -62,7 +65,7 @@ class Importance:
             return ""
         why = "the budget left no time for more" if self.late else "the others tell less"
         most = f"the {n:,} that go most with the target" if n else "none"
-        return f"Of {self.n_features:,} columns {most} were shuffled to see what the model looks at: {why}."
+        return f"Of {count(self.n_features, 'column')} {most} were shuffled to see what the model looks at: {why}."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +115,7 @@ def run(
         policy_says=framed.policy.says(chosen.parameters, framed.schema.classes),
         facts=facts,
         estimate=numbers.estimate,
-        words=tuple(_words(framed, numbers)),
+        words=tuple(_words(framed, numbers, itself=facts["is_baseline"])),
         failures=tuple(_failures(framed, numbers)),
         prediction=calibration.prediction,
     )
@@ -268,6 +271,7 @@ def _gain_check(turn: Turn, framed: Framed, searched: Searched, numbers: Numbers
             n_rows=len(numbers.rows),
             itself=_is_baseline(searched, numbers),
             searched=not all(scored.baseline for scored in searched.scored),
+            budget=turn.page.objective.budget,
         ),
     )
 
@@ -279,6 +283,7 @@ def _facts(framed: Framed, numbers: Numbers) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "metric": framed.metric_name,
         "metric_title": framed.metric.title,
+        "metric_explains": framed.metric.explains,
         "estimate": numbers.estimate.value,
         "low": numbers.estimate.interval.low,
         "high": numbers.estimate.interval.high,
@@ -299,13 +304,19 @@ def _facts(framed: Framed, numbers: Numbers) -> dict[str, Any]:
     return facts
 
 
-def _words(framed: Framed, numbers: Numbers) -> Iterator[str]:
+def _words(framed: Framed, numbers: Numbers, *, itself: bool) -> Iterator[str]:
     estimate = numbers.estimate
+    simple = (
+        f"That is the best simple answer itself ({numbers.baseline.title})."
+        if itself
+        else f"The best simple answer ({numbers.baseline.title}) reaches {numbers.baseline.value:.3f}."
+    )
     yield (
         f"Judged by {framed.metric.title} it reaches {estimate.value:.3f}; in 95 of 100 such measurements the truth lies "
-        f"between {estimate.interval.low:.3f} and {estimate.interval.high:.3f}. The best simple answer "
-        f"({numbers.baseline.title}) reaches {numbers.baseline.value:.3f}."
+        f"between {estimate.interval.low:.3f} and {estimate.interval.high:.3f}. {simple}"
     )
+    if framed.metric.explains:
+        yield f"What {framed.metric.title} is: {framed.metric.explains}"
     if numbers.worth is not None:
         yield numbers.worth.says
     yield from framed.task.right(numbers.decided(framed))
@@ -346,7 +357,7 @@ def _outcome(
     gain = f"{numbers.gain.value:+.4f} over {numbers.baseline.title}"
     answer = (
         f"{framed.metric.title} {estimate.value:.4f} ({estimate.interval.low:.4f} to {estimate.interval.high:.4f}), "
-        f"{f'by the baseline itself, {numbers.baseline.title}' if facts[0]['is_baseline'] else gain}."
+        f"{_itself(numbers) if facts[0]['is_baseline'] else gain}."
     )
     return Outcome(
         stage="evaluate",
@@ -360,6 +371,14 @@ def _outcome(
     )
 
 
+def _itself(numbers: Numbers) -> str:
+    """Say that the baseline ships, and why its number here is not quite that of its own stage."""
+    says = f"by the baseline itself, {numbers.baseline.title}"
+    if abs(numbers.baseline.value - numbers.estimate.value) < SAME:
+        return says
+    return f"{says}, whose {numbers.baseline.value:.4f} was measured before its chances were calibrated"
+
+
 def _importance_figure(framed: Framed, importance: Importance) -> Figure:
     shown = list(importance.lost.items())[:MOST_IMPORTANT]
     first = shown[0][0]
@@ -370,8 +389,8 @@ def _importance_figure(framed: Framed, importance: Importance) -> Figure:
         says=f"When the values of one column are shuffled among the rows, {framed.metric.title} gets worse by this much; "
         f"most for '{first}' ({shown[0][1]:.4f}). Columns that say the same share their importance. "
         f"{importance.says}".rstrip(),
-        x=Axis(label=f"{framed.metric.title} lost"),
+        x=Axis(label=f"how much worse {framed.metric.title} gets"),
         y=Axis(label="", scale="category"),
-        marks=[Mark(kind="bars", x=[lost for _, lost in reversed(shown)], y=[name for name, _ in reversed(shown)])],
-        table=Table(title="Permutation importance", columns=("column", "lost"), rows=rows),
+        marks=[Mark(kind="bars", x=[lost for _, lost in shown], y=[name for name, _ in shown])],
+        table=Table(title="Permutation importance", columns=("column", "how much worse"), rows=rows),
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mulle.core.check import Check, Status
+from mulle.core.duration import seconds
+from mulle.core.project import TrialsBudget
 from mulle.trials.needed import needed_rows
 from mulle.trials.paired import Gain
 
-SEARCH_MORE = "more rows, better inputs, or a longer search: mulle set objective.budget=10m"
 BY_NAME = "to ship the simple model all the same, pass {name} by name: [[overrides]] check, reason"
+LEAST_BUDGET_S = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,8 @@ class Compared:
         False when nothing but baselines was scored.
     instead_of
         A better baseline that could not be scored on these rows, if there is one.
+    budget
+        Of the page.
     """
 
     metric: str
@@ -41,6 +45,7 @@ class Compared:
     itself: bool = False
     searched: bool = True
     instead_of: str = ""
+    budget: str | TrialsBudget = "60s"
 
 
 def gain_check(stage: str, gain: Gain, compared: Compared) -> Check:
@@ -98,12 +103,11 @@ def gain_check(stage: str, gain: Gain, compared: Compared) -> Check:
         status = Status.UNANSWERED
     open_ = status is Status.UNANSWERED and not compared.instead_of
     rows = needed_rows(gain.value, needed, gain.interval, compared.n_rows) if open_ else None
-    decides = f"about {rows:,} such rows would decide it, if the gain stayed what it is; " if rows else ""
     return Check(
         name=f"{stage}.gain",
         status=status,
         says=says,
-        fix="" if status is Status.PASS else f"{decides}{SEARCH_MORE}",
+        fix=_fix(status, gain.value < needed, rows, compared),
         value=gain.value,
         bar=_bar(gain, compared),
         interval=gain.interval,
@@ -126,6 +130,31 @@ def _so(status: Status, gain: Gain, compared: Compared) -> str:
     return f" So {why} it from the simpler one: the difference may be luck, and the simpler one may be as good."
 
 
+def _fix(status: Status, below: bool, rows: int | None, compared: Compared) -> str:  # noqa: FBT001  # private
+    """Say what to do: rows only where they may change the answer."""
+    if status is Status.PASS:
+        return ""
+    search = f"a longer search: {longer(compared.budget)}"
+    if status is Status.FAIL:
+        return f"better inputs, or {search}"
+    against = ", most likely against it" if below else ""
+    decides = f"about {rows:,} such rows would decide it{against}, if the gain stayed what it is; " if rows else ""
+    return f"{decides}{'better inputs' if below else 'more rows, better inputs'}, or {search}"
+
+
+def longer(budget: str | TrialsBudget) -> str:
+    """Return the command that doubles a budget, to five minutes at least.
+
+    Examples
+    --------
+    >>> longer("60s"), longer("10m"), longer(TrialsBudget(trials=40))
+    ('mulle set objective.budget=5m', 'mulle set objective.budget=20m', 'mulle set objective.budget.trials=80')
+    """
+    if isinstance(budget, TrialsBudget):
+        return f"mulle set objective.budget.trials={2 * budget.trials}"
+    return f"mulle set objective.budget={-(-max(LEAST_BUDGET_S, 2 * int(seconds(budget))) // 60)}m"
+
+
 def _bar(gain: Gain, compared: Compared) -> str:
     source = "([objective] min_gain)" if compared.min_gain is not None else "(mulle default: any clear gain)"
     confidence = f"{100 * gain.interval.confidence:g} %"
@@ -136,10 +165,13 @@ def _itself(stage: str, gain: Gain, compared: Compared) -> Check:
     """Say that there is no gain to judge; the seal, asked after that, has nothing to add."""
     name = f"{stage}.gain"
     says = f"What would ship is the best baseline itself ({compared.over}): nothing clearly better was found."
-    fix, status = BY_NAME.format(name=name), Status.FAIL
+    fix, status = (
+        f"better inputs, or a longer search: {longer(compared.budget)}; {BY_NAME.format(name=name)}",
+        Status.FAIL,
+    )
     if not compared.searched:
         says = f"No time was left to search, so what would ship is the best baseline itself ({compared.over})."
-        fix, status = "give more time: mulle set objective.budget=5m", Status.UNANSWERED
+        fix, status = f"give more time: {longer(compared.budget)}", Status.UNANSWERED
     if stage == "assess":
         says = "What would ship is the best baseline itself: there is no gain over it to judge."
         return Check(name=name, status=Status.NOTE, says=says)

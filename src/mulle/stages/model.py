@@ -22,6 +22,7 @@ from mulle.core.jsonable import to_json
 from mulle.core.project import TrialsBudget
 from mulle.stages.base import QUICK_LEARNER, Baselines, Framed, Prepared, Scored, Searched, problem_of, settle
 from mulle.stages.choice import choose
+from mulle.stages.gain import longer
 from mulle.stages.reserve import after_search
 from mulle.training.fold import HALVES, OTHERS
 from mulle.training.search import FoldRows, Result, Search, allowed, portfolio, proposals
@@ -43,7 +44,7 @@ def run(turn: Turn, framed: Framed, prepared: Prepared, baselines: Baselines) ->
     checks = settle(turn, list(_sanity(turn, framed, prepared)))
     search = _search(turn, framed, prepared)
     searched, note = choose(turn, framed, prepared, _everything(baselines, search))
-    checks += settle(turn, list(_after(searched, search)))
+    checks += settle(turn, list(_after(turn, searched, search)))
     return _outcome(framed, searched, search, checks, note), searched
 
 
@@ -180,7 +181,7 @@ def _scored(result: Result) -> Scored:
 # ------------------------------------------------------------------------------------------ outcome
 
 
-def _after(searched: Searched, search: Search) -> Iterator[Check]:
+def _after(turn: Turn, searched: Searched, search: Search) -> Iterator[Check]:
     best = searched.scored[searched.members[0][0]]
     record = best.folds[0].json("fold.json")
     if record["train_curve"] and record["valid_curve"]:
@@ -192,13 +193,21 @@ def _after(searched: Searched, search: Search) -> Iterator[Check]:
             f"and {ours:.4g} on its own training rows.",
             value=theirs - ours,
         )
-    n = len(search.results)
-    yield Check(
+    yield _searched(len(searched.fitted), len(search.dropped), alone=len(_families(turn)) == 1, turn=turn)
+
+
+def _searched(n: int, n_dropped: int, *, alone: bool, turn: Turn) -> Check:
+    """Say what the choice was made from. With nothing but the baseline, when more was allowed, it was never made."""
+    was = "was" if n_dropped == 1 else "were"
+    says = f"{_counted(n)} scored on the same folds; {n_dropped} {was} dropped early or for time."
+    if n > 1 or alone:
+        return Check(name="model.searched", status=Status.PASS, says=says, value=float(n))
+    return Check(
         name="model.searched",
-        status=Status.PASS if n > 1 else Status.NOTE,
-        says=f"{_counted(n)} scored on the same folds; {len(search.dropped)} were dropped early or for time.",
+        status=Status.UNANSWERED,
+        says=f"Nothing but the baseline was scored, so whether another model is better was not asked: {says}",
         value=float(n),
-        fix="" if n > 1 else "give more time: mulle set objective.budget=5m",
+        fix=f"give more time: {longer(turn.page.objective.budget)}",
     )
 
 
@@ -231,10 +240,10 @@ def _outcome(framed: Framed, searched: Searched, search: Search, checks: Sequenc
         "chosen": searched.names,
         "selection_score": value,
         "metric": framed.metric_name,
-        "configurations": len(search.results),
+        "configurations": len(searched.fitted),
         "dropped": len(search.dropped),
     }
-    answer = f"{searched.names}, chosen from {_counted(len(search.results))} (selection score {value:.4f})."
+    answer = f"{searched.names}, chosen from {_counted(len(searched.fitted))} (selection score {value:.4f})."
     return Outcome(
         stage="model",
         question=QUESTION,
@@ -268,8 +277,11 @@ def _board(framed: Framed, searched: Searched) -> Table:
         for i in order
         for s in [searched.scored[i]]
     ]
-    columns = ("configuration", framed.metric.title, "seconds of fitting", "ships")
-    return Table(title="All configurations, on the same folds", columns=columns, rows=rows)
+    columns = ("configuration", framed.metric.title, "seconds of fitting", "part of what ships")
+    n, k = len(searched.fitted), len(searched.scored) - len(searched.fitted)
+    simple = "1 answer that needs no fit" if k == 1 else f"{k} answers that need no fit"
+    title = f"Scored on the same folds: {_counted(n)} and {simple}"
+    return Table(title=title, columns=columns, rows=rows)
 
 
 def _curves(best: Scored) -> Figure | None:
@@ -304,7 +316,7 @@ def _curve(name: str, curve: Sequence[float], n: int, *, role: Literal["main", "
 
 
 def _progress(framed: Framed, searched: Searched) -> Figure | None:
-    scored = [s for s in searched.scored if not s.baseline]
+    scored = searched.fitted
     if len(scored) < 2:  # noqa: PLR2004
         return None
     errors = [framed.metric.error(s.value) for s in scored]

@@ -14,6 +14,7 @@ import polars as pl
 
 from mulle.compute.turn import Turn
 from mulle.core.check import Check, Outcome, Status
+from mulle.core.count import count
 from mulle.core.errors import MulleError, ProjectError, UnknownName
 from mulle.core.figure import Table
 from mulle.core.project import Page
@@ -281,7 +282,7 @@ def _outcome(turn: Turn, framed: Framed, checks: Sequence[Check]) -> Outcome:
     schema, read_ = framed.schema, framed.source.json("read.json")
     notes = [*read_["notes"], *framed.guessed.json("target.json")["notes"]]
     answer = (
-        f"{framed.task.title} of '{schema.target}' from {len(schema.features)} columns, "
+        f"{framed.task.title} of '{schema.target}' from {count(len(schema.features), 'column')}, "
         f"judged by {framed.metric.title}: {framed.metric_why}."
     )
     facts_ = {

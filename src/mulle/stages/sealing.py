@@ -164,12 +164,19 @@ def side(job: Job) -> None:
     chosen = np.asarray(decided.array(f"{job.params['side']}.npy"))
     if not chosen.any():
         raise _no_rows(str(job.params["side"]), decided.json("side.json"))
-    raw, _ = _raw(job)
+    raw, from_test = _raw(job)
     raw.filter(pl.Series(chosen)).write_parquet(job.out / "raw.parquet", compression="lz4")
     for name in ("unit", "content"):
         np.save(job.out / f"{name}.npy", np.asarray(decided.array(f"{name}.npy"))[chosen], allow_pickle=False)
-    np.save(job.out / "position.npy", np.flatnonzero(chosen), allow_pickle=False)
+    np.save(job.out / "position.npy", _places(from_test, len(raw))[chosen], allow_pickle=False)
     job.write("side.json", decided.json("side.json"))
+
+
+def _places(from_test: NDArray[np.bool_] | None, n_rows: int) -> NDArray[np.int64]:
+    """Return where each row stands in the source that it came from."""
+    if from_test is None:
+        return np.arange(n_rows)
+    return np.asarray(np.where(from_test, np.cumsum(from_test), np.cumsum(~from_test)) - 1, np.int64)
 
 
 def _no_rows(name: str, counts: Mapping[str, int]) -> DataError:

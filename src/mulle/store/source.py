@@ -11,6 +11,7 @@ from typing import Any
 
 import polars as pl
 
+from mulle.core.count import count
 from mulle.core.errors import DataError, MissingExtra
 from mulle.store.csv_file import clean_names, read_csv, settle
 
@@ -336,7 +337,7 @@ def _from_images(folder: Path, files: Sequence[Path]) -> Source:
         {"image": [p.read_bytes() for p in images], "label": labels},
         schema={"image": pl.Binary, "label": pl.String},
     )
-    notes.append(f"{len(images):,} images in '{folder.name}'; their label is {_label_from(files)}")
+    notes.append(f"{count(len(images), 'image')} in '{folder.name}'; their label is {_label_from(files)}")
     return Source(table=table, n_rows=table.height, fingerprint=fingerprint(folder, root=folder), notes=tuple(notes))
 
 
@@ -390,7 +391,7 @@ def _labels(folder: Path, images: Sequence[Path], files: Sequence[Path]) -> tupl
     names = [(p.relative_to(folder).as_posix(), p.name) for p in images]
     labels = [said.get(long, said.get(short)) for long, short in names]
     n = sum(label is None for label in labels)
-    return labels, [f"{n:,} images have no label in labels.csv"] if n else []
+    return labels, [f"{count(n, 'image')} without a label in labels.csv"] if n else []
 
 
 # ------------------------------------------------------------------------------------------------ frames

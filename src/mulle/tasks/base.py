@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import polars as pl
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from mulle.core.check import Check
 from mulle.core.figure import Figure, Table
 from mulle.core.loss import Loss
-from mulle.core.registry import Registry, named
+from mulle.core.registry import Registry
 from mulle.kinds.base import Facts, Guess
 
 
@@ -152,5 +152,39 @@ class Task(ABC):
         return ()
 
 
+TaskT = TypeVar("TaskT", bound=Task)
 tasks: Registry[Task] = Registry(noun="task", package="mulle.tasks")
-task = named(tasks)
+
+
+def task(cls: type[TaskT]) -> type[TaskT]:
+    """Register a task of your own: a class with a ``name`` and no arguments.
+
+    Parameters
+    ----------
+    cls
+        A `Task`.
+
+    Returns
+    -------
+    type
+        The class itself, so that this is a decorator.
+
+    Examples
+    --------
+    Numbers that can't be negative; a target is read so only where the page says so (``[data] task``):
+
+    >>> from mulle.tasks.regression import Regression
+    >>> @task
+    ... class Demand(Regression):
+    ...     name, title = "demand", "A demand"
+    ...
+    ...     def recognise(self, facts):
+    ...         return None
+    ...
+    ...     def read(self, column, *, positive=None, classes=()):
+    ...         return super().read(column.cast(pl.Float64).clip(lower_bound=0), positive=positive, classes=classes)
+    >>> tasks.get("demand").read(pl.Series("sold", [3.0, -1.0, 8.0])).values.tolist()
+    [3.0, 0.0, 8.0]
+    >>> tasks.remove("demand")
+    """
+    return tasks.take(cls)

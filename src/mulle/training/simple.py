@@ -7,15 +7,19 @@ all models.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import numpy as np
+import polars as pl
 from numpy.typing import NDArray
 
 from mulle.core.jsonable import from_json
 from mulle.core.loss import Loss
 from mulle.core.work import Job, unit
-from mulle.training.fold import as_columns
+from mulle.models.base import Column
+from mulle.training.cut import own_columns, rule_in_words
+from mulle.training.fold import as_columns, features_of
 
 Floats = NDArray[np.float64]
 N_BINS = 20
@@ -34,14 +38,33 @@ def one_rule(job: Job) -> None:
     loss = from_json(Loss, job.params["loss"])
     targets = np.asarray(job.inputs["rows"].array("target.npy"))
     matrix = job.inputs["prepared"].array("matrix.npy")
-    names = [column["name"] for column in job.inputs["prepared"].json("columns.json")]
     with np.load(job.inputs["folds"].path / "folds.npz", allow_pickle=False) as held:
         folds = [(held[f"train_{k}"], held[f"valid_{k}"]) for k in range(int(job.params["n_folds"]))]
     wanted = as_columns(targets, loss)
-    prediction = over_folds(folds, wanted, lambda train, valid: _rule(matrix, wanted, train, valid)[0])
+    prediction = over_folds(folds, wanted, lambda train, valid: _rule(matrix, wanted, train, valid).prediction)
     np.save(job.out / "prediction.npy", prediction, allow_pickle=False)
     everything = np.arange(len(targets))
-    job.write("rule.json", {"words": _rule(matrix, wanted, everything, everything[:0], names)[1]})
+    found = _rule(matrix, wanted, everything, everything[:0])
+    job.write("rule.json", {"words": _in_words(job, matrix, found)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    """One question: which column of the matrix is cut and where, and what it gives for the validation rows."""
+
+    prediction: Floats
+    column: int | None = None
+    cuts: Sequence[float] = ()
+
+
+def _in_words(job: Job, matrix: NDArray[np.float32], found: _Rule) -> str:
+    if found.column is None:
+        return "no column helps"
+    column = from_json(Column, job.inputs["prepared"].json("columns.json")[found.column])
+    features = {f.name: f for f in features_of(job.inputs["schema"], [column.feature])}
+    table = pl.read_parquet(job.inputs["rows"].path / "rows.parquet")
+    own = own_columns(features, column, table)
+    return rule_in_words(column, np.asarray(matrix[:, found.column]), found.cuts, own)
 
 
 def _rule(
@@ -49,32 +72,24 @@ def _rule(
     target: Floats,
     train: NDArray[np.int64],
     valid: NDArray[np.int64],
-    names: Sequence[str] = (),
-) -> tuple[Floats, str]:
+) -> _Rule:
     from sklearn.tree import DecisionTreeRegressor
 
     column = _best_column(matrix, target, train)
     if column is None:
-        return np.repeat(target[train].mean(axis=0)[None, :], len(valid), axis=0), "no column helps"
+        return _Rule(prediction=np.repeat(target[train].mean(axis=0)[None, :], len(valid), axis=0))
     tree = DecisionTreeRegressor(max_leaf_nodes=3, min_samples_leaf=max(1, len(train) // 100), random_state=0)
     tree.fit(_finite(matrix[train, column])[:, None], target[train])
     found = np.zeros((0, target.shape[1]))
     if len(valid):
         found = cast("Floats", tree.predict(_finite(matrix[valid, column])[:, None]))
     cuts = sorted(float(t) for t, f in zip(tree.tree_.threshold, tree.tree_.feature, strict=True) if f >= 0)
-    return found.reshape(len(valid), target.shape[1]), _in_words(names[column], cuts) if names else ""
+    return _Rule(prediction=found.reshape(len(valid), target.shape[1]), column=column, cuts=cuts)
 
 
 def _finite(values: NDArray[np.float32]) -> NDArray[np.float32]:
     """Put 0 where there is no number: of the values in hand alone, as a whole wide matrix is gigabytes."""
     return values if np.isfinite(values).all() else np.nan_to_num(values, posinf=0.0, neginf=0.0)
-
-
-def _in_words(name: str, cuts: Sequence[float]) -> str:
-    """Say a rule: a column of zeros and ones is asked, any other is cut."""
-    if list(cuts) == [0.5]:
-        return f"is {name}?"
-    return f"{name}, cut at {' and at '.join(f'{cut:.6g}' for cut in cuts)}"
 
 
 def _best_column(matrix: NDArray[np.float32], target: Floats, train: NDArray[np.int64]) -> int | None:

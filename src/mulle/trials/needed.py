@@ -7,6 +7,8 @@ import math
 from mulle.core.check import Interval
 
 MOST = 10_000_000
+MOST_TIMES = 30
+"""Of the present rows; what asks for more hangs on a value that is not told apart from the bar."""
 
 
 def needed_rows(value: float, bar: float, interval: Interval, n_rows: int) -> int | None:
@@ -42,7 +44,7 @@ def needed_rows(value: float, bar: float, interval: Interval, n_rows: int) -> in
     if not (math.isfinite(reach) and math.isfinite(value)) or value == bar or n_rows <= 0:
         return None
     rows = n_rows * (reach / abs(value - bar)) ** 2
-    if rows > MOST:
+    if rows > min(MOST, MOST_TIMES * n_rows):
         return None
     digits = 10 ** max(int(math.log10(rows)) - 1, 0)
     return max(int(math.ceil(round(rows / digits, 6)) * digits), n_rows + 1)

@@ -2,7 +2,7 @@
   "use strict";
   var folded = [];
   addEventListener("beforeprint", function () {
-    folded = Array.prototype.slice.call(document.querySelectorAll("details:not([open])"));
+    folded = Array.prototype.slice.call(document.querySelectorAll("details:not([open]):not(.numbers)"));
     folded.forEach(function (d) { d.open = true; });
   });
   addEventListener("afterprint", function () {
