@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mulle.api.card import carded
 from mulle.api.project import Opened, import_code
 from mulle.api.record import record_outcomes, record_scored
+from mulle.api.shelf import Shelved, shelve
 from mulle.api.summary import decision, headline
 from mulle.compute.key import Ground
 from mulle.compute.local import LocalWorkshop
@@ -26,7 +27,7 @@ from mulle.core.errors import ProjectError, StoreError
 from mulle.core.jsonable import to_json
 from mulle.core.page_file import render, replace_text
 from mulle.core.project import TrialsBudget
-from mulle.export.bundle import stamp_bundle, zip_bundle
+from mulle.export.bundle import stamp_bundle
 from mulle.loop import ASSESS, Turned, take, turn_once
 from mulle.runtime.manifest import CARD
 from mulle.splits.lock import changing, write_lock
@@ -88,6 +89,7 @@ class Run:
     outcomes: Sequence[Outcome]
     stamp: Literal["draft", "ready"] = "draft"
     interrupted: bool = False
+    shelved: Shelved | None = None
     record: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -129,6 +131,16 @@ class Run:
         """The drawn report, when there is one."""
         path = self.home / "report.html"
         return path if path.exists() else None
+
+    @property
+    def zip(self) -> Path | None:
+        """The bundle as one file beside the page, when this turn packaged one."""
+        return self.shelved.path if self.shelved else None
+
+    @property
+    def zip_note(self) -> str:
+        """What to know about that file: which ready bundle was left in its place."""
+        return self.shelved.says if self.shelved else ""
 
     @property
     def bundle_path(self) -> Path | None:
@@ -302,7 +314,7 @@ def hand_out(project: Opened, made: Run, *, bundle: Path | None = None) -> None:
     card = carded((folder / CARD).read_text("utf-8"), made.outcomes)
     failed = [c.name for c in made.checks.failed]
     stamp_bundle(folder, stamp=made.stamp, run=made.id, card=card, failed=failed)
-    zip_bundle(folder, project.folder / f"{project.page.project.name}.zip")
+    made.shelved = shelve(folder, project.folder, project.page.project.name)
 
 
 def write_run(made: Run, project: Opened, started: datetime) -> None:
@@ -320,6 +332,8 @@ def write_run(made: Run, project: Opened, started: datetime) -> None:
         "verdict": str(made.verdict),
         "headline": [{"label": a, "value": b, "note": c} for a, b, c in made.headline],
         "interrupted": made.interrupted,
+        "zip": made.zip.name if made.zip else "",
+        "zip_note": made.zip_note,
         "decision": decision(made.outcomes, project.page, stamp=made.stamp, interrupted=made.interrupted),
         "facts": _made_with(project),
         "page": render(project.page),
