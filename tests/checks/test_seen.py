@@ -11,6 +11,7 @@ from mulle.core.check import Check, Status
 from mulle.core.jsonable import from_json, to_json
 from mulle.core.schema import Feature, Schema
 from mulle.core.work import Ref
+from mulle.splits.content import content
 
 N = 400
 
@@ -28,6 +29,7 @@ def inputs(tmp_path):
         folder.mkdir()
     table.write_parquet(folders["rows"] / "rows.parquet")
     table.head(100).write_parquet(folders["sealed"] / "rows.parquet")
+    np.save(folders["sealed"] / "content.npy", content(table.head(100), ["copy", "age"]))
     table.with_columns(age=pl.lit(float("inf"))).write_parquet(folders["side"] / "raw.parquet")
     np.save(folders["rows"] / "target.npy", y)
     fault = {"feature": "age", "column": "age", "positions": [3], "samples": ["old"]}

@@ -145,6 +145,30 @@ def test_an_interrupt_leaves_with_130_and_says_what_is_kept(project, api, mulle_
     assert "What was finished is kept: the same command goes on from there." in done.stderr
 
 
+def test_an_interrupt_of_what_keeps_nothing_says_so(project, api, mulle_, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(api, "predict", stopped)
+    done = mulle_("predict", "a.zip", "in.csv", "out.csv")
+    assert done.exit_code == 130
+    assert "Nothing of it is kept: the same command begins again." in done.stderr
+
+
+def test_a_try_that_was_stopped_goes_on_as_a_run(project, api, runs, mulle_):
+    api.ends = runs.FakeRun([runs.problem()], interrupted=True)
+    done = mulle_("try", "a.csv", "--target", "y")
+    assert done.exit_code == 130
+    assert "mulle run goes on from there" in done.stderr
+
+
+def test_the_end_of_a_file_is_no_interrupt(project, api, mulle_):
+    api.raises = EOFError("Compressed file ended before the end-of-stream marker was reached")
+    done = mulle_("run")
+    assert done.exit_code == 3
+    assert "EOFError: Compressed file ended" in done.stderr
+
+
 def test_a_partial_run_is_shown_and_leaves_with_130(project, api, runs, mulle_):
     api.ends = runs.FakeRun([runs.problem()], interrupted=True)
     done = mulle_("run")

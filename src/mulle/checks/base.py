@@ -55,6 +55,9 @@ class Seen:
         The target's column.
     sealed
         Inputs of the sealed test's rows, in the same form. Never their target. None when there is no seal.
+    sealed_content
+        Of each sealed row the content of its inputs as they stand in the file, ``[sealed rows]``; see
+        `mulle.splits.content`.
     faults
         What could not be read.
     raw
@@ -83,6 +86,7 @@ class Seen:
     classes: Sequence[str] = ()
     target_name: str = "target"
     sealed: pl.DataFrame | None = None
+    sealed_content: NDArray[np.uint64] | None = None
     faults: Sequence[ReadFault] = ()
     raw: pl.LazyFrame | None = None
     n_unknown: int = 0
@@ -130,6 +134,7 @@ class Seen:
             classes=schema.classes,
             target_name=schema.target,
             sealed=None if sealed is None else _table(sealed.path),
+            sealed_content=None if sealed is None else np.asarray(sealed.array("content.npy")),
             faults=[from_json(ReadFault, fault) for fault in counts.get("faults", ())],
             moments=table[schema.time] if schema.time in table.columns else None,
             by_time=by_time,

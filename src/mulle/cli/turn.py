@@ -174,7 +174,9 @@ def _end(run: Ended, page: Path, *, json_: bool, strict: bool) -> int:
     if run.interrupted:
         from mulle.cli.fault import stopped  # noqa: PLC0415
 
-        voice.say(stopped([outcome.stage for outcome in run.outcomes]))
+        word = click.get_current_context().command.name or "run"
+
+        voice.say(stopped(word, [outcome.stage for outcome in run.outcomes]))
         return STOPPED
     return exit_code(run, strict=strict)
 

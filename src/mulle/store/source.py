@@ -17,7 +17,9 @@ from mulle.store.csv_file import clean_names, read_csv, settle
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 _CSV = (".csv", ".tsv", ".txt", ".tab")
 _LINES = (".jsonl", ".ndjson")
-_ARROW = (".arrow", ".feather", ".ipc")
+_ARROW = (".arrow", ".feather", ".ipc", ".arrows")
+_STREAM = b"\xff\xff\xff\xff"
+"""How an Arrow stream begins; a file begins with ARROW1."""
 _PACKED = (".gz", ".zst")
 _MAX_IMAGE_BYTES = 4 * 2**30
 _BLOCK = 4 * 2**20
@@ -269,7 +271,7 @@ def _read_file(path: Path, notes: list[str], faults: list[Fault]) -> pl.LazyFram
 def _opened(path: Path, form: str, notes: list[str]) -> pl.LazyFrame | pl.DataFrame:
     readers: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
         "parquet": pl.scan_parquet,
-        "arrow": pl.scan_ipc,
+        "arrow": _arrow,
         "jsonl": lambda p: pl.scan_ndjson(p, infer_schema_length=None),
     }
     try:
@@ -283,6 +285,13 @@ def _opened(path: Path, form: str, notes: list[str]) -> pl.LazyFrame | pl.DataFr
         ) from error
     clean = clean_names(names, path.name, notes)
     return table if clean == names else table.rename(dict(zip(names, clean, strict=True)))
+
+
+def _arrow(path: Path) -> pl.LazyFrame:
+    """Open an Arrow file, or a stream that was written into one."""
+    with path.open("rb") as file:
+        stream = file.read(4) == _STREAM
+    return pl.read_ipc_stream(path).lazy() if stream else pl.scan_ipc(path)
 
 
 def _joined(parts: Sequence[tuple[Path, pl.LazyFrame | pl.DataFrame]]) -> pl.LazyFrame | pl.DataFrame:
