@@ -316,3 +316,14 @@ def test_doctor_leaves_with_2_where_nothing_can_be_written(tmp_path, mulle_):
     done = mulle_("doctor", "--folder", str(tmp_path / "absent"))
     assert done.exit_code == 2
     assert "can't be written to" in done.stdout
+
+
+def test_a_name_that_is_set_is_held_against_the_parts_that_there_are(project, mulle_):
+    before = project.read_text("utf-8")
+    done = mulle_("set", "objective.metric=acuracy")
+    assert done.exit_code == 2
+    assert "metric 'acuracy' is unknown" in done.stderr
+    assert "did you mean 'accuracy'?" in done.stderr
+    assert project.read_text("utf-8") == before
+    assert mulle_("set", "objective.metric=accuracy").exit_code == 0
+    assert 'metric = "accuracy"' in project.read_text("utf-8")

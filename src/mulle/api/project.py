@@ -116,6 +116,11 @@ def open_project(path: Path, overrides: Sequence[str] = ()) -> Opened:
     return Opened(page=load_page(file, overrides=overrides), folder=file.resolve().parent)
 
 
+def check_page(page: Page, folder: Path) -> None:
+    """Hold every name on a page against the parts that there are; see `import_code`."""
+    import_code(Opened(page=page, folder=folder))
+
+
 def import_code(project: Opened) -> list[Path]:
     """Import the user's own files, so that their parts are registered, then hold every name on the page against what is.
 

@@ -119,10 +119,13 @@ def _columns_exist(columns: Sequence[str], params: dict[str, Any] | Any) -> None
     named += [("ignore", c) for c in params["ignore"]] + [("keep", c) for c in params["keep"]]
     named += [("kinds", c) for c in params["kinds"]] + [("places", c) for pair in params["places"] for c in pair]
     derived = {name for name, _ in params["features"]}
+    faults: list[MulleError] = []
     for key, column in named:
         if column not in columns and not (key == "keep" and column in derived):
             table = "baseline" if key == "old_system" else "data"
-            raise UnknownName.among(column, columns, noun="column", where=f"mulle.toml, [{table}] {key}")
+            faults.append(UnknownName.among(column, columns, noun="column", where=f"mulle.toml, [{table}] {key}"))
+    if faults:
+        raise ProjectError.together(faults)
 
 
 def _task(raw: pl.DataFrame, params: Any) -> Task:
