@@ -58,9 +58,16 @@ def test_a_mulle_that_the_shell_does_not_find_is_called_by_its_path(
     assert typed("mulle run") == "mulle run"
 
 
-def test_python_m_mulle_is_told_as_such(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_m_mulle_is_told_by_the_script_beside_python_or_as_such(
+    installed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(sys, "argv", ["/somewhere/mulle/__main__.py"])
-    assert program().endswith(" -m mulle")
+    installed.with_name("python").write_text("")
+    monkeypatch.setattr(sys, "executable", str(installed.with_name("python")))
+    monkeypatch.setenv("PATH", os.defpath)
+    assert program() == ".venv/bin/mulle"
+    installed.unlink()
+    assert program() == ".venv/bin/python -m mulle"
 
 
 def test_the_end_of_a_run_names_what_lies_in_another_folder(runs, monkeypatch, tmp_path) -> None:

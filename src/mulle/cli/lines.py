@@ -100,11 +100,14 @@ class Lines:
     def check(self, check: Check) -> None:
         """Count a check; show it unless it passed."""
         self.counts[check.status] += 1
-        noted = check.status is Status.NOTE and self.name == "data"
+        noted = check.status is Status.NOTE and self.name in {"problem", "data"}
         if noted or check.status in {Status.FAIL, Status.UNANSWERED}:
-            says = shortened(check.says, self.room - len(check.name) - 4)
-            note = click.style("  (overridden)", dim=True) if check.override else ""
-            self.inner(f"{mark(check.status)} {click.style(check.name, bold=True)}  {says}{note}")
+            head = f"{check.name}  "
+            says = f"{head}{check.says}{'  (overridden)' if check.override else ''}"
+            first, *rest = textwrap.wrap(says, max(20, self.room - 2), break_on_hyphens=False)
+            self.inner(f"{mark(check.status)} {click.style(check.name, bold=True)}{first[len(check.name) :]}")
+            for line in rest:
+                self.inner(f"  {line}")
 
     def best(self, says: str) -> None:
         """Write the new best model."""

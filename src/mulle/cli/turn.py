@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -60,6 +61,7 @@ def init(*, source: str, target: str, name: str | None, folder: Path, json_: boo
         voice.as_json({"path": str(begun.path), "text": begun.text, "guessed": begun.guessed})
         return 0
     voice.result(begun.text.rstrip("\n"))
+    _tell_columns(begun.guessed)
     voice.say(f"\nwritten: {begun.path}\nnext:    {click.style(typed('mulle run', begun.path), fg='cyan', bold=True)}")
     return 0
 
@@ -186,4 +188,25 @@ def _tell_guesses(guessed: Guessed, path: Path) -> None:
 
     for line in summary(guessed):
         voice.say(line)
+    _tell_columns(guessed, notes=False)
     voice.say(f"{click.style('written', dim=True)}    {path}\n")
+
+
+MOST_COLUMNS = 60
+"""More are counted by their kind."""
+
+
+def _tell_columns(guessed: Guessed, *, notes: bool = True) -> None:
+    """Say what was noticed in the source, and what each column was taken for."""
+    from mulle.cli.grid import grid  # noqa: PLC0415
+
+    for note in guessed.notes if notes else ():
+        voice.say(f"{click.style('noticed', fg='blue')}  {note}")
+    shown = [{"column": one.column, "kind": one.kind, "why": one.why} for one in guessed.columns[:MOST_COLUMNS]]
+    if shown:
+        voice.say("\n" + grid(shown, width=voice.width()))
+    kinds = Counter(one.kind for one in guessed.columns[MOST_COLUMNS:])
+    if kinds:
+        voice.say("and " + ", ".join(f"{n:,} × {kind}" for kind, n in kinds.most_common()))
+    if shown:
+        voice.say("another kind: mulle set data.kinds.COLUMN=KIND (mulle parts lists them)")

@@ -60,14 +60,15 @@ def program() -> str:
     >>> program()
     'mulle'
     """
-    called = Path(sys.argv[0])
+    called, found = Path(sys.argv[0]), shutil.which("mulle")
     if called.parts[-2:] == ("mulle", "__main__.py"):
-        return f"{_near(Path(sys.executable))} -m mulle"
-    if called.stem != "mulle":
+        beside = Path(sys.executable).with_name("mulle")
+        called = beside if beside.exists() else Path(sys.executable)
+    elif called.stem != "mulle":
         return "mulle"
-    found = shutil.which("mulle")
-    same = found is not None and called.exists() and Path(found).samefile(called)
-    return "mulle" if same or not called.exists() else _near(called)
+    if not called.exists() or (found is not None and Path(found).samefile(called)):
+        return "mulle"
+    return _near(called) if called.stem == "mulle" else f"{_near(called)} -m mulle"
 
 
 def _near(path: Path) -> str:

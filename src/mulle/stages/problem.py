@@ -33,7 +33,7 @@ from mulle.tasks.base import Target
 from mulle.tasks.recognise import recognise
 
 QUESTION = "Is the question well put, and can the page be read one way only?"
-CHECKS: tuple[str, ...] = ("problem.goal", "problem.costs", "problem.min_gain", "problem.groups")
+CHECKS: tuple[str, ...] = ("problem.goal", "problem.costs", "problem.min_gain", "problem.groups", "problem.target")
 
 PAGE_KEYS = (
     "target",
@@ -63,7 +63,7 @@ def run(turn: Turn) -> tuple[Outcome, Framed]:
     _every_key_is_read(page, task, target)
     framed = _framed(page, (source, sealed), guessed, task, target)
     keep_seal(turn, sealed)
-    checks = settle(turn, [*_page_checks(page, framed), *task.framing(target)])
+    checks = settle(turn, [*_page_checks(page, framed), *_how_read(target), *task.framing(target)])
     return _outcome(turn, framed, checks), framed
 
 
@@ -272,6 +272,12 @@ def _page_checks(page: Page, framed: Framed) -> Iterator[Check]:
         "mulle set fairness.columns='[\"sex\"]' fairness.measure=equal_opportunity fairness.max_gap=0.1 "
         "(or fairness.columns='[]' when there are none)",
     )
+
+
+def _how_read(target: Target) -> Iterator[Check]:
+    """Say what was done to read the target: spellings that were taken as one, words that mean *not known yet*."""
+    if target.notes:
+        yield Check(name="problem.target", status=Status.NOTE, says="; ".join(target.notes) + ".")
 
 
 def _open_question(name: str, known: bool, yes: str, no: str, fix: str) -> Check:  # noqa: FBT001
