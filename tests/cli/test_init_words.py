@@ -68,3 +68,19 @@ def test_of_very_many_columns_the_rest_is_counted(tmp_path: Path, mulle_: Say) -
     (tmp_path / "wide.csv").write_text("\n".join([",".join([*names, "y"]), *rows]), "utf-8")
     said = mulle_("init", "wide.csv", "--target", "y").stderr
     assert "and 10 × number" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "fix"),
+    [("a,y\n1,x\n2,x\n", "choose another target: --target COLUMN"), ("a,y\n1,\n2,\n", "--target COLUMN")],
+)
+def test_who_has_no_page_yet_is_not_told_to_set_a_key(
+    tmp_path: Path, mulle_: Say, monkeypatch: pytest.MonkeyPatch, content: str, fix: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_text(content, "utf-8")
+    done = mulle_("init", "a.csv", "--target", "y")
+    assert done.exit_code == 2
+    assert fix in done.stderr
+    assert "mulle set" not in done.stderr
+    assert "where  x*.csv" in mulle_("init", "x*.csv", "--target", "y").stderr

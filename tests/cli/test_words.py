@@ -8,6 +8,7 @@ import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from mulle.cli.main import cli
 from mulle.cli.words import ALL, LATER
@@ -327,3 +328,12 @@ def test_a_name_that_is_set_is_held_against_the_parts_that_there_are(project, mu
     assert project.read_text("utf-8") == before
     assert mulle_("set", "objective.metric=accuracy").exit_code == 0
     assert 'metric = "accuracy"' in project.read_text("utf-8")
+
+
+def test_nothing_is_cut_for_a_pipe(project, api, mulle_, monkeypatch):
+    long = {"run": "r1", "started": "2026-11-22T12:00:50+00:00", "chosen": "bag of " + "catboost, " * 30 + "linear"}
+    monkeypatch.setattr(api, "history", lambda _: [long])
+    monkeypatch.delenv("COLUMNS", raising=False)
+    said = CliRunner().invoke(cli, ["history"]).stdout
+    assert long["started"] in said
+    assert long["chosen"] in said

@@ -230,6 +230,15 @@ def test_polars_alone_finds_the_cut_too(tmp_path):
         opened(tmp_path, zstd(LONG)[:20_000], "t.csv.zst")
 
 
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd])
+@pytest.mark.parametrize(("line", "why"), [('{"a": 2, "b":', "at character"), ("[1, 2]", "it is no object")])
+def test_a_line_that_is_no_row_of_json_is_named(tmp_path, pack, line, why):
+    ending = {bytes: "", gzip.compress: ".gz", zstd: ".zst"}[pack]
+    content = pack(f'{{"a": 1}}\n\n{line}\n{{"a": 3}}\n'.encode())
+    with pytest.raises(DataError, match=rf"line 3 is no row \(.*{why}.*\): (.|\n)*, line 3\n.*mend that line"):
+        opened(tmp_path, content, f"t.jsonl{ending}")
+
+
 @pytest.mark.parametrize("name", ["s.arrow", "s.feather", "s.arrows"])
 def test_an_arrow_stream_is_read_under_any_of_its_endings(tmp_path, name):
     FRAME.write_ipc_stream(tmp_path / name)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
-from mulle.core.errors import ProjectError, StoreError, UnknownName
+from mulle.core.errors import MulleError, ProjectError, StoreError, UnknownName
 from mulle.core.page_file import Guessed, replace_text, write_page
 from mulle.core.page_text import Candidate, Taken, Unsure
 from mulle.core.schema import Feature, LeftOut
@@ -70,12 +72,13 @@ def init(source: str, *, target: str, folder: Path, name: str | None = None) -> 
             where=str(path),
             fix="mulle run; or --folder NEW for another project",
         )
-    held = read_source(source, root=Path.cwd())
-    raw = held.table.lazy().collect()
-    if target not in raw.columns:
-        raise UnknownName.among(target, raw.columns, noun="column", where="--target")
-    need_answer(raw[target], where=source, inputs=[column for column in raw.columns if column != target])
-    found = _guessed(raw, source, target, folder, name)
+    with _without_a_page(source):
+        held = read_source(source, root=Path.cwd())
+        raw = held.table.lazy().collect()
+        if target not in raw.columns:
+            raise UnknownName.among(target, raw.columns, noun="column", where="--target")
+        need_answer(raw[target], where=source, inputs=[column for column in raw.columns if column != target])
+        found = _guessed(raw, source, target, folder, name)
     found = replace(found, notes=[*_source_notes(held), *found.notes])
     text = write_page(found)
     try:
@@ -84,6 +87,32 @@ def init(source: str, *, target: str, folder: Path, name: str | None = None) -> 
         raise StoreError.of(error, where=path) from error
     replace_text(path, text)
     return InitResult(path=path, text=text, guessed=found)
+
+
+@contextmanager
+def _without_a_page(source: str) -> Iterator[None]:
+    """Say what is wrong to somebody who has no page yet, on which a key could be set.
+
+    Raises
+    ------
+    MulleError
+        The same, with a place and a way out that are there already.
+    """
+    try:
+        yield
+    except MulleError as error:
+        error.where = source if error.where.startswith("mulle.toml") else error.where
+        error.fix = _SET.sub(_by_hand, error.fix)
+        raise
+
+
+_SET = re.compile(r"mulle set data\.(\w+)=(\S+)")
+
+
+def _by_hand(found: re.Match[str]) -> str:
+    if found[1] == "target":
+        return f"--target {found[2]}"
+    return f"write {found[1]} = {found[2]} beside source and target under [data] of a mulle.toml of your own"
 
 
 def _guessed(raw: pl.DataFrame, source: str, target: str, folder: Path, name: str | None) -> Guessed:

@@ -131,9 +131,12 @@ def _counted(checks: Iterable[Check]) -> str:
 
 def _standing(outcomes: Iterable[Outcome]) -> list[Check]:
     # Return the checks that keep a gate from opening, failures first
-    kept = {Status.FAIL: 0, Status.UNANSWERED: 1}
-    checks = [check for one in outcomes for check in one.checks if check.status in kept and not check.override]
-    return sorted(checks, key=lambda check: kept[check.status])
+    checks = [check for one in outcomes for check in one.checks if check.status in _KEPT and not check.override]
+    return sorted(checks, key=lambda check: _KEPT[check.status])
+
+
+_KEPT = {Status.FAIL: 0, Status.UNANSWERED: 1}
+"""What keeps a gate from opening, in the order in which it is told."""
 
 
 def _numbers(headline: Sequence[tuple[str, str, str]], width: int) -> Iterator[str]:
@@ -159,7 +162,7 @@ def _done(outcomes: Sequence[Outcome], width: int, page: Path) -> Iterator[str]:
 
 def _ship(run: Ended, width: int, page: Path) -> Iterator[str]:
     standing = _standing(run.outcomes)
-    yield f"  {click.style('ship?', bold=True)} {ship(run)}"
+    yield from _hung(f"  {click.style('ship?', bold=True)} ", ship(run), width)
     if standing and all(check.status is Status.UNANSWERED for check in standing):
         yield from _hung("    ", UNANSWERED, width)
     for check in standing:
@@ -189,8 +192,16 @@ def ship(run: Ended) -> str:
         colour = "red" if standing[0].status is Status.FAIL else "yellow"
         return click.style(f"no: {_counted(standing)}", fg=colour, bold=True)
     if run.verdict is Verdict.OPEN and run.stamp == "ready":
-        return click.style("yes", fg="green", bold=True)
+        return click.style("yes", fg="green", bold=True) + _passed_by_name(run.outcomes)
     return click.style("not yet: the sealed test has not been opened for this bundle", fg="yellow", bold=True)
+
+
+def _passed_by_name(outcomes: Iterable[Outcome]) -> str:
+    """Say which checks a person passed: a yes that hides them would be half a yes."""
+    names = [check.name for one in outcomes for check in one.checks if check.override and check.status in _KEPT]
+    if not names:
+        return ""
+    return f", with {len(names)} {'check' if len(names) == 1 else 'checks'} passed by a person: {', '.join(names)}"
 
 
 def _ways(run: Ended, width: int, page: Path) -> Iterator[str]:

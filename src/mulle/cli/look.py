@@ -97,6 +97,6 @@ def _show(found: object, *, json_: bool, nothing: str) -> None:
     if not plain:
         voice.say(nothing)
     elif isinstance(plain, Mapping):
-        voice.result(pairs(plain, width=voice.width()))
+        voice.result(pairs(plain, width=voice.room()))
     else:
-        voice.result(grid(plain, width=voice.width()))
+        voice.result(grid(plain, width=voice.room()))

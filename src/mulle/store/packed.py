@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import importlib
+import io
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -63,6 +64,25 @@ def open_zstd(path: Path) -> IO[bytes] | None:
         stream: IO[bytes] = importlib.import_module("pyarrow").input_stream(str(path), compression="zstd")
         return stream
     return None
+
+
+def unpacked_lines(path: Path) -> Iterator[bytes]:
+    """Go over the lines of a file, packed or not, one at a time.
+
+    Yields
+    ------
+    bytes
+        With its line end.
+    """
+    with path.open("rb") as file:
+        first = file.read(4)
+    with whole(path):
+        packed = open_zstd(path) if first == ZSTD else None
+        if first == ZSTD and packed is None:
+            yield from _lines(path).splitlines(keepends=True)
+            return
+        with packed or (gzip.open(path, "rb") if first[:2] == GZIP else path.open("rb")) as stream:
+            yield from io.BufferedReader(stream) if packed else stream  # type: ignore[type-var]
 
 
 @contextmanager
