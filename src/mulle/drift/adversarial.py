@@ -133,7 +133,7 @@ def _cross_fit(matrix: Floats, side: Floats, rng: np.random.Generator) -> tuple[
         "verbosity": -1,
         "max_bin": 127,
     }
-    fold = rng.permutation(len(side)) % FOLDS
+    fold = _dealt(matrix, rng)
     score, gain = np.empty(len(side)), np.zeros(matrix.shape[1])
     for k in range(FOLDS):
         fit, held = fold != k, fold == k
@@ -145,6 +145,12 @@ def _cross_fit(matrix: Floats, side: Floats, rng: np.random.Generator) -> tuple[
         score[held] = (np.argsort(np.argsort(raw, kind="stable"), kind="stable") + 0.5) / len(raw)
         gain[taken] += booster.feature_importance("gain")
     return score, gain / gain.sum() if gain.sum() else gain
+
+
+def _dealt(matrix: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return each row's fold; rows that are alike share one, else a model remembers on which side their twins stand."""
+    alike = np.unique(np.where(np.isnan(matrix), np.inf, matrix), axis=0, return_inverse=True)[1].ravel()
+    return (rng.permutation(int(alike.max()) + 1) % FOLDS)[alike]
 
 
 def _promising(matrix: Floats, side: Floats, fit: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -359,7 +359,8 @@ def _outcome(framed: Framed, evaluated: Evaluated, held: Held, checks: Sequence[
     figures += list(framed.task.figures(held.target, held.prediction, classes, decision))
     drawn = slices_figure(held.slices, framed.metric)
     figures += [drawn] if drawn is not None else []
-    answer_ = f"{framed.metric.title} {held.value:.4f} on {len(held.target):,} sealed rows ({words}); opening {number}{again}."
+    on = f"on {len(held.target):,} sealed rows ({words})"
+    answer_ = f"{framed.metric.title} {held.value:.4f} {on}; opening {number}{again}."
     return Outcome(
         stage="assess",
         question=QUESTION,
