@@ -71,3 +71,13 @@ def test_twins_that_all_stand_on_one_side_are_no_difference():
     told = tell_apart(old, new, rng=rng)
     assert told is not None
     assert told.interval.low < 0.55
+
+
+def test_a_coarse_table_whose_shares_moved_is_still_told():
+    rng = np.random.default_rng(6)
+    old, new = (
+        pl.DataFrame({"plan": rng.choice(["a", "b", "c"], 2000, p=p)}) for p in ([0.6, 0.3, 0.1], [0.2, 0.3, 0.5])
+    )
+    told = tell_apart(old, new, rng=rng)
+    assert told is not None
+    assert told.interval.low > 0.6
