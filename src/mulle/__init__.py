@@ -56,3 +56,8 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'mulle' has no attribute '{name}'")
     return getattr(importlib.import_module(_WHERE.get(name, "mulle.api")), name)
+
+
+def __dir__() -> list[str]:
+    """Name what is there once it is asked for, too, so that it can be completed."""
+    return sorted({*globals(), *__all__})

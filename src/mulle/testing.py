@@ -25,7 +25,7 @@ from mulle.export.scorer import Scorer
 from mulle.models.base import Column, Family, Fitted, Params, Rows, Training
 from mulle.models.losses import mean_loss, prior
 from mulle.policies.base import Costs, Policy
-from mulle.runtime.session import Session
+from mulle.runtime.session import Session, quiet_ort
 from mulle.tasks.base import Target, Task
 
 # ---------------------------------------------------------------- tasks
@@ -215,8 +215,7 @@ def decide(policy: Policy, scores: Mapping[str, NDArray[np.float64]], parameters
     >>> decide(policies.get("argmax"), {"score": np.array([[0.2, 0.8]])}, {}).tolist()
     [1]
     """
-    import onnxruntime  # noqa: PLC0415  # only when the contract is checked
-
+    onnxruntime = quiet_ort()
     g = Graph()
     named = {name: g.input(f"score:{name}", "double", [None, held.shape[1]]) for name, held in scores.items()}
     given = {name: g.input(f"parameter:{name}", "double", []) for name in parameters}

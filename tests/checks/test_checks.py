@@ -9,6 +9,7 @@ import pytest
 from mulle.checks import ReadFault, checks, leave_out
 from mulle.checks.look import look_over
 from mulle.core.check import Status
+from mulle.splits.content import content
 
 PASS, FAIL, NOTE, UNANSWERED = Status.PASS, Status.FAIL, Status.NOTE, Status.UNANSWERED
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -152,6 +153,22 @@ def test_twins_across_the_sides_are_natural_where_columns_are_coarse(seen):
     found = only(seen(table, sealed=table.head(100)), "data.twins_across_sides")
     assert found.status is NOTE
     assert "so this is natural" in found.says
+
+
+def test_twins_that_only_write_a_date_in_another_way_are_not_called_natural(seen):
+    days = pl.Series([datetime(2024, 1, 1 + i % 28, tzinfo=UTC).replace(tzinfo=None) for i in range(200)])
+    table = pl.DataFrame({"day": days})
+    raw = pl.DataFrame({"day": days.dt.to_string("%Y-%m-%d")})
+    sealed_raw = pl.DataFrame({"day": days.head(40).dt.to_string("%d.%m.%Y")})
+    told = {"sealed": table.head(40), "raw": raw.lazy()}
+    spelt = only(seen(table, sealed_content=content(sealed_raw), **told), "data.twins_across_sides")
+    assert spelt.status is FAIL
+    assert "40 of them only write the same values in another way" in spelt.says
+    assert "natural" not in spelt.says
+    assert "delete mulle.lock" in spelt.fix
+    same = only(seen(table, sealed_content=content(raw.head(40)), **told), "data.twins_across_sides")
+    assert same.status is NOTE
+    assert "so this is natural." in same.says
 
 
 def test_contradictory_targets_give_the_ceiling(seen):

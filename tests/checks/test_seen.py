@@ -11,6 +11,7 @@ from mulle.core.check import Check, Status
 from mulle.core.jsonable import from_json, to_json
 from mulle.core.schema import Feature, Schema
 from mulle.core.work import Ref
+from mulle.splits.content import content
 
 N = 400
 
@@ -28,6 +29,7 @@ def inputs(tmp_path):
         folder.mkdir()
     table.write_parquet(folders["rows"] / "rows.parquet")
     table.head(100).write_parquet(folders["sealed"] / "rows.parquet")
+    np.save(folders["sealed"] / "content.npy", content(table.head(100), ["copy", "age"]))
     table.with_columns(age=pl.lit(float("inf"))).write_parquet(folders["side"] / "raw.parquet")
     np.save(folders["rows"] / "target.npy", y)
     for name, places in {"rows": np.arange(N) * 2, "side": np.arange(N) * 2, "sealed": np.arange(100) * 2 + 1}.items():
@@ -75,3 +77,19 @@ def test_a_leak_that_went_through_json_is_still_left_out(inputs):
     answers = [from_json(Check, json.loads(json.dumps(to_json(a)))) for a in checks.get("data.leak").look(seen)]
     assert [left.column for left in leave_out(answers, keep=[])[1]] == ["copy"]
     assert leave_out(answers, keep=["copy"])[1] == []
+
+
+def test_what_the_reader_left_aside_and_did_is_told_with_line_numbers(inputs, tmp_path):
+    aside = [{"file": "a.csv", "line": 15 + i, "why": "3 fields, not 5", "text": f"{i};2;3"} for i in range(7)]
+    notes = ["'a.csv': 7 lines don't fit the header and were kept aside", "'a.csv' was read as CP949 (Korean)"]
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "read.json").write_text(json.dumps({"n_rows": 500, "notes": notes, "faults": aside}))
+    inputs["source"] = Ref(hash="source", path=tmp_path / "source")
+    seen = Seen.of(inputs, bars={}, rng=np.random.default_rng(0))
+    read, lines = checks.get("data.lines").look(seen)
+    assert (read.name, read.status, read.says) == ("data.source", Status.NOTE, "'a.csv' was read as CP949 (Korean).")
+    assert lines.status is Status.NOTE
+    assert "7 lines of 'a.csv' don't fit the header and were kept aside: 15 (3 fields, not 5), 16" in lines.says
+    assert lines.says.endswith(", … and 2 more.")
+    assert list(lines.evidence.rows[0]) == ["a.csv", 15, "3 fields, not 5", "0;2;3"]
+    assert lines.value == pytest.approx(7 / 507)

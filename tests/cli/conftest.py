@@ -83,6 +83,8 @@ class FakeRun:
     )
     report: Path | None = Path("report.html")
     bundle_path: Path | None = Path(".mulle/runs/2026-11-22-1/bundle")
+    zip: Path | None = None
+    zip_note: str = ""
     interrupted: bool = False
 
     @property

@@ -131,6 +131,13 @@ def test_ship_says_yes_only_when_every_gate_is_open_and_the_seal_was_opened(runs
     assert click.unstyle(ship(runs.FakeRun([runs.problem(runs.COSTS)], stamp="ready"))) == "no: 1 UNANSWERED"
 
 
+def test_a_yes_names_the_checks_that_a_person_passed(runs):
+    passed = runs.TWINS.overridden("agreed with Ana, two tills")
+    run = runs.FakeRun([runs.data(passed)], stamp="ready")
+    assert click.unstyle(ship(run)) == "yes, with 1 check passed by a person: data.twins"
+    assert "ship? yes, with 1 check passed by a person: data.twins" in click.unstyle(ending(run, width=80))
+
+
 def test_a_run_that_ended_before_any_stage_still_has_an_end(runs):
     assert "ship?" in ending(runs.FakeRun([], headline=[], report=None, bundle_path=None), width=80)
 

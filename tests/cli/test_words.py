@@ -8,6 +8,7 @@ import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 from mulle.cli.main import cli
 from mulle.cli.words import ALL, LATER
@@ -143,6 +144,30 @@ def test_an_interrupt_leaves_with_130_and_says_what_is_kept(project, api, mulle_
     done = mulle_("run")
     assert done.exit_code == 130
     assert "What was finished is kept: the same command goes on from there." in done.stderr
+
+
+def test_an_interrupt_of_what_keeps_nothing_says_so(project, api, mulle_, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(api, "predict", stopped)
+    done = mulle_("predict", "a.zip", "in.csv", "out.csv")
+    assert done.exit_code == 130
+    assert "Nothing of it is kept: the same command begins again." in done.stderr
+
+
+def test_a_try_that_was_stopped_goes_on_as_a_run(project, api, runs, mulle_):
+    api.ends = runs.FakeRun([runs.problem()], interrupted=True)
+    done = mulle_("try", "a.csv", "--target", "y")
+    assert done.exit_code == 130
+    assert "mulle run goes on from there" in done.stderr
+
+
+def test_the_end_of_a_file_is_no_interrupt(project, api, mulle_):
+    api.raises = EOFError("Compressed file ended before the end-of-stream marker was reached")
+    done = mulle_("run")
+    assert done.exit_code == 3
+    assert "EOFError: Compressed file ended" in done.stderr
 
 
 def test_a_partial_run_is_shown_and_leaves_with_130(project, api, runs, mulle_):
@@ -292,3 +317,23 @@ def test_doctor_leaves_with_2_where_nothing_can_be_written(tmp_path, mulle_):
     done = mulle_("doctor", "--folder", str(tmp_path / "absent"))
     assert done.exit_code == 2
     assert "can't be written to" in done.stdout
+
+
+def test_a_name_that_is_set_is_held_against_the_parts_that_there_are(project, mulle_):
+    before = project.read_text("utf-8")
+    done = mulle_("set", "objective.metric=acuracy")
+    assert done.exit_code == 2
+    assert "metric 'acuracy' is unknown" in done.stderr
+    assert "did you mean 'accuracy'?" in done.stderr
+    assert project.read_text("utf-8") == before
+    assert mulle_("set", "objective.metric=accuracy").exit_code == 0
+    assert 'metric = "accuracy"' in project.read_text("utf-8")
+
+
+def test_nothing_is_cut_for_a_pipe(project, api, mulle_, monkeypatch):
+    long = {"run": "r1", "started": "2026-11-22T12:00:50+00:00", "chosen": "bag of " + "catboost, " * 30 + "linear"}
+    monkeypatch.setattr(api, "history", lambda _: [long])
+    monkeypatch.delenv("COLUMNS", raising=False)
+    said = CliRunner().invoke(cli, ["history"]).stdout
+    assert long["started"] in said
+    assert long["chosen"] in said

@@ -57,12 +57,23 @@ def test_several_faults_stay_several(workshop):
     assert [type(fault) for fault in caught.value.faults] == [ProjectError, DataError]
 
 
-def test_an_unforeseen_error_keeps_its_trace_in_a_file(workshop):
-    with pytest.raises(WorkError, match="ZeroDivisionError: a fault of ours") as caught:
+def test_an_error_in_a_file_of_the_users_own_is_theirs_and_keeps_its_trace_in_a_file(workshop):
+    with pytest.raises(
+        ProjectError, match=r"failed in stumble: ZeroDivisionError: a fault of ours(.|\n)*mend it there"
+    ) as caught:
         workshop.work(Order(unit="test.stumble"))
+    assert caught.value.exit_code == 2
+    assert caught.value.where.endswith("units_for_tests.py, line 73")
+    trace = Path(caught.value.fix.partition("the whole trace is in ")[2])
+    assert "in stumble" in trace.read_text()
+
+
+def test_an_error_of_ours_that_nobody_foresaw_keeps_its_trace_in_a_file(workshop):
+    with pytest.raises(WorkError, match=r"the unit 'data\.folds' failed: KeyError") as caught:
+        workshop.work(Order(unit="data.folds"))
     assert caught.value.exit_code == 3
     trace = Path(caught.value.where.removeprefix("the whole trace is in "))
-    assert "in stumble" in trace.read_text()
+    assert "mulle/stages/data.py" in trace.read_text()
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

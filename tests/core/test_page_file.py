@@ -627,3 +627,43 @@ def test_the_schema_for_editors_describes_every_table_and_key():
     for part in schema["$defs"].values():
         assert all(held["description"] for held in part["properties"].values())
         assert part["additionalProperties"] is False
+
+
+TWO_TIMES = """\
+[project]
+# goal = "…"  # open: what for?
+
+[data]
+target = "y"
+# time = "signed_up"                      # open: dates: does a row know only what came before it?
+# time = "seen_at"                        # open: dates: does a row know only what came before it?
+# group = "shop"                          # open: do its rows belong together?
+
+[objective]
+budget = "60s"
+"""
+
+
+@pytest.mark.parametrize("before", [TWO_TIMES, TWO_TIMES.replace('target = "y"', 'target = "y"\ntime = "signed_up"')])
+def test_an_answer_closes_every_comment_that_asked_for_it(tmp_path, before):
+    path = tmp_path / "mulle.toml"
+    path.write_text(before, "utf-8")
+    set_keys(path, ["time=seen_at"])
+    text = path.read_text("utf-8")
+    assert text.count("seen_at") == 1
+    assert "signed_up" not in text
+    assert "# group =" in text
+    assert "# goal =" in text
+
+
+def test_a_page_that_a_check_refuses_is_not_written(tmp_path):
+    path = tmp_path / "mulle.toml"
+    path.write_text('[data]\ntarget = "y"\n', "utf-8")
+
+    def refuse(page, changed):
+        check_names(page, {changed[0]: ["accuracy"]})
+
+    with pytest.raises(UnknownName, match="did you mean 'accuracy'"):
+        set_keys(path, ["metric=acuracy"], check=refuse)
+    assert path.read_text("utf-8") == '[data]\ntarget = "y"\n'
+    set_keys(path, ["metric=accuracy"], check=refuse)

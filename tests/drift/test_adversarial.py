@@ -60,3 +60,24 @@ def test_few_rows_say_nothing():
 
 def test_the_area_counts_ties_half():
     assert auc(np.array([0.0, 1.0]), np.array([1.0, 1.0])) == 0.5
+
+
+def test_twins_that_all_stand_on_one_side_are_no_difference():
+    """Sealed by content, each cell of a coarse table stands on one side as a whole."""
+    rng = np.random.default_rng(5)
+    cells = rng.permutation(600)
+    rows = pl.DataFrame({"x": cells % 30, "z": cells // 30})
+    old, new = (pl.concat([rows[a:b]] * 3) for a, b in ((0, 480), (480, 600)))
+    told = tell_apart(old, new, rng=rng)
+    assert told is not None
+    assert told.interval.low < 0.55
+
+
+def test_a_coarse_table_whose_shares_moved_is_still_told():
+    rng = np.random.default_rng(6)
+    old, new = (
+        pl.DataFrame({"plan": rng.choice(["a", "b", "c"], 2000, p=p)}) for p in ([0.6, 0.3, 0.1], [0.2, 0.3, 0.5])
+    )
+    told = tell_apart(old, new, rng=rng)
+    assert told is not None
+    assert told.interval.low > 0.6

@@ -120,7 +120,9 @@ FAULTS: dict[str, tuple[str | bytes, str, str, str]] = {
 def test_init_refuses_rows_that_give_no_answer_and_writes_no_page(tmp_path: Path, mulle_: Say, fault: str) -> None:
     content, what, where, fix = FAULTS[fault]
     laid(tmp_path, content, page="")
-    assert_told(mulle_("init", "d.csv", "--target", "y"), what, where, fix)
+    assert_told(
+        mulle_("init", "d.csv", "--target", "y"), what, where, fix.replace("mulle set data.target=", "--target ")
+    )
     assert files(tmp_path) == {"d.csv"}
     assert not (tmp_path / ".mulle").exists()
 

@@ -75,6 +75,8 @@ def test_assess_opens_the_seal_once_for_a_bundle_and_counts_the_next(
     again = mulle.assess(project).outcomes[-1]
     assert first.facts["opening"] == again.facts["opening"] == 1
     assert first.facts["value"] == again.facts["value"]
+    assert "not counted again" in again.answer
+    assert "not counted again" not in first.answer
     other = made(cancer, objective={"families": ["extra_trees"], "budget": {"trials": 1}, "min_gain": 0.001})
     mulle.run(other)
     second = mulle.assess(other).outcomes[-1]

@@ -249,7 +249,7 @@ def test_a_table_of_which_every_column_leaks_says_what_to_do(look: Look) -> None
 
 def test_rows_that_all_have_a_twin_among_the_sealed_ones_are_said(look: Look) -> None:
     good = frame().select("y", plan=pl.when(pl.col("noise") > 0).then(pl.lit("a")).otherwise(pl.lit("b")))
-    with pytest.raises(DataError, match=r"has a twin among the sealed ones(.|\n)*fix: +name a group that holds"):
+    with pytest.raises(DataError, match=r"has a twin among the sealed ones(.|\n)*fix: +take .data. key out"):
         look(good.with_row_index("id"), key="id")
 
 

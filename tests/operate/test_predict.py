@@ -11,6 +11,7 @@ import textwrap
 from pathlib import Path
 
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -89,6 +90,21 @@ def test_every_format_gives_the_same_answers(toy, tmp_path, ending):
     assert seen[-1] == N
     assert len(seen) >= 4
     assert names(tmp_path) == [f"in{ending}", "out.csv"]
+
+
+def test_words_of_another_encoding_are_read_from_zstandard_as_from_a_plain_file(toy, tmp_path):
+    content = "id,age,job,lat,lon\nZoë,40,smith,1,2\n".encode("cp1252")
+    (tmp_path / "in.csv.zst").write_bytes(pa.compress(content, codec="zstd", asbytes=True))
+    predict_file(toy, tmp_path / "in.csv.zst", tmp_path / "out.csv")
+    assert read(tmp_path / "out.csv")["id"].to_list() == ["Zoë"]
+
+
+def test_a_packed_file_that_was_cut_off_is_said_and_leaves_nothing(toy, tmp_path):
+    whole = pa.compress(TABLE.write_csv().encode(), codec="zstd", asbytes=True)
+    (tmp_path / "in.csv.zst").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match="check that it is whole"):
+        predict_file(toy, tmp_path / "in.csv.zst", tmp_path / "out.csv")
+    assert names(tmp_path) == ["in.csv.zst"]
 
 
 @pytest.mark.parametrize("ending", [".csv", ".tsv", ".csv.gz", ".jsonl", ".parquet", ".arrow", ".feather"])

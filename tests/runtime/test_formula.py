@@ -516,3 +516,11 @@ def test_the_formulas_of_the_how_to_can_be_read() -> None:
     table = pl.DataFrame([row])
     derived, _ = canonical(derive(formulas, columns, table.schema), table)
     assert [round(value, 3) for value in derived.row(0)] == [1, 0, 1.5, 0, 1, 3.219, -1]
+
+
+def test_all_wrong_formulas_are_told_at_once_and_one_that_hangs_on_a_wrong_one_is_not():
+    raw = [Feature(name="x", kind="number", columns=["x"])]
+    formulas = {"a": "nope + 1", "b": "x +", "c": "a * 2", "d": "x * 2"}
+    with pytest.raises(ProjectError, match="2 faults") as caught:
+        derive(formulas, raw, {"x": pl.Float64()})
+    assert [fault.where.split("]")[1].split(",")[0].strip() for fault in caught.value.faults] == ["a", "b"]

@@ -41,6 +41,27 @@ def test_a_broken_lock_is_never_taken_for_a_missing_one(tmp_path, text):
         read_lock(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("written", "slipped"),
+    [
+        ("fraction = 0.2", 'fraction = "x"'),
+        ("fraction = 0.2", "fraction = 20"),
+        ("number = 1", "number = true"),
+        ('by = "content"', 'by = "contents"'),
+        ('salt = "5eed"', "salt = 5"),
+        ("inputs = [", "inputs = [3, "),
+        ("scored = 0", 'scored = "many"'),
+    ],
+)
+def test_a_hand_that_slipped_in_the_lock_is_told_and_no_fault_of_ours(folder, written, slipped):
+    path = folder / "mulle.lock"
+    text = path.read_text("utf-8")
+    assert written in text
+    path.write_text(text.replace(written, slipped), "utf-8")
+    with pytest.raises(ProjectError, match="git checkout"):
+        read_lock(folder)
+
+
 def test_a_lock_of_a_newer_mulle_is_refused(tmp_path):
     (tmp_path / "mulle.lock").write_text("format = 99")
     with pytest.raises(ProjectError, match="pip install -U mulle"):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import io
+import sys
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -180,6 +182,67 @@ def test_packed_files_are_unpacked(tmp_path):
     assert rows(read_source("t.csv.zst", root=tmp_path)) == [("José", 1)]
     (tmp_path / "t.jsonl.gz").write_bytes(gzip.compress(b'{"a": 1}\n{"a": 2}\n'))
     assert rows(read_source("t.jsonl.gz", root=tmp_path)) == [(1,), (2,)]
+
+
+CITIES = "Stadt,n\nZürich,1\nZörich,2\n"
+
+
+def zstd(content: bytes) -> bytes:
+    return pa.compress(content, codec="zstd", asbytes=True)
+
+
+@pytest.fixture
+def no_pyarrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Be where nothing but Polars unpacks Zstandard."""
+    for name in ("pyarrow", "compression.zstd"):
+        monkeypatch.setitem(sys.modules, name, None)
+
+
+def test_other_encodings_are_read_from_zstandard_as_from_gzip(tmp_path):
+    packed = {"t.csv.gz": gzip.compress(CITIES.encode("cp1252")), "t.csv.zst": zstd(CITIES.encode("cp1252"))}
+    for name, content in packed.items():
+        source = opened(tmp_path, content, name)
+        assert rows(source) == [("Zürich", 1), ("Zörich", 2)]
+        assert "2 of 3 lines are not UTF-8 and were read as CP1252" in source.notes[0]
+
+
+@pytest.mark.usefixtures("no_pyarrow")
+def test_where_only_utf8_can_be_unpacked_no_letter_is_lost_silently(tmp_path):
+    assert rows(opened(tmp_path, zstd(CITIES.encode()), "t.csv.zst")) == [("Zürich", 1), ("Zörich", 2)]
+    with pytest.raises(DataError, match=r"not UTF-8(.|\n)*fix: +unpack it \(zstd -d\)"):
+        opened(tmp_path, zstd(CITIES.encode("cp1252")), "t.csv.zst")
+
+
+LONG = "".join(f"{i},{i * 7919 % 10007}\n" for i in range(20_000)).encode()
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstd])
+def test_a_packed_file_that_was_cut_off_is_said(tmp_path, pack):
+    whole = pack(LONG)
+    name = "t.csv.gz" if pack is gzip.compress else "t.csv.zst"
+    with pytest.raises(DataError, match=r"can't be unpacked to its end(.|\n)*fix: +get the file again"):
+        opened(tmp_path, whole[: len(whole) // 2], name)
+
+
+@pytest.mark.usefixtures("no_pyarrow")
+def test_polars_alone_finds_the_cut_too(tmp_path):
+    with pytest.raises(DataError, match=r"can't be unpacked to its end(.|\n)*fix: +get the file again"):
+        opened(tmp_path, zstd(LONG)[:20_000], "t.csv.zst")
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd])
+@pytest.mark.parametrize(("line", "why"), [('{"a": 2, "b":', "at character"), ("[1, 2]", "it is no object")])
+def test_a_line_that_is_no_row_of_json_is_named(tmp_path, pack, line, why):
+    ending = {bytes: "", gzip.compress: ".gz", zstd: ".zst"}[pack]
+    content = pack(f'{{"a": 1}}\n\n{line}\n{{"a": 3}}\n'.encode())
+    with pytest.raises(DataError, match=rf"line 3 is no row \(.*{why}.*\): (.|\n)*, line 3\n.*mend that line"):
+        opened(tmp_path, content, f"t.jsonl{ending}")
+
+
+@pytest.mark.parametrize("name", ["s.arrow", "s.feather", "s.arrows"])
+def test_an_arrow_stream_is_read_under_any_of_its_endings(tmp_path, name):
+    FRAME.write_ipc_stream(tmp_path / name)
+    assert rows(read_source(name, root=tmp_path)) == FRAME.rows()
 
 
 def test_globs_and_folders_join_files_in_order(tmp_path):

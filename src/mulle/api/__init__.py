@@ -5,7 +5,7 @@ from mulle.api.final import final
 from mulle.api.guess import InitResult, init
 from mulle.api.look import compare, history, parts, rows, status
 from mulle.api.machine import examine
-from mulle.api.project import Project, open_project
+from mulle.api.project import Project, check_page, open_project
 from mulle.api.turns import Run, assess, run
 from mulle.api.use import predict, report
 
@@ -14,6 +14,7 @@ __all__ = [
     "Project",
     "Run",
     "assess",
+    "check_page",
     "compare",
     "demo",
     "examine",

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 
-from mulle.core.errors import ProjectError, StoreError, UnknownName
+from mulle.core.errors import MulleError, ProjectError, StoreError, UnknownName
 from mulle.core.page_file import Guessed, replace_text, write_page
-from mulle.core.page_text import Candidate
+from mulle.core.page_text import Candidate, Taken, Unsure
 from mulle.core.schema import Feature, LeftOut
 from mulle.kinds import kinds
 from mulle.kinds.recognise import facts, guess
 from mulle.stages.answerable import need_answer
-from mulle.store.source import read_source
+from mulle.store.source import Source, read_source
 from mulle.tasks import Target, Task
 from mulle.tasks.recognise import recognise
 
 FEW_UNITS = 0.5
 """A column whose values repeat so that there are at most half as many as rows may be a group."""
+
+LINES = 5
+"""Lines kept aside that are shown at once."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,12 +83,14 @@ def init(source: str, *, target: str, folder: Path, name: str | None = None) -> 
             where=str(path),
             fix="mulle run; or --folder NEW for another project",
         )
-    held = read_source(source, root=Path.cwd())
-    raw = held.table.lazy().collect()
-    if target not in raw.columns:
-        raise UnknownName.among(target, raw.columns, noun="column", where="--target")
-    need_answer(raw[target], where=source, inputs=[column for column in raw.columns if column != target])
-    found = _guessed(raw, source, target, folder, name)
+    with _without_a_page(source):
+        held = read_source(source, root=Path.cwd())
+        raw = held.table.lazy().collect()
+        if target not in raw.columns:
+            raise UnknownName.among(target, raw.columns, noun="column", where="--target")
+        need_answer(raw[target], where=source, inputs=[column for column in raw.columns if column != target])
+        found = _guessed(raw, source, target, folder, name)
+    found = replace(found, notes=[*_source_notes(held), *found.notes])
     text = write_page(found)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -91,6 +98,32 @@ def init(source: str, *, target: str, folder: Path, name: str | None = None) -> 
         raise StoreError.of(error, where=path) from error
     replace_text(path, text)
     return InitResult(path=path, text=text, guessed=found)
+
+
+@contextmanager
+def _without_a_page(source: str) -> Iterator[None]:
+    """Say what is wrong to somebody who has no page yet, on which a key could be set.
+
+    Raises
+    ------
+    MulleError
+        The same, with a place and a way out that are there already.
+    """
+    try:
+        yield
+    except MulleError as error:
+        error.where = source if error.where.startswith("mulle.toml") else error.where
+        error.fix = _SET.sub(_by_hand, error.fix)
+        raise
+
+
+_SET = re.compile(r"mulle set data\.(\w+)=(\S+)")
+
+
+def _by_hand(found: re.Match[str]) -> str:
+    if found[1] == "target":
+        return f"--target {found[2]}"
+    return f"write {found[1]} = {found[2]} beside source and target under [data] of a mulle.toml of your own"
 
 
 def _guessed(raw: pl.DataFrame, source: str, target: str, folder: Path, name: str | None) -> Guessed:
@@ -116,7 +149,23 @@ def _guessed(raw: pl.DataFrame, source: str, target: str, folder: Path, name: st
         left_out=list(_left_out(features, keys)),
         metric=metric.name,
         metric_why=metric.why,
+        unsure=[_apart(f) for f in features if f.kind == "place"],
+        columns=[Taken(column=", ".join(f.columns), kind=f.kind, why=f.why) for f in features],
+        notes=[note for note in read.notes if note != _positive_why(task, read)],
     )
+
+
+def _apart(place: Feature) -> Unsure:
+    """Offer to take the two columns of a place apart."""
+    first, second = place.columns
+    return Unsure(column=first, kind=f"place with {second}", instead="number", why=place.why)
+
+
+def _source_notes(held: Source) -> list[str]:
+    """Return what was noticed while the source was read, with the first lines that were kept aside."""
+    lines = [f"line {one.line:,} ({one.why}): {one.text}" for one in held.faults[:LINES]]
+    more = f", … and {len(held.faults) - LINES:,} more" if len(held.faults) > LINES else ""
+    return [*held.notes, *lines[:-1], *(f"{line}{more}" for line in lines[-1:])]
 
 
 def _positive_why(task: Task, read: Target) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mulle.api.project import Opened
-from mulle.api.turns import last_run
+from mulle.api.turns import last_look, last_run
 from mulle.core.errors import StoreError, UnknownName
 from mulle.core.page_file import load_page, render
 from mulle.splits.lock import read_lock
@@ -65,16 +65,27 @@ def status(folder: Path) -> dict[str, Any]:
         return {"run": "none yet", "next": "mulle run"}
     if _page_changed(folder, held):
         return _line(held) | {
+            **_looked(folder),
             "seal": _seal_words(folder),
             "open": "the page has changed since this run",
             "next": "mulle run",
         }
     standing = [c["name"] for o in held["outcomes"] for c in o["checks"] if _stands(c)]
     return _line(held) | {
+        **_looked(folder),
         "seal": _seal_words(folder),
         "open": ", ".join(standing) or "nothing",
         "next": held["decision"]["next"],
     }
+
+
+def _looked(folder: Path) -> dict[str, Any]:
+    """Say what a `mulle check` since the last run found: it looked at the page and the data, and hides no run."""
+    home = last_look(folder)
+    if home is None:
+        return {}
+    held = _read(home / "run.json")
+    return {"checked since": f"{held['id']}: {held['verdict']}"}
 
 
 def _seal_words(folder: Path) -> str:

@@ -18,6 +18,7 @@ from mulle.metrics import metrics
 from mulle.models import families
 from mulle.operate.writing import write_table
 from mulle.policies import policies
+from mulle.runtime.notebook import table_html
 from mulle.store.artifacts import in_words
 from mulle.store.source import read_source
 from mulle.tasks import tasks
@@ -33,6 +34,17 @@ class Opened:
     def __repr__(self) -> str:
         """Name the project, its target and its folder in one line."""
         return f"<Project {self.page.project.name!r}: {self.page.data.target!r} of {self.page.data.source}, in {self.folder}>"
+
+    def _repr_html_(self) -> str:
+        page = self.page
+        rows = [
+            ("goal", page.project.goal or "not said yet"),
+            ("source", page.data.source),
+            ("target", page.data.target),
+            ("judged by", page.objective.metric or "what suits the target"),
+            ("folder", self.folder),
+        ]
+        return table_html(f"Project {page.project.name}", rows)
 
 
 class Project(Opened):
@@ -114,6 +126,11 @@ def open_project(path: Path, overrides: Sequence[str] = ()) -> Opened:
     """
     file = path / "mulle.toml" if (path / "mulle.toml").is_file() else path
     return Opened(page=load_page(file, overrides=overrides), folder=file.resolve().parent)
+
+
+def check_page(page: Page, folder: Path) -> None:
+    """Hold every name on a page against the parts that there are; see `import_code`."""
+    import_code(Opened(page=page, folder=folder))
 
 
 def import_code(project: Opened) -> list[Path]:

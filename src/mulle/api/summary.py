@@ -66,7 +66,7 @@ def decision(outcomes: Sequence[Outcome], page: Page, *, stamp: str, interrupted
     ship = stamp == "ready" and verdict(checks) is Verdict.OPEN and assessed
     because = [c.says for c in (*failed, *open_)]
     if not because:
-        because = ["every gate is open"] if ship else ["the sealed test has not been opened for this bundle yet"]
+        because = [_open_words(outcomes)] if ship else ["the sealed test has not been opened for this bundle yet"]
     if interrupted:
         because.insert(0, "the run was stopped before its end; the same command goes on from there")
     facts: dict[str, Any] = {}
@@ -79,6 +79,13 @@ def decision(outcomes: Sequence[Outcome], page: Page, *, stamp: str, interrupted
         "worth": str(facts.get("worth_says", "")),
         "next": _next(failed, open_, outcomes, page),
     }
+
+
+def _open_words(outcomes: Sequence[Outcome]) -> str:
+    """Say that every gate is open, and by whose word where a check was passed by a person."""
+    standing = (Status.FAIL, Status.UNANSWERED)
+    named = [c.name for o in outcomes for c in o.checks if c.override and c.status in standing]
+    return "every gate is open" + (f"; passed by a person, with a reason: {', '.join(named)}" if named else "")
 
 
 def _next(failed: Sequence[Check], open_: Sequence[Check], outcomes: Sequence[Outcome], page: Page) -> str:

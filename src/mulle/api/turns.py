@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from mulle.api.card import carded
 from mulle.api.project import Opened, import_code
 from mulle.api.record import record_outcomes, record_scored
+from mulle.api.shelf import Shelved, shelve
 from mulle.api.summary import decision, headline
 from mulle.compute.key import Ground
 from mulle.compute.local import LocalWorkshop
@@ -26,7 +28,7 @@ from mulle.core.errors import ProjectError, StoreError
 from mulle.core.jsonable import to_json
 from mulle.core.page_file import render, replace_text
 from mulle.core.project import TrialsBudget
-from mulle.export.bundle import stamp_bundle, zip_bundle
+from mulle.export.bundle import stamp_bundle
 from mulle.loop import ASSESS, Turned, take, turn_once
 from mulle.runtime.manifest import CARD
 from mulle.splits.lock import changing, write_lock
@@ -69,6 +71,13 @@ class Checks(Sequence[Check]):
         rows = [(c.name, str(c.status), c.says, c.fix, c.value, c.bar) for c in self._checks]
         return pl.DataFrame(rows, schema=["check", "status", "says", "fix", "value", "bar"], orient="row")
 
+    def __repr__(self) -> str:
+        """Count them by what they found, and name those that need a look."""
+        counts = Counter(str(c.status) for c in self._checks)
+        tally = ", ".join(f"{counts[status]} {status}" for status in Status if counts[status])
+        names = ", ".join(c.name for c in (*self.failed, *self.unanswered))
+        return f"<Checks: {tally or 'none'}{f'; look at {names}' if names else ''}>"
+
     def _repr_html_(self) -> str:
         from mulle.report.fragment import checks_html  # noqa: PLC0415
 
@@ -98,6 +107,8 @@ class Run:
     outcomes: Sequence[Outcome]
     stamp: Literal["draft", "ready"] = "draft"
     interrupted: bool = False
+    shelved: Shelved | None = None
+    until: str = ""
     record: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -139,6 +150,16 @@ class Run:
         """The drawn report, when there is one."""
         path = self.home / "report.html"
         return path if path.exists() else None
+
+    @property
+    def zip(self) -> Path | None:
+        """The bundle as one file beside the page, when this turn packaged one."""
+        return self.shelved.path if self.shelved else None
+
+    @property
+    def zip_note(self) -> str:
+        """What to know about that file: which ready bundle was left in its place."""
+        return self.shelved.says if self.shelved else ""
 
     @property
     def bundle_path(self) -> Path | None:
@@ -240,7 +261,7 @@ def run(
             ) as workshop:
                 turn = begin_turn(project, space.run_id, workshop, watch, (began, budget, started))
                 turned = turn_once(turn, until=until)
-            return _finish(project, space, turned, home, started)
+            return _finish(project, space, turned, home, started, until=until or "")
         finally:
             with suppress(OSError):
                 home.rmdir()  # only of a run that left nothing in it
@@ -275,7 +296,7 @@ def begin_turn(
     )
 
 
-def _finish(project: Opened, space: Workspace, turned: Turned, home: Path, started: datetime) -> Run:
+def _finish(project: Opened, space: Workspace, turned: Turned, home: Path, started: datetime, *, until: str) -> Run:
     packaged = turned.left.get("package")
     record_outcomes(space, turned.outcomes)
     made = Run(
@@ -284,6 +305,7 @@ def _finish(project: Opened, space: Workspace, turned: Turned, home: Path, start
         project=project.page.project.name,
         outcomes=turned.outcomes,
         interrupted=isinstance(turned.ended, KeyboardInterrupt),
+        until=until,
     )
     if packaged is not None:
         hand_out(project, made, bundle=packaged.bundle.path / "bundle")
@@ -324,7 +346,7 @@ def hand_out(project: Opened, made: Run, *, bundle: Path | None = None) -> None:
     card = carded((folder / CARD).read_text("utf-8"), made.outcomes)
     failed = [c.name for c in made.checks.failed]
     stamp_bundle(folder, stamp=made.stamp, run=made.id, card=card, failed=failed)
-    zip_bundle(folder, project.folder / f"{project.page.project.name}.zip")
+    made.shelved = shelve(folder, project.folder, project.page.project.name)
 
 
 def write_run(made: Run, project: Opened, started: datetime) -> None:
@@ -342,6 +364,9 @@ def write_run(made: Run, project: Opened, started: datetime) -> None:
         "verdict": str(made.verdict),
         "headline": [{"label": a, "value": b, "note": c} for a, b, c in made.headline],
         "interrupted": made.interrupted,
+        "until": made.until,
+        "zip": made.zip.name if made.zip else "",
+        "zip_note": made.zip_note,
         "decision": decision(made.outcomes, project.page, stamp=made.stamp, interrupted=made.interrupted),
         "facts": _made_with(project),
         "page": render(project.page),
@@ -440,7 +465,7 @@ def outcomes_of(held: Mapping[str, Any]) -> list[Outcome]:
 
 
 def last_run(folder: Path, *, with_bundle: bool = False) -> Path:
-    """Return the folder of the last run.
+    """Return the folder of the last run; a look that stopped before any model counts only where there is no other.
 
     Raises
     ------
@@ -452,4 +477,15 @@ def last_run(folder: Path, *, with_bundle: bool = False) -> Path:
     found = [home for home in homes if all((home / name).exists() for name in needed)]
     if not found:
         raise StoreError("there is no finished run here yet", where=str(folder), fix="mulle run")
-    return found[-1]
+    return next((home for home in reversed(found) if with_bundle or not is_look(home)), found[-1])
+
+
+def last_look(folder: Path) -> Path | None:
+    """Return the folder of the look (`mulle check`) that came after the last run, if one did."""
+    homes = sorted(p.parent for p in (folder / ".mulle" / "runs").glob("*/run.json"))
+    return homes[-1] if homes and is_look(homes[-1]) and last_run(folder) != homes[-1] else None
+
+
+def is_look(home: Path) -> bool:
+    """Say whether a run was asked to stop before any model."""
+    return json.loads((home / "run.json").read_text("utf-8")).get("until") in {"problem", "data"}

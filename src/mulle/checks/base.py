@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import ClassVar, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import polars as pl
@@ -55,8 +55,17 @@ class Seen:
         The target's column.
     sealed
         Inputs of the sealed test's rows, in the same form. Never their target. None when there is no seal.
+    sealed_content
+        Of each sealed row the content of its inputs as they stand in the file, ``[sealed rows]``; see
+        `mulle.splits.content`.
     faults
         What could not be read.
+    read_notes
+        What was found out and done while the source was read.
+    lines_aside
+        Lines of the source that are no rows: ``file``, ``line``, ``why``, ``text``.
+    n_source
+        Rows of the whole source, on both sides.
     raw
         The file of these rows before they were read as their kinds, and of rows whose target is not known.
     n_unknown
@@ -86,7 +95,11 @@ class Seen:
     classes: Sequence[str] = ()
     target_name: str = "target"
     sealed: pl.DataFrame | None = None
+    sealed_content: NDArray[np.uint64] | None = None
     faults: Sequence[ReadFault] = ()
+    read_notes: Sequence[str] = ()
+    lines_aside: Sequence[Mapping[str, Any]] = ()
+    n_source: int = 0
     raw: pl.LazyFrame | None = None
     n_unknown: int = 0
     moments: pl.Series | None = None
@@ -113,7 +126,7 @@ class Seen:
         ----------
         inputs
             *rows* (``rows.parquet``, ``target.npy``, ``rows.json``) and *schema* (``schema.json``); if there,
-            *sealed* (``rows.parquet``) and *side* (``raw.parquet``).
+            *sealed* (``rows.parquet``, ``content.npy``), *side* (``raw.parquet``) and *source* (``read.json``).
         bars, rng, now, by_time, label_delay_s
             As the fields.
 
@@ -124,6 +137,7 @@ class Seen:
         """
         rows, schema = inputs["rows"], from_json(Schema, inputs["schema"].json("schema.json"))
         counts, table = rows.json("rows.json"), _table(rows.path)
+        source = inputs["source"].json("read.json") if "source" in inputs else {}
         side, sealed = inputs.get("side"), inputs.get("sealed")
         return cls(
             table=table,
@@ -134,7 +148,11 @@ class Seen:
             classes=schema.classes,
             target_name=schema.target,
             sealed=None if sealed is None else _table(sealed.path),
+            sealed_content=None if sealed is None else np.asarray(sealed.array("content.npy")),
             faults=[from_json(ReadFault, fault) for fault in counts.get("faults", ())],
+            read_notes=source.get("notes", ()),
+            lines_aside=source.get("faults", ()),
+            n_source=int(source.get("n_rows", 0)),
             moments=table[schema.time] if schema.time in table.columns else None,
             by_time=by_time,
             raw=None if side is None else pl.scan_parquet(side.path / "raw.parquet"),

@@ -11,6 +11,7 @@ from typing import Protocol
 import click
 
 from mulle.cli.lines import VERDICTS, mark
+from mulle.cli.typed import PAGE, program, typed
 from mulle.core.check import Check, Outcome, Status, Verdict
 
 SHUT = 1
@@ -59,6 +60,14 @@ class Ended(Protocol):
     def bundle_path(self) -> Path | None:
         """The packaged bundle."""
 
+    @property
+    def zip(self) -> Path | None:
+        """The same as one file beside the page."""
+
+    @property
+    def zip_note(self) -> str:
+        """What to know about that file."""
+
     def to_json(self) -> object:
         """Return all of it as plain JSON."""
 
@@ -68,7 +77,7 @@ def exit_code(run: Ended, *, strict: bool) -> int:
     return SHUT if strict and run.verdict is Verdict.SHUT else 0
 
 
-def ending(run: Ended, *, width: int) -> str:
+def ending(run: Ended, *, width: int, page: Path = PAGE) -> str:
     """Lay the end of a run out as text.
 
     Parameters
@@ -77,6 +86,8 @@ def ending(run: Ended, *, width: int) -> str:
         The run.
     width
         Letters a line.
+    page
+        The project file as seen from here, for the commands to type.
 
     Returns
     -------
@@ -86,9 +97,9 @@ def ending(run: Ended, *, width: int) -> str:
     blocks = [
         _gates(run.outcomes, width),
         _numbers(run.headline, width),
-        _done(run.outcomes, width),
-        _ship(run, width),
-        _ways(run),
+        _done(run.outcomes, width, page),
+        _ship(run, width, page),
+        _ways(run, width, page),
     ]
     return "\n\n".join("\n".join(lines) for lines in map(list, blocks) if lines)
 
@@ -120,9 +131,12 @@ def _counted(checks: Iterable[Check]) -> str:
 
 def _standing(outcomes: Iterable[Outcome]) -> list[Check]:
     # Return the checks that keep a gate from opening, failures first
-    kept = {Status.FAIL: 0, Status.UNANSWERED: 1}
-    checks = [check for one in outcomes for check in one.checks if check.status in kept and not check.override]
-    return sorted(checks, key=lambda check: kept[check.status])
+    checks = [check for one in outcomes for check in one.checks if check.status in _KEPT and not check.override]
+    return sorted(checks, key=lambda check: _KEPT[check.status])
+
+
+_KEPT = {Status.FAIL: 0, Status.UNANSWERED: 1}
+"""What keeps a gate from opening, in the order in which it is told."""
 
 
 def _numbers(headline: Sequence[tuple[str, str, str]], width: int) -> Iterator[str]:
@@ -135,7 +149,7 @@ def _numbers(headline: Sequence[tuple[str, str, str]], width: int) -> Iterator[s
         yield from _hung(head, note, width)
 
 
-def _done(outcomes: Sequence[Outcome], width: int) -> Iterator[str]:
+def _done(outcomes: Sequence[Outcome], width: int, page: Path) -> Iterator[str]:
     """Say what was done about the data without being asked, each with the command that undoes it."""
     done = [check for one in outcomes for check in one.checks if check.undo]
     if not done:
@@ -143,19 +157,19 @@ def _done(outcomes: Sequence[Outcome], width: int) -> Iterator[str]:
     yield f"  {click.style('done about the data', bold=True)}"
     for check in done:
         yield from _hung(f"    {click.style(check.name, bold=True)}  ", check.says, width, at=6)
-        yield from _hung(f"      {click.style('undo', fg='green')}  ", check.undo, width)
+        yield from _hung(f"      {click.style('undo', fg='green')}  ", typed(check.undo, page), width)
 
 
-def _ship(run: Ended, width: int) -> Iterator[str]:
+def _ship(run: Ended, width: int, page: Path) -> Iterator[str]:
     standing = _standing(run.outcomes)
-    yield f"  {click.style('ship?', bold=True)} {ship(run)}"
+    yield from _hung(f"  {click.style('ship?', bold=True)} ", ship(run), width)
     if standing and all(check.status is Status.UNANSWERED for check in standing):
         yield from _hung("    ", UNANSWERED, width)
     for check in standing:
         head = f"    {mark(check.status)} {click.style(check.name, bold=True)}  "
         yield from _hung(head, check.says, width, at=6)
         if check.fix:
-            yield from _hung(f"      {click.style('fix', fg='green')}  ", check.fix, width)
+            yield from _hung(f"      {click.style('fix', fg='green')}  ", typed(check.fix, page), width)
 
 
 def ship(run: Ended) -> str:
@@ -178,19 +192,29 @@ def ship(run: Ended) -> str:
         colour = "red" if standing[0].status is Status.FAIL else "yellow"
         return click.style(f"no: {_counted(standing)}", fg=colour, bold=True)
     if run.verdict is Verdict.OPEN and run.stamp == "ready":
-        return click.style("yes", fg="green", bold=True)
+        return click.style("yes", fg="green", bold=True) + _passed_by_name(run.outcomes)
     return click.style("not yet: the sealed test has not been opened for this bundle", fg="yellow", bold=True)
 
 
-def _ways(run: Ended) -> Iterator[str]:
-    bundle = _near(run.bundle_path)
-    ways = {"run": run.id, "report": _near(run.report), "bundle": bundle, "next": run.next}
+def _passed_by_name(outcomes: Iterable[Outcome]) -> str:
+    """Say which checks a person passed: a yes that hides them would be half a yes."""
+    names = [check.name for one in outcomes for check in one.checks if check.override and check.status in _KEPT]
+    if not names:
+        return ""
+    return f", with {len(names)} {'check' if len(names) == 1 else 'checks'} passed by a person: {', '.join(names)}"
+
+
+def _ways(run: Ended, width: int, page: Path) -> Iterator[str]:
+    bundle, next_ = _near(run.bundle_path), typed(run.next, page)
+    ways = {"run": run.id, "report": _near(run.report), "bundle": bundle, "zip": _near(run.zip), "next": next_}
     if bundle and run.stamp == "ready" and run.verdict is Verdict.OPEN:
-        ways["serve"] = f"mulle serve {bundle}"
+        ways["serve"] = f"{program()} serve {bundle}"
     for name, way in ways.items():
         if way:
             words = click.style(way, fg="cyan", bold=True) if name in ("next", "serve") else way
             yield f"  {click.style(name.ljust(6), dim=True)}  {words}"
+        if name == "zip" and run.zip_note:
+            yield from _hung(" " * 10, run.zip_note, width)
 
 
 def _near(path: Path | None) -> str:

@@ -15,7 +15,7 @@ import click
 
 from mulle import __version__
 from mulle.cli import voice
-from mulle.core.errors import MulleError
+from mulle.core.errors import MulleError, ProjectError
 
 OUR_FAULT = 3
 
@@ -37,17 +37,42 @@ def from_usage(error: click.ClickException) -> MulleError:
     return MulleError(what[:1].lower() + what[1:], where=word, fix=f"{fix}{word} --help shows how it is used")
 
 
-def stopped(stages: Sequence[str] = ()) -> str:
+KEEPS = frozenset({"run", "check", "assess", "demo"})
+"""Words whose finished work is found again when they are typed once more."""
+
+
+def stopped(word: str, stages: Sequence[str] = ()) -> str:
     """Say what an interrupt left.
 
     Examples
     --------
-    >>> click.unstyle(stopped(["problem", "data"])).strip()
+    >>> click.unstyle(stopped("run", ["problem", "data"])).strip()
     'stopped  after problem and data. What was finished is kept: the same command goes on from there.'
+    >>> click.unstyle(stopped("predict")).strip()
+    'stopped  Nothing of it is kept: the same command begins again.'
     """
     after = f"after {' and '.join([', '.join(stages[:-1]), stages[-1]] if stages[1:] else stages)}. " if stages else ""
-    kept = "What was finished is kept: the same command goes on from there."
-    return f"\n{click.style('stopped', fg='yellow', bold=True)}  {after}{kept}"
+    return f"\n{click.style('stopped', fg='yellow', bold=True)}  {after}{_kept_of(word, begun=bool(stages))}"
+
+
+def _kept_of(word: str, *, begun: bool) -> str:
+    if word in KEEPS:
+        return "What was finished is kept: the same command goes on from there."
+    if word == "try" and begun:
+        return "The page and what was finished are kept: mulle run goes on from there."
+    return "Nothing of it is kept: the same command begins again."
+
+
+def anyones(error: BaseException) -> int:
+    """Say whose fault it is that nobody foresaw: of a file of the user's own, or ours; return the exit code."""
+    from mulle.core.registry import users_fault  # noqa: PLC0415
+
+    users = users_fault(error)
+    if users is None:
+        return ours(error)
+    file = _kept("".join(traceback.format_exception(error)))
+    voice.tell(ProjectError(users.what, where=users.where, fix=f"{users.fix}; the whole trace is in {file}"))
+    return users.exit_code
 
 
 def ours(error: BaseException) -> int:

@@ -100,7 +100,7 @@ class Lines:
     def check(self, check: Check) -> None:
         """Count a check; show it unless it passed."""
         self.counts[check.status] += 1
-        noted = check.status is Status.NOTE and self.name == "data"
+        noted = check.status is Status.NOTE and self.name in {"problem", "data"}
         if noted or check.status in {Status.FAIL, Status.UNANSWERED}:
             says = check.says + ("  (overridden)" if check.override else "")
             self.told(f"{mark(check.status)} {click.style(check.name, bold=True)}  ", says)

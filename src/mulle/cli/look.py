@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mulle.cli import option, voice
+from mulle.cli.typed import typed
 
 
 @click.command()
@@ -17,7 +18,10 @@ def status(*, page: Path, json_: bool) -> None:
     """Say where the project stands: the last run, the seal, what is open, what to do next."""
     from mulle import api  # imports everything  # noqa: PLC0415  # imports everything
 
-    _show(api.status(_folder(page)), json_=json_, nothing="no run yet")
+    found = api.status(_folder(page))
+    if not json_:
+        found["next"] = typed(str(found["next"]), page / "mulle.toml" if page.is_dir() else page)
+    _show(found, json_=json_, nothing="no run yet")
 
 
 @click.command()
@@ -93,6 +97,6 @@ def _show(found: object, *, json_: bool, nothing: str) -> None:
     if not plain:
         voice.say(nothing)
     elif isinstance(plain, Mapping):
-        voice.result(pairs(plain, width=voice.width()))
+        voice.result(pairs(plain, width=voice.room()))
     else:
-        voice.result(grid(plain, width=voice.width()))
+        voice.result(grid(plain, width=voice.room()))

@@ -7,7 +7,7 @@ code meaning
 1    a gate is shut (``assess``, ``release``, ``retrain``; elsewhere only with ``--strict``)
 2    something you can mend: the message says what, where, and what to type
 3    a fault of ours: the trace stands in a file
-130  interrupted: what was finished is kept
+130  interrupted: it is said what is kept
 ==== =========================================================================================
 """
 
@@ -70,9 +70,9 @@ class Words(click.Group):
         typed = sys.argv[1:] if args is None else args
         voice.for_machines(wanted="--json" in typed)
         extra = {**extra, "standalone_mode": False, "prog_name": "mulle"}
-        sys.exit(self._code(args, extra))
+        sys.exit(self._code(args, typed, extra))
 
-    def _code(self, args: Sequence[str] | None, extra: dict[str, Any]) -> int:  # a return a code  # noqa: PLR0911  # one return a code
+    def _code(self, args: Sequence[str] | None, typed: Sequence[str], extra: dict[str, Any]) -> int:  # a return a code  # noqa: PLR0911  # one return a code
         try:
             return int(super().main(args, **extra) or 0)
         except click.exceptions.Exit as leaving:
@@ -82,14 +82,20 @@ class Words(click.Group):
             return 2
         except MulleError as error:
             return fault.ours(error) if error.exit_code == 3 else _told(error)  # noqa: PLR2004
-        except (KeyboardInterrupt, click.Abort):
-            voice.say(fault.stopped())
-            return INTERRUPTED
+        except click.Abort as error:  # click takes the end of a file for Ctrl-D
+            return fault.ours(error.__cause__) if isinstance(error.__cause__, EOFError) else _stopped(typed)
+        except KeyboardInterrupt:
+            return _stopped(typed)
         except BrokenPipeError:  # somebody piped us into head: not a fault
             sys.stdout = None
             return 0
         except Exception as error:  # whatever it is, the person gets words and a file  # noqa: BLE001  # whatever it is, the person gets words and a file
-            return fault.ours(error)
+            return fault.anyones(error)
+
+
+def _stopped(typed: Sequence[str]) -> int:
+    voice.say(fault.stopped(next((word for word in typed if not word.startswith("-")), "")))
+    return INTERRUPTED
 
 
 def _told(error: MulleError) -> int:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mulle.cli import option, voice
+
+if TYPE_CHECKING:
+    from mulle.core.project import Page
 
 
 @click.command()
@@ -23,11 +28,23 @@ def set_(assignments: Sequence[str], page: Path, *, json_: bool) -> None:
     """
     from mulle.core import page_file  # imports pydantic  # noqa: PLC0415  # imports pydantic
 
-    changed = page_file.set_keys(page, assignments)
+    changed = page_file.set_keys(page, assignments, check=partial(_check_names, page))
     if json_:
         voice.as_json(changed)
     for key, value in changed.items():
         voice.say(f"{click.style(key, bold=True)} = {value}  in {page}")
+
+
+NAMED = ("objective.metric", "objective.families", "objective.policy", "data.task", "data.kinds", "checks", "code")
+"""Keys whose values are names of parts."""
+
+
+def _check_names(path: Path, page: Page, changed: Sequence[str]) -> None:
+    """Hold the names that were set against the parts that there are, the user's own included."""
+    if any(key == name or key.startswith(f"{name}.") for key in changed for name in NAMED):
+        from mulle import api  # imports everything  # noqa: PLC0415
+
+        api.check_page(page, (path if path.is_dir() else path.absolute().parent).resolve())
 
 
 @click.command()

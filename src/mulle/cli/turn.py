@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mulle.cli import option, voice
+from mulle.cli.typed import typed
 from mulle.core.settings import environment
 
 if TYPE_CHECKING:
@@ -45,7 +47,7 @@ def try_(*, source: str, target: str, name: str | None, folder: Path, budget: st
     project = api.open_project(begun.path, ())
     with watching() as watch:
         run = api.run(project, watch=watch, budget=budget)
-    return _end(run, json_=json_, strict=False)
+    return _end(run, begun.path, json_=json_, strict=False)
 
 
 @click.command()
@@ -59,7 +61,8 @@ def init(*, source: str, target: str, name: str | None, folder: Path, json_: boo
         voice.as_json({"path": str(begun.path), "text": begun.text, "guessed": begun.guessed})
         return 0
     voice.result(begun.text.rstrip("\n"))
-    voice.say(f"\nwritten: {begun.path}\nnext:    {click.style('mulle run', fg='cyan', bold=True)}")
+    _tell_columns(begun.guessed)
+    voice.say(f"\nwritten: {begun.path}\nnext:    {click.style(typed('mulle run', begun.path), fg='cyan', bold=True)}")
     return 0
 
 
@@ -72,8 +75,8 @@ def demo(*, name: str, folder: Path | None, json_: bool) -> int:
     from mulle import api  # noqa: PLC0415
 
     with watching() as watch:
-        run = api.demo(name, folder or Path(f"mulle-{name}"), watch)
-    return _end(run, json_=json_, strict=False)
+        run = api.demo(name, home := folder or Path(f"mulle-{name}"), watch)
+    return _end(run, home / "mulle.toml", json_=json_, strict=False)
 
 
 @click.command()
@@ -127,7 +130,7 @@ def assess(*, page: Path, overrides: Sequence[str], again: str | None, json_: bo
     project = api.open_project(page, overrides)
     with watching() as watch:
         assessed = api.assess(project, watch=watch, again=again)
-    code = _end(assessed, json_=json_, strict=True)
+    code = _end(assessed, page, json_=json_, strict=True)
     return code or int(assessed.stamp != "ready")
 
 
@@ -137,7 +140,7 @@ def _final(page: Path, overrides: Sequence[str], *, strict: bool, json_: bool) -
     project = api.open_project(page, overrides)
     with watching() as watch:
         made = api.final(project, watch=watch)
-    return _end(made, json_=json_, strict=strict)
+    return _end(made, page, json_=json_, strict=strict)
 
 
 def _turn(
@@ -148,7 +151,7 @@ def _turn(
     project = api.open_project(page, overrides)
     with watching() as watch:
         turned = api.run(project, watch=watch, until=until, budget=budget)
-    return _end(turned, json_=json_, strict=strict)
+    return _end(turned, page, json_=json_, strict=strict)
 
 
 def watching() -> AbstractContextManager[Watch]:
@@ -162,17 +165,20 @@ def watching() -> AbstractContextManager[Watch]:
     return Lines()
 
 
-def _end(run: Ended, *, json_: bool, strict: bool) -> int:
+def _end(run: Ended, page: Path, *, json_: bool, strict: bool) -> int:
     from mulle.cli.ending import ending, exit_code  # noqa: PLC0415
 
+    page = page / "mulle.toml" if page.is_dir() else page
     if json_:
         voice.as_json(run)
     else:
-        voice.result("\n" + ending(run, width=voice.width()))
+        voice.result("\n" + ending(run, width=voice.width(), page=page))
     if run.interrupted:
         from mulle.cli.fault import stopped  # noqa: PLC0415
 
-        voice.say(stopped([outcome.stage for outcome in run.outcomes]))
+        word = click.get_current_context().command.name or "run"
+
+        voice.say(stopped(word, [outcome.stage for outcome in run.outcomes]))
         return STOPPED
     return exit_code(run, strict=strict)
 
@@ -182,4 +188,25 @@ def _tell_guesses(guessed: Guessed, path: Path) -> None:
 
     for line in summary(guessed):
         voice.say(line)
+    _tell_columns(guessed, notes=False)
     voice.say(f"{click.style('written', dim=True)}    {path}\n")
+
+
+MOST_COLUMNS = 60
+"""More are counted by their kind."""
+
+
+def _tell_columns(guessed: Guessed, *, notes: bool = True) -> None:
+    """Say what was noticed in the source, and what each column was taken for."""
+    from mulle.cli.grid import grid  # noqa: PLC0415
+
+    for note in guessed.notes if notes else ():
+        voice.say(f"{click.style('noticed', fg='blue')}  {note}")
+    shown = [{"column": one.column, "kind": one.kind, "why": one.why} for one in guessed.columns[:MOST_COLUMNS]]
+    if shown:
+        voice.say("\n" + grid(shown, width=voice.width()))
+    kinds = Counter(one.kind for one in guessed.columns[MOST_COLUMNS:])
+    if kinds:
+        voice.say("and " + ", ".join(f"{n:,} × {kind}" for kind, n in kinds.most_common()))
+    if shown:
+        voice.say("another kind: mulle set data.kinds.COLUMN=KIND (mulle parts lists them)")

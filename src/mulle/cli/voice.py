@@ -12,7 +12,7 @@ from typing import Any, Protocol, TextIO, runtime_checkable
 import click
 
 from mulle.core.errors import MulleError, ProjectError
-from mulle.core.settings import wants_colour
+from mulle.core.settings import environment, wants_colour
 
 
 @runtime_checkable
@@ -33,6 +33,9 @@ PLAIN = {
 
 WIDEST = 110
 """Lines longer than this are hard to read, however wide the window is."""
+
+UNCUT = 100_000
+"""Letters a line may have where no person reads it."""
 
 
 def _plainly(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -61,6 +64,12 @@ def coloured(stream: TextIO) -> bool:
 def width() -> int:
     """Return how many letters a line may have."""
     return max(40, min(WIDEST, shutil.get_terminal_size((WIDEST, 24)).columns))
+
+
+def room() -> int:
+    """Return how many letters a line of a result may have: nothing is cut for what reads a pipe or a file."""
+    piped = not sys.stdout.isatty() and not environment().get("COLUMNS")
+    return UNCUT if piped else width()
 
 
 def say(words: str = "") -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from mulle.core import errors
 from mulle.core.errors import MulleError, ProjectError, StoreError, WorkError, refusal
+from mulle.core.registry import users_fault
 
 FULL_OR_FORBIDDEN = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 """What a person can mend; a file that a unit does not find is a fault of the unit."""
@@ -43,6 +44,9 @@ def to_words(error: BaseException) -> dict[str, Any]:
     if refused is not None and refused.errno in FULL_OR_FORBIDDEN:
         return to_words(StoreError.of(refused, where=refused.filename or "a unit's own folder under .mulle/tmp"))
     trace = "".join(traceback.format_exception(error))
+    users = users_fault(error)
+    if users is not None:
+        return {**to_words(users), "trace": trace}
     return {"type": "", "what": f"{type(error).__name__}: {error}".strip(": "), "trace": trace}
 
 
@@ -63,9 +67,9 @@ def from_words(words: Mapping[str, Any], *, doing: str, trace: Path) -> MulleErr
     MulleError
         Of the type that was raised, or a `WorkError` for what nobody foresaw.
     """
+    kept = bool(words.get("trace")) and _keep(str(words["trace"]), trace)
     if words.get("type"):
-        return _known(words)
-    kept = _keep(str(words.get("trace", "")), trace)
+        return _known({**words, "fix": f"{words['fix']}; the whole trace is in {trace}"} if kept else words)
     return WorkError(
         f"{doing} failed: {words['what']}",
         where=f"the whole trace is in {trace}" if kept else "",

@@ -14,7 +14,7 @@ import tempfile
 import tomllib
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -485,7 +485,9 @@ def set_key(path: Path, name: str, value: str) -> Page:
     return load_page(path)
 
 
-def set_keys(path: Path, assignments: Sequence[str]) -> dict[str, str]:
+def set_keys(
+    path: Path, assignments: Sequence[str], *, check: Callable[[Page, Sequence[str]], None] | None = None
+) -> dict[str, str]:
     """Change several keys of a project file in one step; see `set_key`.
 
     Parameters
@@ -494,6 +496,9 @@ def set_keys(path: Path, assignments: Sequence[str]) -> dict[str, str]:
         The file.
     assignments
         ``"key=value"``, each as in `set_key`.
+    check
+        Told the changed page and the full names of its changed keys before the file is written; it raises when a name
+        on it stands for nothing.
 
     Returns
     -------
@@ -515,7 +520,9 @@ def set_keys(path: Path, assignments: Sequence[str]) -> dict[str, str]:
         told[keys] = words
         changed[".".join(map(str, keys))] = toml(value)
     raw = _flat_checks(tomllib.loads(text))
-    _validated(Source(name=path.name, text=text, raw=raw, told=told, command="mulle set"))
+    page = _validated(Source(name=path.name, text=text, raw=raw, told=told, command="mulle set"))
+    if check is not None:
+        check(page, list(changed))
     replace_text(path, text)
     return changed
 
@@ -569,11 +576,16 @@ def _table_around(text: str, position: int) -> str | int | None:
 
 
 def _closed(text: str, keys: Keys) -> str:
-    # Take the question away once it is answered in full
+    # Take the question away once it is answered in full, and where it was asked of several columns, the others too
     if keys[:2] == ("objective", "costs") and not _costs_are_known(text):
         return text
     name = re.escape(str(keys[1] if keys[1:] else keys[0]))
-    return re.sub(rf"(?m)^({name}[ \t]*=[^\r\n]*?)[ \t]*#[ \t]*open:[^\r\n]*", r"\1", text)
+    text = re.sub(rf"(?m)^({name}[ \t]*=[^\r\n]*?)[ \t]*#[ \t]*open:[^\r\n]*", r"\1", text)
+    asked = re.compile(rf"(?m)^#[ \t]*{name}[ \t]*=[^#\r\n]*#[ \t]*open:[^\r\n]*\r?\n?")
+    for found in reversed(list(asked.finditer(text)) if keys[1:] else []):
+        if _table_around(text, found.start()) == keys[0]:
+            text = text[: found.start()] + text[found.end() :]
+    return text
 
 
 def _costs_are_known(text: str) -> bool:

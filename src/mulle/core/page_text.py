@@ -43,6 +43,15 @@ class Unsure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What one column was taken for, and why; a place has two columns."""
+
+    column: str
+    kind: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Open:
     """A question that the data cannot answer: the line of the page that would, and the question."""
 
@@ -84,6 +93,10 @@ class Guessed:
         How long to search.
     questions
         More that only a person can answer.
+    columns
+        What each column was taken for.
+    notes
+        What was found out and done while the source and the target were read.
     """
 
     name: str
@@ -108,6 +121,8 @@ class Guessed:
     costs_matter: bool | None = None
     budget: str = "60s"
     questions: Sequence[Open] = ()
+    columns: Sequence[Taken] = ()
+    notes: Sequence[str] = ()
 
 
 def write_page(guessed: Guessed) -> str:
@@ -381,5 +396,6 @@ def summary(guessed: Guessed) -> list[str]:
         "key": ", ".join(guessed.key) or NO_KEY,
         "time": guessed.time,
         "left out": absent,
+        "noticed": "; ".join(guessed.notes),
     }
     return [f"{head.ljust(10)} {words}" for head, words in said.items() if words]

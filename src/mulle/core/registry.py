@@ -11,6 +11,7 @@ import importlib.metadata
 import importlib.util
 import pkgutil
 import sys
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -197,6 +198,7 @@ def import_file(path: Path) -> None:
     beside = str(path.resolve().parent)
     if beside not in sys.path:
         sys.path.append(beside)  # as for a script, so that it may import its neighbours; behind all that is installed
+    _USERS.add(beside)
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # the user's code may raise anything
@@ -205,6 +207,37 @@ def import_file(path: Path) -> None:
             where=str(path),
             fix="run it on its own with python to see the whole trace",
         ) from error
+
+
+_USERS: set[str] = set()
+"""The folders of the user's own files."""
+_OURS = str(Path(__file__).parent.parent)
+
+
+def users_fault(error: BaseException) -> ProjectError | None:
+    """Say where the user's own code failed, when what was raised comes from there.
+
+    Parameters
+    ----------
+    error
+        What was raised, with its trace.
+
+    Returns
+    -------
+    ProjectError or None
+        None when Mulle called something else last, or itself failed.
+    """
+    for frame, line in reversed(list(traceback.walk_tb(error.__traceback__))):
+        file = Path(frame.f_code.co_filename)
+        if str(file.resolve().parent) in _USERS:
+            return ProjectError(
+                f"'{file.name}' failed in {frame.f_code.co_qualname}: {type(error).__name__}: {error}",
+                where=f"{file}, line {line}",
+                fix="mend it there",
+            )
+        if str(file).startswith(_OURS):
+            return None
+    return None
 
 
 def _origin(part: object) -> str:

@@ -45,6 +45,19 @@ def collect_seldom() -> None:
     gc.set_threshold(COLLECT_EVERY)
 
 
+def refuse_telemetry() -> bool:
+    """Ask ONNX Runtime to send nothing, unless somebody has said otherwise; its official builds do by default.
+
+    It works only before onnxruntime is imported, so `mulle.runtime.session` calls it first.
+
+    Returns
+    -------
+    bool
+        Whether nothing shall be sent; false when the person set ``ORT_DISABLE_TELEMETRY=0``.
+    """
+    return os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1") != "0"  # noqa: TID251
+
+
 def wants_colour(*, is_terminal: bool) -> bool:
     """Say whether words should be coloured: see https://no-color.org and ``FORCE_COLOR``.
 

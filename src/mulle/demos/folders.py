@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from mulle.core.errors import UnknownName
+from mulle.store.artifacts import in_words
 
 HERE = Path(__file__).parent
 
@@ -58,13 +59,16 @@ def write_demo(name: str, folder: Path) -> Path:
     ------
     UnknownName
         When there is no such demo.
+    StoreError
+        When the folder can't be written to.
     """
     if name not in DEMOS:
         raise UnknownName.among(name, DEMOS, noun="demo")
     page = folder / "mulle.toml"
     if not page.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        DEMOS[name](folder)
+        with in_words(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            DEMOS[name](folder)
     return page
 
 

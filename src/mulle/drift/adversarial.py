@@ -133,7 +133,7 @@ def _cross_fit(matrix: Floats, side: Floats, rng: np.random.Generator) -> tuple[
         "verbosity": -1,
         "max_bin": 127,
     }
-    fold = rng.permutation(len(side)) % FOLDS
+    fold = _dealt(matrix, side, rng)
     score, gain = np.empty(len(side)), np.zeros(matrix.shape[1])
     for k in range(FOLDS):
         fit, held = fold != k, fold == k
@@ -145,6 +145,21 @@ def _cross_fit(matrix: Floats, side: Floats, rng: np.random.Generator) -> tuple[
         score[held] = (np.argsort(np.argsort(raw, kind="stable"), kind="stable") + 0.5) / len(raw)
         gain[taken] += booster.feature_importance("gain")
     return score, gain / gain.sum() if gain.sum() else gain
+
+
+def _dealt(matrix: Floats, side: Floats, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Return each row's fold.
+
+    Where all rows that are alike stand on one side, as when rows are sealed by content, they share a fold: a model would
+    else remember on which side their twins stand, and call that a difference. Where they stand on both sides, how often
+    they do is what is asked, and each row has a fold of its own.
+    """
+    alike = np.unique(np.where(np.isnan(matrix), np.inf, matrix), axis=0, return_inverse=True)[1].ravel()
+    n = int(alike.max()) + 1
+    shared = np.bincount(alike, side == 0, n) * np.bincount(alike, side == 1, n)
+    if n < SMALL or shared.any():
+        return rng.permutation(len(side)) % FOLDS
+    return (rng.permutation(n) % FOLDS)[alike]
 
 
 def _promising(matrix: Floats, side: Floats, fit: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import polars as pl
 
-from mulle.core.errors import ProjectError
+from mulle.core.errors import MulleError, ProjectError
 from mulle.core.figure import Figure, Table
 from mulle.core.schema import Feature, Wire
 from mulle.kinds.base import Facts, Guess, Kind, Reading, Values, View, kind, kinds
@@ -110,7 +111,7 @@ def derive(
     UnknownName
         When a formula names a column or a function that isn't there.
     ProjectError
-        When a name is taken, or a formula can't be read or gives no number.
+        When a name is taken, or a formula can't be read or gives no number; all that are wrong at once.
 
     Examples
     --------
@@ -124,24 +125,43 @@ def derive(
     columns |= {name: Column(type="null", refused=why, fix=_FIX_REFUSED) for name, why in (refused or {}).items()}
     taken = {*dtypes, *(feature.name for feature in features)}
     derived: list[Feature] = []
+    faults: dict[str, MulleError] = {}
     for name, text in formulas.items():
-        if not name.strip() or name in taken:
-            what = f"there is already a column '{name}'" if name.strip() else "a feature has no name"
-            raise ProjectError(what, where=f"{where} {name}".strip(), fix="give the feature a name of its own")
-        found = parse(text, columns, where=f"{where} {name}")
-        columns[name] = Column(type=found.type, tree=found.tree)
-        options: dict[str, Any] = {
-            "version": VERSION,
-            "dialect": DIALECT,
-            "text": text.strip(),
-            "tree": found.tree,
-            "reads": [entries[column] for column in found.columns],
-        }
-        why = f"the page derives it: {' '.join(text.split())[:200]}"
-        derived.append(
-            Feature(name=name, kind="formula", columns=found.columns, options=options, origin="derived", why=why)
-        )
+        try:
+            feature, columns[name] = _derived(name, text, columns, _Given(entries, taken, where))
+            derived.append(feature)
+        except ProjectError as fault:
+            if not any(re.search(rf"\b{re.escape(wrong)}\b", text) for wrong in faults if wrong.strip()):
+                faults[name] = fault  # else it may be right once what it reads is mended
+    if faults:
+        raise ProjectError.together(list(faults.values()))
     return derived
+
+
+class _Given(NamedTuple):
+    """What all formulas share: how each column is read, names that are taken, and the place to name."""
+
+    entries: Mapping[str, Mapping[str, Any]]
+    taken: set[str]
+    where: str
+
+
+def _derived(name: str, text: str, columns: Mapping[str, Column], given: _Given) -> tuple[Feature, Column]:
+    """Return the feature that a formula makes, and the column that later formulas may read."""
+    if not name.strip() or name in given.taken:
+        what = f"there is already a column '{name}'" if name.strip() else "a feature has no name"
+        raise ProjectError(what, where=f"{given.where} {name}".strip(), fix="give the feature a name of its own")
+    found = parse(text, columns, where=f"{given.where} {name}")
+    options: dict[str, Any] = {
+        "version": VERSION,
+        "dialect": DIALECT,
+        "text": text.strip(),
+        "tree": found.tree,
+        "reads": [given.entries[column] for column in found.columns],
+    }
+    why = f"the page derives it: {' '.join(text.split())[:200]}"
+    feature = Feature(name=name, kind="formula", columns=found.columns, options=options, origin="derived", why=why)
+    return feature, Column(type=found.type, tree=found.tree)
 
 
 def _entry(feature: Feature, column: str, dtype: pl.DataType) -> dict[str, Any]:

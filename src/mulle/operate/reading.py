@@ -24,6 +24,7 @@ import polars as pl
 
 from mulle.core.errors import DataError
 from mulle.runtime.frame import missing_columns
+from mulle.store.packed import GZIP, ZSTD, open_zstd, whole
 
 Shape = Literal["delimited", "lines", "json", "parquet", "arrow", "stream"]
 _ENDINGS: dict[str, Shape] = {
@@ -37,7 +38,6 @@ _MAGIC: dict[bytes, Shape] = {
     b"ARROW1\x00\x00": "arrow",
     b"\xff\xff\xff\xff": "stream",
 }
-_GZIP, _ZSTD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 _DELIMITERS = ",;\t|"
 _IMAGES = {".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff"}
 _IMAGES_AT_ONCE = 256
@@ -111,7 +111,8 @@ def read_chunks(source: Path, wanted: Sequence[str], *, chunk_rows: int) -> Iter
         raise DataError(what, where=str(source), fix="check that it is whole, or write it again") from error
     except OSError as error:
         what = f"'{source.name}' can't be read: {error.strerror or error}"
-        raise DataError(what, where=str(source), fix="correct the path, or make it readable") from error
+        fix = "correct the path, or make it readable" if error.errno else "check that it is whole, or write it again"
+        raise DataError(what, where=str(source), fix=fix) from error
 
 
 def _shape(source: Path) -> Shape:
@@ -134,13 +135,16 @@ def _text(source: Path, stack: ExitStack) -> Iterator[str]:
     raw = stack.enter_context(source.open("rb", buffering=0))
     head = raw.read(4)
     raw.seek(0)
-    if head.startswith(_ZSTD):
-        return _zstd_lines(source)
-    return iter(stack.enter_context(_decoded(raw, packed=head.startswith(_GZIP))))
+    if head.startswith(ZSTD):
+        unpacked = open_zstd(source)
+        return _zstd_lines(source) if unpacked is None else iter(stack.enter_context(_decoded(unpacked)))
+    packed = head.startswith(GZIP)
+    return iter(
+        stack.enter_context(_decoded(gzip.open(raw, "rb") if packed else raw))
+    )  # closed with the text around it
 
 
-def _decoded(raw: io.FileIO, *, packed: bool) -> io.TextIOWrapper:
-    plain: Any = gzip.open(raw, "rb") if packed else raw  # closed with the text around it  # noqa: SIM115
+def _decoded(plain: Any) -> io.TextIOWrapper:
     buffered = io.BufferedReader(plain, 1 << 20)
     wide = buffered.peek(4).startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     encoding = "utf-16" if wide else "utf-8-sig"
@@ -158,8 +162,9 @@ codecs.register_error("mulle-windows", _windows)
 
 
 def _zstd_lines(source: Path) -> Iterator[str]:
-    for batch in pl.scan_lines(source).collect_batches(chunk_size=10_000, maintain_order=True):
-        yield from (line.removeprefix("\ufeff") + "\n" for line in batch["line"].to_list())
+    with whole(source):
+        for batch in pl.scan_lines(source).collect_batches(chunk_size=10_000, maintain_order=True):
+            yield from (line.removeprefix("\ufeff") + "\n" for line in batch["line"].to_list())
 
 
 def _delimited(source: Path, wanted: Sequence[str], chunk_rows: int) -> Iterator[Chunk]:

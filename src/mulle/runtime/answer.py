@@ -9,7 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from mulle.runtime.notebook import table_html
+
 Decision = str | float | None
+SHOWN = 10
+"""Rows, or classes, that are shown of many."""
 
 
 class Prediction(NamedTuple):
@@ -58,6 +62,24 @@ class Predictions:
 
     def __len__(self) -> int:
         return len(self.prediction)
+
+    def __repr__(self) -> str:
+        """Say how many rows, how many of them could not be scored, and how it went for the others."""
+        counted = ", ".join(f"{name} {n:,}" for name, n in self._decided())
+        rejected = f", {self.n_rejected:,} rejected" if self.n_rejected else ""
+        return f"<Predictions of {len(self):,} rows{rejected}{': ' if counted else ''}{counted}>"
+
+    def _repr_html_(self) -> str:
+        table = self.table()
+        rows = [[i, *(column[i] for column in table.values())] for i in range(min(len(self), SHOWN))]
+        return table_html(repr(self).strip("<>"), rows, head=["row", *table])
+
+    def _decided(self) -> list[tuple[str, int]]:
+        """Count the decisions by class; nothing for numbers."""
+        if self.decision.dtype != object:
+            return []
+        names, counts = np.unique(self.decision[~self.rejected].astype(str), return_counts=True)
+        return list(zip(names.tolist(), counts.tolist(), strict=True))[:SHOWN]
 
     @property
     def n_rejected(self) -> int:

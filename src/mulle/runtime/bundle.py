@@ -20,6 +20,7 @@ from mulle.runtime.archive import MAX_BYTES, missing_files, read_archive
 from mulle.runtime.feeds import Encoder, Feeds
 from mulle.runtime.frame import read_frame
 from mulle.runtime.manifest import CARD, GOLDEN, MANIFEST, Manifest
+from mulle.runtime.notebook import table_html
 from mulle.runtime.profile import PROFILE, Profile
 from mulle.runtime.selftest import Agreement, agreement, golden_rows
 from mulle.runtime.session import Session, ort_errors, scalar
@@ -125,6 +126,17 @@ class Bundle:
     def __repr__(self) -> str:
         held = self.manifest
         return f"<Bundle {held.name!r}: {held.task}, {len(self.columns)} columns, {held.stamp}>"
+
+    def _repr_html_(self) -> str:
+        held = self.manifest
+        rows = [
+            ("task", held.task),
+            ("stamp", held.stamp),
+            ("run", held.run),
+            ("columns of a request", ", ".join(self.columns)),
+            ("gives", ", ".join([*held.prediction_columns(self._widths[self._main]), "decision"])),
+        ]
+        return table_html(f"Bundle {held.name}", rows)
 
     def with_parameters(self, **parameters: float) -> Bundle:
         """Return the same bundle under other parameters of its policy; the model is shared.

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mulle.core.errors import BundleError
+from mulle.core.settings import refuse_telemetry
 from mulle.runtime.onnx_file import points_outside
 
 Feeds = Mapping[str, NDArray[Any]]
@@ -32,9 +33,7 @@ class Session:
     """
 
     def __init__(self, content: bytes, *, where: str) -> None:
-        # takes 80 ms, and only who opens a bundle needs it
-        import onnxruntime  # noqa: PLC0415
-
+        onnxruntime = quiet_ort()
         _refuse_outside(content, where)
         try:
             session = onnxruntime.InferenceSession(content, _options(), providers=["CPUExecutionProvider"])
@@ -102,6 +101,23 @@ class Session:
 
 
 @cache
+def quiet_ort() -> Any:
+    """Import onnxruntime so that it sends no telemetry.
+
+    Returns
+    -------
+    module
+        It takes 80 ms, and only who opens a bundle needs it.
+    """
+    quiet = refuse_telemetry()
+    import onnxruntime  # noqa: PLC0415
+
+    if quiet:
+        onnxruntime.disable_telemetry_events()  # where it was imported before us
+    return onnxruntime
+
+
+@cache
 def ort_errors() -> tuple[type[Exception], ...]:
     """Return all that onnxruntime raises; its errors share no base of their own.
 
@@ -110,6 +126,7 @@ def ort_errors() -> tuple[type[Exception], ...]:
     tuple
         For an ``except`` clause.
     """
+    quiet_ort()
     from onnxruntime.capi import onnxruntime_pybind11_state as state  # noqa: PLC0415
 
     own = [v for v in vars(state).values() if isinstance(v, type) and issubclass(v, Exception)]
@@ -122,8 +139,7 @@ _FIX_AGAIN = "package it again with the version of Mulle that made it"
 
 
 def _options() -> Any:
-    import onnxruntime  # noqa: PLC0415
-
+    onnxruntime = quiet_ort()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1

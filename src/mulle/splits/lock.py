@@ -6,15 +6,15 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Any
+from typing import Any, get_args
 
 from mulle.core.errors import ProjectError, StoreError
 from mulle.core.jsonable import from_json, to_json
 from mulle.core.toml_text import bare, toml
-from mulle.splits.seal import Seal
+from mulle.splits.seal import By, Seal
 from mulle.store.durable import sync_folder
 
 NAME = "mulle.lock"
@@ -100,9 +100,35 @@ def read_lock(folder: Path) -> Lock | None:
         data = tomllib.loads(path.read_text("utf-8"))
         if int(data["format"]) > FORMAT:
             raise _wrong(path, f"has format {data['format']}", "upgrade mulle: pip install -U mulle")
-        return from_json(Lock, data)
+        lock = from_json(Lock, data)
+        parts: list[Lock | Seal | Opening] = [lock, lock.seal, *lock.openings, *lock.earlier]
+        for part in parts:
+            _need_types(part)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise _wrong(path, f"can't be read: {error}", f"restore it: git checkout {NAME}") from error
+    return lock
+
+
+_TYPES = {"str": str, "int": int, "float": int | float}
+
+
+def _need_types(part: Lock | Seal | Opening) -> None:
+    """Refuse a value of another type than its field, and a rule that is none: a hand that slipped.
+
+    Raises
+    ------
+    TypeError, ValueError
+        With the key and the value seen.
+    """
+    for held in fields(part):
+        value, wanted = getattr(part, held.name), _TYPES.get(str(held.type), object)
+        if not isinstance(value, wanted) or isinstance(value, bool):
+            raise TypeError(f"{held.name} is {value!r}, where {held.type} is needed")
+    if isinstance(part, Seal):
+        if part.by not in get_args(By) or not 0 <= part.fraction <= 1:
+            raise ValueError(f"by = {part.by!r} with fraction = {part.fraction!r} is no seal")
+        if not all(isinstance(column, str) for column in (*part.unit, *part.inputs)):
+            raise ValueError("unit and inputs are names of columns")
 
 
 def _wrong(path: Path, what: str, fix: str) -> ProjectError:

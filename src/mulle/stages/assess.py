@@ -334,7 +334,7 @@ def _gain_check(turn: Turn, framed: Framed, evaluated: Evaluated, held: Held) ->
 def _outcome(framed: Framed, evaluated: Evaluated, held: Held, checks: Sequence[Check]) -> Outcome:
     number = held.permit.opening.number
     words = f"{held.interval.low:.4f} to {held.interval.high:.4f} with {100 * held.interval.confidence:g} % confidence"
-    again = " This bundle was opened before: the stored answer, not counted again." if held.permit.again else ""
+    again = " (this bundle was opened before: the stored answer, not counted again)" if held.permit.again else ""
     facts: dict[str, Any] = {
         "value": held.value,
         "low": held.interval.low,
@@ -346,7 +346,7 @@ def _outcome(framed: Framed, evaluated: Evaluated, held: Held, checks: Sequence[
         "promised": evaluated.facts["estimate"],
         "metric_title": framed.metric.title,
     }
-    notes = [f"Sealed test, opening {number}.{again}"]
+    notes = [f"Sealed test, opening {number}{again}."]
     threshold = evaluated.parameters.get("threshold")
     if threshold is not None and framed.costs.false_positive is not None and framed.costs.false_negative is not None:
         found = worth(held.target, held.prediction, threshold, framed.costs, weight=held.weight)
@@ -360,7 +360,8 @@ def _outcome(framed: Framed, evaluated: Evaluated, held: Held, checks: Sequence[
     figures += list(framed.task.figures(held.target, held.prediction, classes, decision))
     drawn = slices_figure(held.slices, framed.metric)
     figures += [drawn] if drawn is not None else []
-    answer_ = f"{framed.metric.title} {held.value:.4f} on {len(held.target):,} sealed rows ({words}); opening {number}."
+    on = f"on {len(held.target):,} sealed rows ({words})"
+    answer_ = f"{framed.metric.title} {held.value:.4f} {on}; opening {number}{again}."
     return Outcome(
         stage="assess",
         question=QUESTION,

@@ -29,6 +29,7 @@ from mulle.core.work import Job, Order, Ref, unit
 from mulle.kinds import kinds
 from mulle.kinds.expression import evaluate_sql
 from mulle.kinds.preparation import canonical
+from mulle.splits.content import content
 from mulle.splits.folds import make_folds
 from mulle.splits.moments import moments
 from mulle.stages.base import Framed, Prepared, settle
@@ -37,11 +38,13 @@ from mulle.stages.weights import weights_of
 from mulle.tasks import tasks
 
 QUESTION = "Can the rows be trusted to teach it, and which are sealed away?"
-CHECKS: tuple[str, ...] = ("data.seal",)
+CHECKS: tuple[str, ...] = ("data.seal", "data.twins_of_sealed")
 
 MOST_FIGURES = 23
 MOST_GAPS = 40
 SAMPLE_FOR_FIGURES = 20_000
+MANY_TWINS = 0.05
+"""Of the rows to learn from: beyond it somebody has to say whether they are copies, or different things that look alike."""
 MOST_TWINS = 0.5
 
 
@@ -71,7 +74,7 @@ def run(turn: Turn, framed: Framed) -> tuple[Outcome, Prepared]:
         protocol=protocol["protocol"],
         n_folds=protocol["n_folds"],
     )
-    answered = settle(turn, [_seal_check(framed), *found])
+    answered = settle(turn, [_seal_check(framed), *_twins_of_sealed(framed), *found])
     return _outcome(turn, framed, prepared, answered, left_out), prepared
 
 
@@ -156,6 +159,8 @@ def read_inputs(job: Job) -> None:
     table, _ = canonical(schema.features, raw)
     table.write_parquet(job.out / "rows.parquet", compression="lz4")
     np.save(job.out / "position.npy", job.inputs["side"].array("position.npy"), allow_pickle=False)
+    read = dict.fromkeys(column for feature in schema.features for column in feature.columns)
+    np.save(job.out / "content.npy", content(raw, list(read)), allow_pickle=False)
 
 
 def _sealed_inputs(framed: Framed) -> list[Order]:
@@ -278,25 +283,45 @@ def _seal_check(framed: Framed) -> Check:
 
 
 def _sealed(sides: Sealed, counts: Mapping[str, int]) -> Check:
-    """Say how many rows are sealed, and how many were taken out of training because they look like a sealed one."""
-    n, twins = counts["n_rows"] - counts["n_sealed"], counts["n_twins_across"]
+    """Say how many rows are sealed, and by what."""
     words = f"{counts['n_sealed']:,} rows ({counts['n_sealed'] / counts['n_rows']:.0%}) are sealed by {sides.seal.by} "
     words += "until `mulle assess`"
     words += ", as mulle.lock says." if not sides.new else "; the rule was written to mulle.lock: commit it."
-    if twins:
-        words += f" {twins:,} of the {n:,} others have the same inputs as a sealed row and were left out of training."
-    many = twins > MOST_TWINS * n
-    return Check(
-        name="data.seal",
-        status=Status.FAIL if many else Status.PASS,
-        says=words,
-        fix="few inputs make rows look alike: seal by content (remove the key), or bring inputs that differ"
-        if many
-        else "",
-        value=twins / max(n, 1),
-        bar=f"≤ {MOST_TWINS:.0%} of the rows left out as twins (mulle default)",
-        n_rows=counts["n_sealed"],
+    return Check(name="data.seal", status=Status.PASS, says=words, n_rows=counts["n_sealed"])
+
+
+def _twins_of_sealed(framed: Framed) -> Iterator[Check]:
+    """Say how many rows were taken out of training because they look like a sealed one, and how to have them back."""
+    sides = framed.sides
+    counts = sides.development.json("side.json")
+    n, twins = counts["n_rows"] - counts["n_sealed"], counts["n_twins_across"]
+    if not twins:
+        return
+    part = twins / n
+    status = Status.FAIL if part > MOST_TWINS else Status.UNANSWERED if part > MANY_TWINS else Status.NOTE
+    yield Check(
+        name="data.twins_of_sealed",
+        status=status,
+        says=f"{twins:,} of the {n:,} rows that are not sealed ({part:.1%}) have the same inputs as a sealed row and were "
+        "left out of training, so that the sealed test doesn't ask what was learned."
+        + (" Are they copies, or different things that look alike?" if status is not Status.NOTE else ""),
+        fix="" if status is Status.NOTE else _fix_twins(sides.seal.by),
+        value=part,
+        bar=f"≤ {MANY_TWINS:.0%} of the rows left out as twins (mulle default)",
+        n_rows=n,
+        undo=_by_content(sides.seal.unit) if sides.seal.by == "key" else "",
     )
+
+
+def _fix_twins(by: str) -> str:
+    other = "seal by content (see undo), where twins stay on one side" if by == "key" else "bring inputs that differ"
+    return f"copies: remove them from the source, or pass the check by name ([[overrides]]); things that look alike: {other}"
+
+
+def _by_content(key: Sequence[str]) -> str:
+    """Return the commands that seal by the rows' content instead of a key that only numbers them."""
+    ignored = ", ".join(f'"{column}"' for column in key)
+    return f"mulle set data.key='[]' data.ignore='[{ignored}]', then delete mulle.lock: sealed anew, none left out"
 
 
 # ------------------------------------------------------------------------------------------ outcome
@@ -318,12 +343,14 @@ def _outcome(
     facts = {
         "development_rows": counts["n_rows"],
         "sealed_rows": sides["n_sealed"],
+        "twins_left_out": sides["n_twins_across"],
         "unknown_targets": counts["n_unknown"],
         "features": len(prepared.features),
         "protocol": protocol["protocol"],
     }
+    left = f", {sides['n_twins_across']:,} left out as twins of those" if sides["n_twins_across"] else ""
     answer = (
-        f"{count(counts['n_rows'], 'row')} to work with, {sides['n_sealed']:,} sealed; "
+        f"{count(counts['n_rows'], 'row')} to work with, {sides['n_sealed']:,} sealed{left}; "
         f"{count(len(prepared.features), 'column')} to "
         f"learn from; {protocol['why']}"
     )

@@ -34,7 +34,7 @@ from mulle.tasks.base import Target
 from mulle.tasks.recognise import recognise
 
 QUESTION = "Is the question well put, and can the page be read one way only?"
-CHECKS: tuple[str, ...] = ("problem.goal", "problem.costs", "problem.min_gain", "problem.groups")
+CHECKS: tuple[str, ...] = ("problem.goal", "problem.costs", "problem.min_gain", "problem.groups", "problem.target")
 
 PAGE_KEYS = (
     "target",
@@ -64,7 +64,7 @@ def run(turn: Turn) -> tuple[Outcome, Framed]:
     _every_key_is_read(page, task, target)
     framed = _framed(page, (source, sealed), guessed, task, target)
     keep_seal(turn, sealed)
-    checks = settle(turn, [*_page_checks(page, framed), *task.framing(target)])
+    checks = settle(turn, [*_page_checks(page, framed), *_how_read(target), *task.framing(target)])
     return _outcome(turn, framed, checks), framed
 
 
@@ -120,10 +120,13 @@ def _columns_exist(columns: Sequence[str], params: dict[str, Any] | Any) -> None
     named += [("ignore", c) for c in params["ignore"]] + [("keep", c) for c in params["keep"]]
     named += [("kinds", c) for c in params["kinds"]] + [("places", c) for pair in params["places"] for c in pair]
     derived = {name for name, _ in params["features"]}
+    faults: list[MulleError] = []
     for key, column in named:
         if column not in columns and not (key == "keep" and column in derived):
             table = "baseline" if key == "old_system" else "data"
-            raise UnknownName.among(column, columns, noun="column", where=f"mulle.toml, [{table}] {key}")
+            faults.append(UnknownName.among(column, columns, noun="column", where=f"mulle.toml, [{table}] {key}"))
+    if faults:
+        raise ProjectError.together(faults)
 
 
 def _task(raw: pl.DataFrame, params: Any) -> Task:
@@ -270,6 +273,12 @@ def _page_checks(page: Page, framed: Framed) -> Iterator[Check]:
         "mulle set fairness.columns='[\"sex\"]' fairness.measure=equal_opportunity fairness.max_gap=0.1 "
         "(or fairness.columns='[]' when there are none)",
     )
+
+
+def _how_read(target: Target) -> Iterator[Check]:
+    """Say what was done to read the target: spellings that were taken as one, words that mean *not known yet*."""
+    if target.notes:
+        yield Check(name="problem.target", status=Status.NOTE, says="; ".join(target.notes) + ".")
 
 
 def _open_question(name: str, known: bool, yes: str, no: str, fix: str) -> Check:  # noqa: FBT001

@@ -184,7 +184,8 @@ def _no_rows(name: str, counts: Mapping[str, int]) -> DataError:
         return DataError(
             f"each of the {counts['n_twins_across']:,} rows that are not sealed has a twin among the sealed ones",
             where="[data] key or group",
-            fix="name a group that holds all rows of one thing, or bring inputs that tell rows apart",
+            fix="take [data] key out and put that column under ignore, so that rows are sealed by their content; or name a "
+            "group that holds all rows of one thing, or bring inputs that tell rows apart",
         )
     return DataError(
         f"the {name} side of the seal has no rows",

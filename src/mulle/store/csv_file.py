@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import codecs
 import csv
-import gzip
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +16,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mulle.core.errors import DataError
+from mulle.store.packed import unpack
 
 _BLOCK = 16 * 2**20
 _HEAD = 128 * 1024
@@ -107,10 +107,9 @@ def _utf8(path: Path) -> tuple[Path | bytes, list[str]]:
     """Return the file itself when it is UTF-8, else its content as UTF-8; and what was found."""
     with path.open("rb") as file:
         first = file.read(4)
-    if first[:2] == b"\x1f\x8b":
-        return _decoded(gzip.decompress(path.read_bytes()), path, [])
-    if first == b"\x28\xb5\x2f\xfd":
-        return _unzstd(path), []
+    held = unpack(path, first)
+    if held is not None:
+        return _decoded(held, path, [])
     if first[:2] in {codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE} or b"\0" in first or not _is_utf8(path):
         return _decoded(path.read_bytes(), path, [])
     if first[:3] == codecs.BOM_UTF8:
@@ -177,20 +176,6 @@ def _hangul(data: bytes) -> str | None:
     beyond = [c for c in text[:200_000] if ord(c) > 127]  # noqa: PLR2004
     hangul = sum("가" <= c <= "힣" for c in beyond)
     return text if beyond and hangul > 0.8 * len(beyond) else None
-
-
-def _unzstd(path: Path) -> bytes:
-    """Unpack Zstandard through Polars, line by line: Python 3.11 has no module for it."""
-    lines = pl.read_csv(
-        path,
-        has_header=False,
-        separator="\x1f",
-        quote_char=None,
-        schema={"line": pl.String},
-        encoding="utf8-lossy",
-        empty_string_is_null=False,
-    )
-    return "\n".join(lines["line"].to_list()).encode().removeprefix(codecs.BOM_UTF8)
 
 
 def _unix(content: Path | bytes, notes: list[str], path: Path) -> Path | bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,14 @@ import polars as pl
 from mulle.core.count import count
 from mulle.core.errors import DataError, MissingExtra
 from mulle.store.csv_file import clean_names, read_csv, settle
+from mulle.store.packed import unpacked_lines
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif")
 _CSV = (".csv", ".tsv", ".txt", ".tab")
 _LINES = (".jsonl", ".ndjson")
-_ARROW = (".arrow", ".feather", ".ipc")
+_ARROW = (".arrow", ".feather", ".ipc", ".arrows")
+_STREAM = b"\xff\xff\xff\xff"
+"""How an Arrow stream begins; a file begins with ARROW1."""
 _PACKED = (".gz", ".zst")
 _MAX_IMAGE_BYTES = 4 * 2**30
 _BLOCK = 4 * 2**20
@@ -270,13 +274,15 @@ def _read_file(path: Path, notes: list[str], faults: list[Fault]) -> pl.LazyFram
 def _opened(path: Path, form: str, notes: list[str]) -> pl.LazyFrame | pl.DataFrame:
     readers: Mapping[str, Callable[[Path], pl.LazyFrame]] = {
         "parquet": pl.scan_parquet,
-        "arrow": pl.scan_ipc,
+        "arrow": _arrow,
         "jsonl": lambda p: pl.scan_ndjson(p, infer_schema_length=None),
     }
     try:
         table = readers[form](path)
         names = table.collect_schema().names()
     except (pl.exceptions.PolarsError, OSError, ValueError) as error:
+        if form == "jsonl":
+            _need_rows_of_json(path)
         raise DataError(
             f"'{path.name}' can't be read as {form}: {str(error).splitlines()[0]}",
             where=str(path),
@@ -284,6 +290,37 @@ def _opened(path: Path, form: str, notes: list[str]) -> pl.LazyFrame | pl.DataFr
         ) from error
     clean = clean_names(names, path.name, notes)
     return table if clean == names else table.rename(dict(zip(names, clean, strict=True)))
+
+
+def _need_rows_of_json(path: Path) -> None:
+    """Name the first line that is no row: what reads the file fast says no more than that there is one.
+
+    Raises
+    ------
+    DataError
+        With the line's number and its beginning.
+    """
+    for number, line in enumerate(unpacked_lines(path), 1):
+        try:
+            why = "" if not line.strip() or isinstance(json.loads(line.strip()), dict) else "it is no object"
+        except json.JSONDecodeError as error:
+            why = f"{error.msg} at character {error.colno}"
+        except UnicodeDecodeError:
+            why = "it is not UTF-8"
+        if why:
+            begins = line.strip()[:80].decode("utf-8", "replace")
+            raise DataError(
+                f"'{path.name}' can't be read as JSON lines: line {number:,} is no row ({why}): {begins}",
+                where=f"{path}, line {number}",
+                fix='mend that line, or take it out; each line is one object: {"age": 41}',
+            )
+
+
+def _arrow(path: Path) -> pl.LazyFrame:
+    """Open an Arrow file, or a stream that was written into one."""
+    with path.open("rb") as file:
+        stream = file.read(4) == _STREAM
+    return pl.read_ipc_stream(path).lazy() if stream else pl.scan_ipc(path)
 
 
 def _joined(parts: Sequence[tuple[Path, pl.LazyFrame | pl.DataFrame]]) -> pl.LazyFrame | pl.DataFrame:
