@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import time
 from contextlib import closing
 
 import numpy as np
 import pytest
 
+from mulle.core.check import Status
 from mulle.core.clock import now
 from mulle.export.bundle import GraphPart
 from mulle.export.graph import Graph
-from mulle.operate.release.agreement import agreement
+from mulle.operate.release.agreement import Terms, agreement
 from mulle.operate.release.online import CANDIDATE, Metric, OnlineLog
 from mulle.runtime import Bundle
 from mulle.server.ask import Ask
@@ -143,10 +143,22 @@ def test_a_shadow_that_fails_does_not_agree(toy, failing, tmp_path):
     lineup = Lineup(champion=Served(toy), shadow=Served(failing, SHADOW), shadow_share=1.0)
     told = served(lineup, tmp_path / "log", *units(5), PredictRequest(rows=[ROW] * 3, unit="ann"), *units(2, age=-50))
     assert {one["arm"] for one in told} == {CHAMPION}
-    found = agreement(OnlineLog(tmp_path / "log").pairs(since=0.0), 0.9)
+    found = agreement(OnlineLog(tmp_path / "log").pairs(since=0.0), Terms(alike=0.9))
     assert (found.n, found.n_failed) == (10, 8)
     assert found.share <= 0.2
-    assert re.search(r"The shadow took \S+ ms a row in the middle", " ".join(found.notes))
+
+
+def test_shadow_and_champion_are_timed_on_the_same_requests(toy, tmp_path):
+    lineup = Lineup(champion=Served(toy), shadow=Served(toy, SHADOW), shadow_share=1.0)
+    served(lineup, tmp_path / "log", *units(80), PredictRequest(rows=[ROW] * 3, unit="ann"))
+    pairs = OnlineLog(tmp_path / "log").pairs(since=0.0)
+    told = [json.loads(shadow.output) for _, shadow in pairs]
+    assert len(told) == 83
+    assert all(one["ms"] > 0 and one["champion_ms"] > 0 for one in told)
+    assert all(one["ms"] != one["champion_ms"] for one in told)
+    found = agreement(pairs, Terms(alike=0.9, limit_ms=10_000.0)).latency
+    assert (found.status, found.n_rows) == (Status.PASS, 81)
+    assert {row.arm for row, _ in pairs} == {CHAMPION}  # timing the champion once more writes no row of its own
 
 
 @pytest.mark.parametrize(("arm", "n"), [(CHALLENGER, 1), (CHAMPION, 0)])

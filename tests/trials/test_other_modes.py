@@ -11,7 +11,8 @@ from mulle.trials.assign import Arms
 from mulle.trials.interleave import Interleaved, preference, team_draft
 from mulle.trials.moments import Moments
 from mulle.trials.off_policy import off_policy
-from mulle.trials.thompson import BetaBelief, NormalBelief, batch_effect, chances, thompson
+from mulle.trials.sequential import looks
+from mulle.trials.thompson import BetaBelief, NormalBelief, batch_effect, believed, chances, standardised, thompson
 
 
 def rng(seed=0):
@@ -73,6 +74,60 @@ def test_batches_on_good_days_do_not_make_an_arm_better():
     bad = (Moments.share(90, 900), Moments.share(10, 100))
     good = (Moments.share(30, 100), Moments.share(270, 900))
     assert batch_effect([bad, good]).value == pytest.approx(0)
+
+
+def test_a_batch_counts_by_its_units():
+    """So that the statistic of a trial grows as one of a group-sequential trial does, whatever its batches are cut like."""
+    batches = [
+        (Moments(n=n, mean=0.0, variance=1.0), Moments(n=n, mean=gain, variance=1.0))
+        for n, gain in ((100, 0.0), (900, 1.0))
+    ]
+    found = batch_effect(batches)
+    assert found.z == pytest.approx(np.sqrt(0.9) * 1.0 / np.sqrt(2 / 900))
+
+
+def test_one_batch_is_standardised_to_itself():
+    arms = Moments.share(30, 100), Moments.of([1.0, 2.0, 5.0])
+    assert standardised([arms]) == arms
+
+
+def test_standardised_arms_met_the_same_days():
+    draw = rng(3)
+    days = [(500, 50, 0.0), (100, 700, 5.0), (30, 800, 9.0)]
+    batches = [(Moments.of(draw.normal(day, 1, a)), Moments.of(draw.normal(day, 1, b))) for a, b, day in days]
+    control, candidate = standardised(batches)
+    assert candidate.mean - control.mean == pytest.approx(0.0, abs=0.3)
+    assert control.variance == pytest.approx(1.0, abs=0.2)
+    worth = sum(a * b / (a + b) for a, b, _ in days)
+    assert 1 / control.n + 1 / candidate.n == pytest.approx(
+        1 / worth, rel=0.01
+    )  # the difference is as sure as its batches
+    assert standardised([(Moments.share(0, 0), Moments.share(1, 5))])[0].n == 0
+
+
+def test_an_arm_of_a_few_units_that_are_all_alike_is_not_certain():
+    few, many = Moments(n=3, mean=0.0, variance=0.0), Moments(n=500, mean=1.0, variance=4.0)
+    one, other = believed(few, many, yes_or_no=False)
+    assert one.sd == pytest.approx(2 / np.sqrt(3))
+    assert chances({"a": one, "b": other})["b"] < 0.85
+    with pytest.raises(DataError, match="wait for feedback"):
+        believed(few, Moments(n=9, mean=1.0, variance=0.0), yes_or_no=False)
+
+
+@pytest.mark.slow
+def test_looks_at_a_trial_by_thompson_find_what_is_not_there_as_seldom_as_they_say():
+    wrong, plan = [], looks([0.2, 0.4, 0.6, 0.8, 1.0])
+    for seed in range(2000):
+        draw, chance, batches, z = rng(seed), 0.5, [], []
+        for day in range(5):
+            n_b, p = int(draw.binomial(6000, chance)), 0.02 * (1 + 0.05 * day)
+            n = 6000 - n_b, n_b
+            batches.append(tuple(Moments.share(int(draw.binomial(k, p)), k) for k in n))
+            one, other = believed(*standardised(batches), yes_or_no=False)
+            chance = thompson({"a": one, "b": other})["b"]
+            z.append(batch_effect(batches).z)
+        wrong.append(any(abs(one) >= look.bound for one, look in zip(z, plan, strict=True)))
+    assert 0.035 < np.mean(wrong) < 0.065
 
 
 @pytest.mark.slow

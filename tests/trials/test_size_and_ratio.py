@@ -11,7 +11,7 @@ from scipy.stats import chisquare
 from mulle.core.errors import DataError, ProjectError
 from mulle.trials.moments import Moments
 from mulle.trials.power import detectable, duration, size, size_of_share
-from mulle.trials.ratio_check import check_ratio, power_of_ratio
+from mulle.trials.ratio_check import check_ratio, check_ratio_over, power_of_ratio
 from mulle.trials.sequential import inflation
 
 HALVES = {"champion": 0.5, "candidate": 0.5}
@@ -170,3 +170,46 @@ def test_an_arm_without_a_share_is_left_out_unless_it_got_units():
         check_ratio({"a": 500}, HALVES)
     with pytest.raises(DataError, match="a challenger"):
         check_ratio({"a": 500}, {"a": 1.0})
+
+
+def batch(control, candidate, share):
+    return {"champion": control, "candidate": candidate}, {"champion": round(1 - share, 4), "candidate": share}
+
+
+@given(st.integers(200, 5000), st.integers(200, 5000), st.sampled_from([0.1, 0.25, 0.5, 0.9]))
+def test_one_batch_is_checked_as_a_trial_of_fixed_shares(control, candidate, share):
+    counts, shares = batch(control, candidate, share)
+    one, other = check_ratio_over([(counts, shares)]), check_ratio(counts, shares)
+    assert (one.p, one.always_p) == pytest.approx((other.p, other.always_p), rel=1e-6)
+    assert (one.blocks, one.counts, one.power) == (other.blocks, other.counts, pytest.approx(other.power))
+
+
+def test_shares_that_changed_on_the_way_are_no_wrong_ratio():
+    found = check_ratio_over([batch(500, 500, 0.5), batch(100, 900, 0.9), batch(20, 980, 0.98)])
+    assert not found.blocks
+    assert found.expected == pytest.approx({"champion": 620.0, "candidate": 2380.0})
+
+
+def test_units_that_one_arm_loses_in_each_batch_are_noticed_together():
+    batches = [batch(500, 450, 0.5), batch(100, 810, 0.9), batch(50, 405, 0.9)]
+    assert all(not check_ratio(*one).blocks for one in batches)
+    assert check_ratio_over(batches * 3).blocks
+
+
+@pytest.mark.slow
+def test_alarms_over_batches_are_as_rare_as_promised_though_shares_follow_what_was_seen():
+    alarms = []
+    for seed in range(4000):
+        rng, share, batches = np.random.default_rng(seed), 0.5, []
+        for _ in range(5):
+            k = int(rng.binomial(400, share))
+            batches.append(batch(400 - k, k, share))
+            share = 0.9 if k > 400 * share else 0.1  # whoever was lucky gets more
+        alarms.append(check_ratio_over(batches, alpha=0.05).p < 0.05)
+    assert np.mean(alarms) == pytest.approx(0.05, abs=0.014)
+
+
+@pytest.mark.parametrize("batches", [[], [({"a": 1, "b": 1, "c": 1}, {"a": 0.5, "b": 0.25, "c": 0.25})]])
+def test_a_ratio_over_no_batch_or_of_three_arms_is_refused(batches):
+    with pytest.raises(DataError, match="counts and shares of both"):
+        check_ratio_over(batches)

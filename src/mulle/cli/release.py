@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any
@@ -71,10 +71,14 @@ def canary(*, share: float | None, overrides: Sequence[str], url: str | None, pa
 
 
 @release.command()
+@click.option(
+    "--mode", type=click.Choice(["fixed", "thompson"]),
+    help="Shares that stay as they are, or that follow what is known; the page's when absent.",
+)  # fmt: skip
 @_each
-def trial(*, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
+def trial(*, mode: str | None, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
     """Begin the trial; its size is fixed by the page's smallest effect and the log's traffic before anybody looks."""
-    return _tell(_walk(page, url, overrides).trial(), json_=json_)
+    return _tell(_walk(page, url, overrides).trial(mode), json_=json_)
 
 
 @release.command()
@@ -132,12 +136,17 @@ def rollback(*, why: str, overrides: Sequence[str], url: str | None, page: Path,
 @click.option("--once", is_flag=True, help="Look once; for a scheduler.")
 @_each
 def watch(*, every: float, once: bool, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
-    """Take a challenger back as soon as it breaks a guardrail; ends when no release is under way."""
+    """Take a challenger back as soon as it breaks a guardrail, and deal units anew in a trial by Thompson sampling.
+
+    Ends when no release is under way.
+    """
     walk = _walk(page, url, overrides)
     while True:
         stood = walk.watch()
-        if once or stood.moved or stood.state.challenger is None:
+        if once or stood.state.challenger is None:
             return _tell(stood, json_=json_)
+        if stood.dealt is not None:
+            voice.say(_dealt(stood.dealt))
         sleep(every)
 
 
@@ -157,6 +166,8 @@ def _walk(page: Path, url: str | None, overrides: Sequence[str]) -> Walk:
         log=url or home / "log",
         overrides=reasons(overrides),
         currency="" if isinstance(costs, str) else costs.currency,
+        limits=project.page.limits,
+        slices=project.page.slices,
     )
 
 
@@ -180,6 +191,8 @@ def _as_json(stood: Stood) -> dict[str, Any]:
         "undone": list(state.undone),
         "challenger": state.challenger,
         "moved": stood.moved,
+        "dealt": stood.dealt,
+        "held_up": stood.held_up,
         "says": found.says if found else "",
         "checks": list(found.checks) if found else [],
         "decision": found.ruling.decision if found and found.ruling else None,
@@ -191,7 +204,8 @@ def _state_lines(state: State) -> list[str]:
     lines = [f"{_dim('champion  ')}  {_version(state.champion) if state.champion else 'nobody yet'}"]
     held = state.challenger
     if held is not None:
-        share = f", {held.share:.0%} of the units" if held.share else ""
+        of = "units that come now, by Thompson sampling" if held.mode == "thompson" else "units"
+        share = f", {held.share:.0%} of the {of}" if held.share else ""
         step = click.style(f"{held.step}{share}", fg="yellow", bold=True)
         lines.append(f"{_dim('challenger')}  {_version(held.version)}  {step}")
     if state.former:
@@ -210,16 +224,27 @@ def _version(version: Version) -> str:
 def _evidence_lines(stood: Stood) -> list[str]:
     lines, found = [], stood.evidence
     if found is not None:
-        lines = ["", found.says]
+        lines = ["", *([_held_up(stood.held_up)] if stood.held_up else []), found.says]
         for check in found.checks:
             passed = Status.PASS if check.override else Status(check.status)
             reason = f"  [passed by name: {check.override}]" if check.override else ""
             lines.append(f"  {mark(passed)} {check.says}{reason}")
             if check.fix and passed in (Status.FAIL, Status.UNANSWERED):
-                lines.append(f"    {_dim(check.fix)}")
+                lines.append(f"    {_dim(f'{check.name}: {check.fix}')}")
         lines += [f"  {_dim(note)}" for note in found.notes]
+    if stood.dealt is not None:
+        lines += ["", _dealt(stood.dealt)]
     told = _next(stood)
     return [*lines, "", f"{_dim('next')}  {click.style(told, fg='cyan', bold=True)}"] if told else lines
+
+
+def _held_up(step: str) -> str:
+    what = f'No {step} yet: nothing was changed. Its checks must pass, or be passed by name: --override "CHECK=REASON"'
+    return click.style(what, fg="yellow")
+
+
+def _dealt(told: Mapping[str, Any]) -> str:
+    return f"From now on {told['share']:.2%} of the units that come meet the challenger; who has met a model keeps it."
 
 
 def _next(stood: Stood) -> str:

@@ -336,12 +336,20 @@ class ReleasePart(_Part):
     """Rows that a shadow must have answered before a canary."""
     agreement: Annotated[Number, Field(ge=0, le=1, examples=[0.9])] = 0.9
     """The share of decisions in which a shadow must agree with the champion."""
+    max_slowdown: Annotated[Number, Field(ge=1, examples=[2])] = 2.0
+    """How many times as long as the champion's slow answers (95 %) a shadow's may take, where `limits.latency_ms_p95` sets no
+    limit. A millisecond is always let pass."""
     canary_units: Annotated[Whole, Field(ge=1, examples=[200])] = 200
     """Units that must have met the canary before it grows."""
     share: Annotated[Number, Field(gt=0, lt=1, examples=[0.5])] = 0.5
     """The share of the units that meet the challenger in a trial."""
     looks: Annotated[Whole, Field(ge=1, le=50, examples=[5])] = 5
     """How often a trial is looked at, at most, until its size is reached."""
+    mode: Annotated[Literal["fixed", "thompson"], Field(examples=["thompson"])] = "fixed"
+    """How a trial deals its units: ``fixed`` leaves the shares as they are, which decides soonest; ``thompson`` begins with
+    halves and deals those who come later to each arm as likely as it is the better one, which costs people least."""
+    floor: Annotated[Number, Field(ge=0.001, lt=0.5, examples=[0.01])] = 0.01
+    """The least share of an arm under ``thompson``. A higher one decides sooner."""
     whole_weeks: Annotated[bool, Strict(), Field(examples=[True])] = True
     """Whether a trial is looked at only after whole weeks, so that no weekday counts more than another."""
 

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from mulle.core.errors import BundleError, MulleError, StoreError
 from mulle.operate.release.state import KIND, Challenger, State, Step, Version, stand
 from mulle.runtime.bundle import Bundle
 from mulle.runtime.difference import Difference
+from mulle.server.kept import kept
 from mulle.server.served import Lineup, Served, Trial
 from mulle.server.swap import admitted, opened
 from mulle.store.log.entry import CHALLENGER, CHAMPION, SHADOW
@@ -25,6 +28,8 @@ from mulle.trials.assign import Arms, Assignment
 EVERY_S = 0.25
 AGAIN_S = 5.0
 """How long a bundle that could not be opened is left alone before it is tried again."""
+SETTLED_S = 2.0
+"""After so long every process deals by the new share, and what was dealt before is in the log."""
 log = logging.getLogger("mulle.server")
 
 
@@ -37,6 +42,8 @@ class Follower:
         The project's folder ``.mulle``.
     tuned
         Returns the parameters in force for a bundle, and their version.
+    log_url
+        Where exposures are kept, so that units keep their arm in a trial that deals anew; empty: nowhere.
     """
 
     def __init__(
@@ -44,10 +51,13 @@ class Follower:
         home: Path,
         *,
         tuned: Callable[[Bundle], tuple[Bundle, int]] = lambda bundle: (bundle, 0),
+        log_url: str = "",
     ) -> None:
         self._home = home
         self._tail = Tail(home / "ledger.db", kind=KIND)
         self._tuned = tuned
+        self._log_url = log_url
+        self._read_again = math.inf
         self._open: dict[str, Bundle] = {}
         self._not_before: dict[str, float] = {}
         self.state = State()
@@ -115,8 +125,8 @@ class Follower:
         return lineup
 
     def _due(self) -> bool:
-        """Whether a bundle that could not be opened is worth another try."""
-        return any(time.monotonic() > when for when in self._not_before.values())
+        """Whether a bundle that could not be opened is worth another try, or the log another look."""
+        return any(time.monotonic() > when for when in (*self._not_before.values(), self._read_again))
 
     def _lineup(self, state: State) -> Lineup | None:
         """Open what a state names. A challenger that can't be opened answers nobody; the champion stays."""
@@ -136,7 +146,28 @@ class Follower:
         if arm == SHADOW:
             salt = challenger.salt
             return Lineup(champion=champion, shadow=other, shadow_share=challenger.share, shadow_salt=salt)
-        return Lineup(champion=champion, others={CHALLENGER: other}, trial=trial_of(challenger))
+        return Lineup(
+            champion=champion, others={CHALLENGER: other}, trial=self._kept(trial_of(challenger), challenger, state)
+        )
+
+    def _kept(self, trial: Trial, challenger: Challenger, state: State) -> Trial:
+        """Let units keep the arm that they met before they were dealt anew.
+
+        The log is read once more a little later: what other processes dealt by the share before may only then be in it.
+        """
+        self._read_again = math.inf
+        if len(challenger.dealt) < 2 or not self._log_url:  # noqa: PLR2004  # never dealt anew
+            return trial
+        if state.last != self.state.last:
+            self._read_again = time.monotonic() + SETTLED_S
+        try:
+            return replace(trial, kept=kept(self._log_url, trial, since=challenger.since))
+        except StoreError as error:
+            self._read_again = time.monotonic() + AGAIN_S
+            if self.state.last:
+                raise  # units go on being dealt as before
+            log.error("who met which model can't be read, units may meet the other one: %s", error.what)  # noqa: TRY400
+            return trial
 
     def _served(self, version: Version, arm: str, *, beside: Bundle | None = None) -> Served | None:
         bundle = self._bundle(version, beside=beside)

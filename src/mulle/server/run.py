@@ -120,7 +120,7 @@ def serve(options: Options, *, said: Callable[[str], None]) -> None:
 def prepared(options: Options) -> First:
     """Open what is to be served first, and say no early."""
     guard = guard_of(options.access, host=options.host, home=options.home, workers=options.workers)
-    follower = None if options.bundle or options.home is None else Follower(options.home)
+    follower = None if options.bundle or options.home is None else Follower(options.home, log_url=options.log)
     lineup = follower.first() if follower else Lineup(champion=Served(opened(_given(options))))
     return First(guard, follower, lineup)
 

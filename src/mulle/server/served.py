@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
 from mulle.runtime.bundle import Bundle
 from mulle.store.log.entry import CHAMPION
-from mulle.trials.assign import Assignment
+from mulle.trials.assign import Assigned, Assignment
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -36,10 +37,17 @@ class Served:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """An assignment under way: its name in the log, and who goes to whom."""
+    """An assignment under way: its name in the log, and who goes to whom.
+
+    Parameters
+    ----------
+    kept
+        Units that keep the arm that they met when they were dealt by another share.
+    """
 
     name: str
     assign: Assignment
+    kept: Mapping[str, Assigned] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +81,7 @@ class Lineup:
         """Return who answers a unit, and how likely that was."""
         if self.trial is None:
             return self.champion, 1.0
-        assigned = self.trial.assign(unit)
+        assigned = self.trial.kept.get(unit) or self.trial.assign(unit)
         return self.others.get(assigned.arm, self.champion), assigned.propensity
 
     def mirrors(self, unit: str) -> bool:

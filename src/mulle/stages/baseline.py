@@ -19,10 +19,10 @@ from mulle.core.check import Check, Interval, Outcome, Status
 from mulle.core.errors import DataError
 from mulle.core.figure import Axis, Figure, Mark, Table
 from mulle.core.jsonable import to_json
+from mulle.kinds.expression import evaluate_sql
 from mulle.models.base import Config, families
 from mulle.stages.base import QUICK_LEARNER, Baselines, Framed, Prepared, Scored, problem_of, settle
 from mulle.stages.reserve import for_a_baseline
-from mulle.stages.slices import evaluate_sql
 from mulle.training.fold import as_columns, fold_order
 from mulle.training.search import Candidate, Search
 from mulle.training.simple import calibrated_score, over_folds

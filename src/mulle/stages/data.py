@@ -26,12 +26,12 @@ from mulle.core.project import Page
 from mulle.core.schema import Feature, LeftOut, Schema
 from mulle.core.work import Job, Order, Ref, unit
 from mulle.kinds import kinds
+from mulle.kinds.expression import evaluate_sql
 from mulle.kinds.preparation import canonical
 from mulle.splits.folds import make_folds
 from mulle.splits.moments import moments
 from mulle.stages.base import Framed, Prepared, settle
 from mulle.stages.sealing import Sealed
-from mulle.stages.slices import evaluate_sql
 from mulle.stages.weights import weights_of
 from mulle.tasks import tasks
 

@@ -156,8 +156,8 @@ def off_policy(
         mean_weight=float(raw.mean()),
         refused=bool(why),
         says=why
-        or f"{value:.4g} ({interval.low:.4g} to {interval.high:.4g}) by {method}, worth {effective:,.0f} units of "
-        f"its own, {100 * clipped:.2g} % of weights cut at {clip:g}",
+        or f"{value:.4g} ({interval.low:.4g} to {interval.high:.4g}) by {method}, worth {effective:,.0f} units of its own"
+        + (f", {100 * clipped:.2g} % of weights cut at {clip:g}" if clipped else ""),
     )
 
 

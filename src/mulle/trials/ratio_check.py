@@ -7,7 +7,7 @@ Lindon, Malek, *Anytime-valid inference for multinomial count data*, NeurIPS 202
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,6 +114,73 @@ def check_ratio(
     )
 
 
+def check_ratio_over(
+    batches: Sequence[tuple[Mapping[str, int], Mapping[str, float]]],
+    *,
+    alpha: float = ALPHA,
+    loss: float = LOSS,
+    before: float = 1.0,
+) -> RatioCheck:
+    """Check the units of two arms against shares that changed on the way, each unit by the share of its own batch.
+
+    Parameters
+    ----------
+    batches
+        Units exposed and shares planned, both by arm, the control first, of each stretch of equal shares.
+    alpha, loss, before
+        As of `check_ratio`.
+
+    Returns
+    -------
+    RatioCheck
+        Of one batch the same as `check_ratio`. Its sentence names the shares that all units together were to get.
+
+    Raises
+    ------
+    DataError
+        When there is no batch, or one has other than two arms.
+
+    Examples
+    --------
+    >>> halves, most = {"champion": 0.5, "candidate": 0.5}, {"champion": 0.1, "candidate": 0.9}
+    >>> batches = [({"champion": 490, "candidate": 510}, halves), ({"champion": 105, "candidate": 895}, most)]
+    >>> check_ratio_over(batches).says
+    'champion 595 and candidate 1,405 of 2,000 fit 30 % and 70 % (p = 0.79); ...'
+
+    Notes
+    -----
+    Given what came before, each unit meets the candidate with its batch's share p, whatever that share was chosen by; so
+    (Σ met - Σ p)² / Σ p (1 - p) is χ² of one degree (martingale central limit: Hall, Heyde, Martingale limit theory, 1980,
+    theorem 3.2). Bayes factors of the batches multiply: Lindon, Malek, 2022, section 3.
+    """
+    planned = [(counts, _planned(counts, shares)) for counts, shares in batches]
+    if not planned or any(len(shares) != 2 for _, shares in planned):  # noqa: PLR2004
+        raise DataError("a ratio over batches is one of two arms", fix="give counts and shares of both in each batch")
+    names = list(planned[0][1])
+    seen = np.array([[counts[name] for name in names] for counts, _ in planned], np.float64)
+    share = np.array([[shares[name] for name in names] for _, shares in planned])
+    n = seen.sum(axis=1)
+    ideal = n @ share
+    few = float(ideal.min()) < LEAST_EXPECTED
+    p = math.nan if few else _p(float((seen[:, 1].sum() - ideal[1]) ** 2 / (n @ share.prod(axis=1))), 2)
+    log_factor = sum(_log_factor(*one) for one in zip(seen, share, strict=True))
+    always_p = min(before, math.exp(min(-log_factor, 0.0)))
+    wrong = always_p < alpha or (not few and p < alpha)
+    counts = {name: int(k) for name, k in zip(names, seen.sum(axis=0), strict=True)}
+    overall = {name: float(k) for name, k in zip(names, ideal / n.sum() if n.sum() else share[-1], strict=True)}
+    power = power_of_ratio(int(n.sum()), overall, alpha=alpha, loss=loss)
+    return RatioCheck(
+        counts=counts,
+        expected=dict(zip(names, ideal.tolist(), strict=True)),
+        p=p,
+        always_p=always_p,
+        alpha=alpha,
+        blocks=wrong or few,
+        power=power,
+        says=_says(counts, overall, p, wrong=wrong, few=few, power=power, loss=loss),
+    )
+
+
 def _planned(counts: Mapping[str, int], shares: Mapping[str, float]) -> dict[str, float]:
     """Return the shares of the arms that take part, to sum to 1."""
     planned = {arm: share for arm, share in shares.items() if share > 0}
@@ -180,12 +247,15 @@ def always_ratio_p(counts: NDArray[np.float64], shares: NDArray[np.float64]) -> 
     -----
     Source: Lindon, Malek, 2022, equation 5: a Dirichlet prior round the planned shares.
     """
+    return math.exp(min(-_log_factor(counts, shares), 0.0))
+
+
+def _log_factor(counts: NDArray[np.float64], shares: NDArray[np.float64]) -> float:
     from scipy.special import gammaln  # not at start-up
 
     prior, n = CONCENTRATION * shares, counts.sum()
-    log_factor = gammaln(CONCENTRATION) - gammaln(CONCENTRATION + n) + (gammaln(prior + counts) - gammaln(prior)).sum()
-    log_factor -= float(counts @ np.log(shares))
-    return float(min(1.0, math.exp(min(-log_factor, 0.0))))
+    found = gammaln(CONCENTRATION) - gammaln(CONCENTRATION + n) + (gammaln(prior + counts) - gammaln(prior)).sum()
+    return float(found - counts @ np.log(shares))
 
 
 def _says(

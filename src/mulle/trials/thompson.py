@@ -35,8 +35,8 @@ class BetaBelief:
     yes: float = 1.0
     no: float = 1.0
 
-    def after(self, n_yes: int, n: int) -> BetaBelief:
-        """Return the belief after seeing `n_yes` of `n`.
+    def after(self, n_yes: float, n: float) -> BetaBelief:
+        """Return the belief after seeing `n_yes` of `n`; effective counts need not be whole.
 
         Examples
         --------
@@ -197,12 +197,13 @@ def batch_effect(batches: Sequence[tuple[Moments, Moments]]) -> Effect:
     >>> late = (Moments.share(10, 100), Moments.share(117, 900))
     >>> found = batch_effect([early, late])
     >>> found.value, found.se
-    (0.0237, 0.0175)
+    (0.0236, 0.018)
 
     Notes
     -----
     Source: Zhang, Janson, Murphy, 2020, section 4: Σ Δ_t / σ_t over √T is standard normal; inverted for a constant effect.
-    For the variances see `_spread`.
+    Batches there are alike in size; here each counts by √n_t, so that Σ √n_t Δ_t / σ_t over √Σ n_t grows with the units as
+    the statistic of a trial with looks does, and group-sequential boundaries hold for it. For the variances see `_spread`.
     """
     used = [batch for batch in batches if min(arm.n for arm in batch) > 0]
     n = np.array([[arm.n for arm in batch] for batch in used], np.float64).reshape(-1, 2)
@@ -213,23 +214,112 @@ def batch_effect(batches: Sequence[tuple[Moments, Moments]]) -> Effect:
         raise DataError(
             "no batch has units in both arms that differ", fix="make the batches longer, or raise the floor"
         )
-    weight = 1 / np.sqrt((spread / n).sum(axis=1)[some])
+    n_units = n[some].sum(axis=1)
+    weight = np.sqrt(n_units) / np.sqrt((spread / n).sum(axis=1)[some])
     return Effect(
         value=float(weight @ [candidate.mean - control.mean for control, candidate in kept] / weight.sum()),
-        se=math.sqrt(len(kept)) / float(weight.sum()),
+        se=math.sqrt(float(n_units.sum())) / float(weight.sum()),
         base=float(weight @ [control.mean for control, _ in kept] / weight.sum()),
         n_units=sum(control.n + candidate.n for control, candidate in kept),
     )
 
 
+def standardised(batches: Sequence[tuple[Moments, Moments]]) -> tuple[Moments, Moments]:
+    """Return each arm's moments as if both had met the same mixture of batches.
+
+    Thrown together, an arm that got most of its units on good days would look better. Each batch counts by its harmonic
+    number of units: what a difference within it is worth.
+
+    Parameters
+    ----------
+    batches
+        Control and candidate, in each batch. Those in which an arm has no unit are left out.
+
+    Returns
+    -------
+    tuple of Moments
+        Control and candidate. ``n`` is the effective number of units, rounded down, ``variance`` that within batches; of a
+        single batch both are its own. ``n`` of 0 where no batch has both arms.
+
+    Examples
+    --------
+    >>> early = (Moments.share(30, 100), Moments.share(270, 900))
+    >>> late = (Moments.share(450, 900), Moments.share(50, 100))
+    >>> [(arm.mean, arm.n) for arm in standardised([early, late])]
+    [(0.4, 360), (0.4, 360)]
+
+    Notes
+    -----
+    Source: direct standardisation with Mantel-Haenszel weights, n_1 n_0 / (n_1 + n_0); Kish, Survey sampling, 1965, for the
+    effective number: (Σ w)² / Σ (w² / n).
+    """
+    used = [batch for batch in batches if min(arm.n for arm in batch) > 0]
+    if not used:
+        nothing = Moments(n=0, mean=math.nan, variance=math.nan)
+        return nothing, nothing
+    n = np.array([[arm.n for arm in batch] for batch in used], np.float64)
+    weight = n.prod(axis=1) / n.sum(axis=1)
+    control, candidate = (_mixed([batch[i] for batch in used], weight) for i in range(2))
+    return control, candidate
+
+
+def _mixed(arm: Sequence[Moments], weight: Floats) -> Moments:
+    n = np.array([one.n for one in arm], np.float64)
+    freedom = n - 1
+    squares = float(sum((one.n - 1) * one.variance for one in arm if one.n > 1))
+    return Moments(
+        n=math.floor(weight.sum() ** 2 / float((weight**2 / n).sum()) + 1e-9),
+        mean=float(weight @ [one.mean for one in arm] / weight.sum()),
+        variance=squares / float(freedom.sum()) if freedom.sum() else math.nan,
+    )
+
+
+def believed(control: Moments, candidate: Moments, *, yes_or_no: bool) -> tuple[Belief, Belief]:
+    """Return what is believed of both arms after their moments, nothing having been believed before.
+
+    Parameters
+    ----------
+    control, candidate
+        From `standardised`, or of one batch.
+    yes_or_no
+        Whether each unit's metric is 0 or 1: a Beta belief with the flat prior; else a normal one, in which the larger of
+        both variances stands for both: an arm of a few units that are all alike is not certain.
+
+    Returns
+    -------
+    tuple
+        Of control and candidate.
+
+    Raises
+    ------
+    DataError
+        When an arm has no unit, or no unit differs from another where the metric is a number.
+
+    Examples
+    --------
+    >>> believed(Moments.share(10, 100), Moments.share(15, 100), yes_or_no=True)
+    (BetaBelief(yes=11.0, no=91.0), BetaBelief(yes=16.0, no=86.0))
+    """
+    arms = control, candidate
+    variance = max((arm.variance for arm in arms if arm.n > 1), default=0.0)
+    if not (control.n and candidate.n) or not (yes_or_no or variance > 0):
+        raise DataError("both arms need units that differ, to believe anything", fix="wait for feedback of both arms")
+    if yes_or_no:
+        one, other = (BetaBelief().after(arm.mean * arm.n, arm.n) for arm in arms)
+        return one, other
+    first, second = (NormalBelief(mean=arm.mean, sd=math.sqrt(variance / arm.n)) for arm in arms)
+    return first, second
+
+
 def _spread(variances: Sequence[Sequence[float]], n: Floats) -> Floats:
     """Return the variance of a unit, ``[batches, arms]``: the batch's own, times how much more the arm varies than the other.
 
-    Ten units of an arm in a batch tell too little of their own variance: chance would say how much the batch counts.
+    Ten units of an arm in a batch tell too little of their own variance: chance would say how much the batch counts. And an
+    arm is never taken to vary less than both together: where few say yes, the arm that was unlucky would be too sure of it.
     """
     own, freedom = np.asarray(variances, np.float64).reshape(-1, 2), np.maximum(n - 1, 0)
     batch = (own * freedom).sum(axis=1, keepdims=True) / np.maximum(freedom.sum(axis=1, keepdims=True), 1)
     expected = (batch * freedom).sum(axis=0)
     factor = np.divide((own * freedom).sum(axis=0), expected, out=np.ones_like(expected), where=expected > 0)
-    found: Floats = batch * factor
+    found: Floats = batch * np.maximum(factor, 1.0)
     return found

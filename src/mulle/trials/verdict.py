@@ -289,13 +289,13 @@ def _guardrail(name: str, found: Guardrail | None) -> Check:
 def _weeks(days: float, *, wanted: bool) -> Check:
     over = days % WEEK
     if not wanted or (days >= WEEK and over == 0):
-        says = f"{days:g} days{'' if wanted else ', whole weeks were waived'}"
+        says = f"{days:.3g} days{'' if wanted else ', whole weeks were waived'}"
         return Check(name="release.weeks", status=Status.PASS, says=says, value=days)
     return Check(
         name="release.weeks",
         status=Status.UNANSWERED,
-        says=f"{days:g} days are no whole weeks: some weekdays would count more than others",
-        fix=f"wait {WEEK - over:g} days more, or waive it",
+        says=f"{days:.3g} days are no whole weeks: some weekdays would count more than others",
+        fix=f"wait {WEEK - over:.3g} days more, or waive it",
         value=days,
         bar="whole weeks",
     )

@@ -13,10 +13,10 @@ DAY_S = 86_400.0
 BEGAN = 40 * DAY_S
 
 
-def challenger(step=Step.TRIAL, *, share=0.5, design=None, looks=(), since=BEGAN):
+def challenger(step=Step.TRIAL, *, share=0.5, design=None, looks=(), since=BEGAN, **more):
     version = Version(bundle="b" * 64, folder="releases/b")
     told = {"share": share, "salt": "5a17" * 8, "design": design, "looks": looks}
-    return Challenger(number=2, version=version, step=step, since=since, **told)
+    return Challenger(number=2, version=version, step=step, since=since, **told, **more)
 
 
 class People:

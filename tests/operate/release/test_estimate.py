@@ -48,6 +48,16 @@ def test_without_a_past_there_is_no_model_and_nothing_doubly_robust(people):
     assert [one.method for one in estimates(log, held, CRITERIA)] == ["ips", "snips"]
 
 
+@pytest.mark.parametrize("share", [0.05, 0.08])
+def test_a_small_canary_tells_the_whole_truth(people, share):
+    held, log = canary(people, 6000, share=share, rng=np.random.default_rng(4))
+    ips, snips = estimates(log, held, CRITERIA)
+    for one in (ips, snips):
+        assert one.interval.low < 12.0 < one.interval.high, one.says
+        assert one.clipped == 0.0
+    assert "weights cut" not in ips.says
+
+
 def test_a_few_units_tell_nothing(people):
     held, log = canary(people, 800, share=0.05, rng=np.random.default_rng(3))
     assert all(one.refused and np.isnan(one.value) for one in estimates(log, held, CRITERIA))

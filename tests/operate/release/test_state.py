@@ -25,9 +25,21 @@ CHAMPION = (start(), {"do": "promote"})
 bodies = st.one_of(
     st.sampled_from(BUNDLES).map(start),
     st.builds(
-        lambda do, share: {"do": do, "share": share, "salt": "x", "design": {"n_units": 10, "looks": 2}, "at": 2.0},
+        lambda do, share, mode: {
+            "do": do,
+            "share": share,
+            "salt": "x",
+            "design": {"n_units": 10, "looks": 2, "mode": mode},
+            "at": 2.0,
+        },
         st.sampled_from(["shadow", "canary", "trial"]),
         st.sampled_from([0.01, 0.05, 0.25, 0.5]),
+        st.sampled_from(["fixed", "thompson"]),
+    ),
+    st.builds(
+        lambda share, n: {"do": "deal", "share": share, "n_units": n, "at": 3.0},
+        st.sampled_from([0.01, 0.99, 1.0]),
+        st.integers(0, 9),
     ),
     st.sampled_from(
         [{"do": "promote"}, {"do": "withdraw"}, {"do": "rollback"}, {"do": "look", "found": {}}, {"do": "x"}]
@@ -52,6 +64,10 @@ def test_no_order_of_events_leaves_it_unsound(events):
             assert state.champion is not None
             assert 0 < state.challenger.share <= 1
             assert state.challenger.salt
+        if state.challenger and state.challenger.step is Step.TRIAL:
+            assert state.challenger.dealt[-1]["share"] == state.challenger.share < 1
+            counted = [one["n_units"] for one in state.challenger.dealt]
+            assert counted == sorted(set(counted))
     assert stand(enumerate(events, 1)).champion == state.champion, (
         "what was refused when written is passed over when read"
     )

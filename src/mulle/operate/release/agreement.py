@@ -6,20 +6,18 @@ import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import pstdev
 from typing import Any, TypeGuard
 
-import numpy as np
-
 from mulle.core.check import Check, Interval, Status
+from mulle.operate.release.latency import latency
+from mulle.operate.release.share import as_many, wilson
+from mulle.operate.release.slices import FEW, Slices, by_slice
 from mulle.store.log import Row
-from mulle.trials.delta import ratio
 
 NEAR = 0.1
 """Numbers are alike when they differ by no more than this share of the champion's standard deviation."""
-FEW = 30
-"""Rows below which a slice of the disagreement isn't told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +32,10 @@ class Agreement:
         Of these the shadow could not answer; they count as disagreement.
     check
         Whether champion and shadow decide alike often enough.
+    latency
+        Whether the shadow is fast enough.
+    slices
+        How often they decide alike on each slice that the page declares; they gate nothing.
     notes
         Where they differ.
     """
@@ -42,18 +44,40 @@ class Agreement:
     n_failed: int
     share: float
     check: Check
+    latency: Check
+    slices: tuple[Check, ...]
     notes: tuple[str, ...]
 
 
-def agreement(pairs: Sequence[tuple[Row, Row]], bar: float) -> Agreement:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What is asked of a shadow.
+
+    Parameters
+    ----------
+    alike
+        The least share of rows in which both should decide alike, 0..1.
+    max_slowdown, limit_ms
+        How slow it may be; see `latency`.
+    slices
+        On which the two are compared by themselves.
+    """
+
+    alike: float
+    max_slowdown: float = 2.0
+    limit_ms: float | None = None
+    slices: Slices = field(default_factory=Slices)
+
+
+def agreement(pairs: Sequence[tuple[Row, Row]], terms: Terms) -> Agreement:
     """Compare what a shadow would have told with what was told.
 
     Parameters
     ----------
     pairs
         The row that was told, and the shadow's.
-    bar
-        The least share of rows in which they should decide alike, 0..1.
+    terms
+        What is asked of it.
 
     Returns
     -------
@@ -66,17 +90,20 @@ def agreement(pairs: Sequence[tuple[Row, Row]], bar: float) -> Agreement:
     units = [a.unit or a.id for a, _ in pairs]
     failed = sum("failed" in b for _, b, _ in told)
     notes = [f"The shadow could not answer {failed:,} rows."] if failed else []
-    notes += _latency([b["ms"] for _, b, _ in told if "ms" in b])
-    notes += _scores_apart(told) + _slices_apart([(inputs, ok) for (_, _, inputs), ok in zip(told, same, strict=True)])
-    share = sum(same) / len(same) if same else math.nan
-    return Agreement(n=len(told), n_failed=failed, share=share, check=_check(units, same, bar), notes=tuple(notes))
-
-
-def _latency(ms: Sequence[float]) -> list[str]:
-    if not ms:
-        return []
-    middle, slow = np.quantile(ms, [0.5, 0.95])
-    return [f"The shadow took {middle:.3g} ms a row in the middle, {slow:.3g} ms (95 %), reading included."]
+    inputs = [row for _, _, row in told]
+    slices, unknown = by_slice(terms.slices, inputs, same, units)
+    notes += _scores_apart(told) + unknown
+    notes += [] if slices else _values_apart(list(zip(inputs, same, strict=True)))
+    timed = [(row, shadow) for (row, _), (_, shadow, _) in zip(pairs, told, strict=True)]
+    return Agreement(
+        n=len(told),
+        n_failed=failed,
+        share=sum(same) / len(same) if same else math.nan,
+        check=_check(units, same, terms.alike),
+        latency=latency(timed, limit_ms=terms.limit_ms, max_slowdown=terms.max_slowdown),
+        slices=tuple(slices),
+        notes=tuple(notes),
+    )
 
 
 def _near(decisions: Sequence[Any]) -> float:
@@ -103,7 +130,7 @@ def _check(units: Sequence[str], same: Sequence[bool], bar: float) -> Check:
         says = "no row was answered by both"
         return Check(name="release.agreement", status=Status.UNANSWERED, says=says, fix="wait for more requests")
     share = sum(same) / len(same)
-    low, high = wilson(share, _as_many(units, same))
+    low, high = wilson(share, as_many(units, same))
     status = Status.PASS if low >= bar else Status.FAIL if high < bar else Status.UNANSWERED
     says = f"shadow and champion decide alike in {share:.1%} of {len(same):,} rows ({low:.1%} to {high:.1%})"
     fix = "see below where they differ; a model that should decide otherwise: --override"
@@ -119,35 +146,6 @@ def _check(units: Sequence[str], same: Sequence[bool], bar: float) -> Check:
     )
 
 
-def _as_many(units: Sequence[str], same: Sequence[bool]) -> float:
-    """Return how many independent rows would tell as much: between the number of units and that of rows."""
-    rows: dict[str, list[bool]] = defaultdict(list)
-    for unit, ok in zip(units, same, strict=True):
-        rows[unit].append(ok)
-    share, n_units = sum(same) / len(same), len(rows)
-    found = ratio(np.array([sum(one) for one in rows.values()]), np.array([len(one) for one in rows.values()]))
-    if n_units == 1 or not found.se > 0:
-        return float(n_units)
-    return float(np.clip(share * (1 - share) / found.se**2, 1.0, len(same)))
-
-
-def wilson(share: float, n: float, z: float = 1.959964) -> tuple[float, float]:
-    """Return the 95 % interval of a share.
-
-    Examples
-    --------
-    >>> [round(end, 3) for end in wilson(0.9, 100)]
-    [0.826, 0.945]
-
-    Notes
-    -----
-    Source: Wilson, Probable inference, the law of succession, and statistical inference, JASA 22, 1927.
-    """
-    middle = (share + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return middle - half, middle + half
-
-
 def _scores_apart(told: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], Any]]) -> list[str]:
     apart = [
         abs(value - b["prediction"][name])
@@ -161,7 +159,7 @@ def _scores_apart(told: Sequence[tuple[Mapping[str, Any], Mapping[str, Any], Any
     return [f"Scores differ by {apart[len(apart) // 2]:.3g} in the middle, by {apart[-1]:.3g} at most."]
 
 
-def _slices_apart(rows: Sequence[tuple[Mapping[str, Any], bool]]) -> list[str]:
+def _values_apart(rows: Sequence[tuple[Mapping[str, Any], bool]]) -> list[str]:
     """Name the three values of a column in which the two differ most."""
     n: dict[tuple[str, str], int] = defaultdict(int)
     same: dict[tuple[str, str], int] = defaultdict(int)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from mulle.core.check import Check, Status
 from mulle.core.project import ReleasePart
-from mulle.operate.release.agreement import agreement
+from mulle.operate.release.agreement import Terms, agreement
 from mulle.operate.release.criteria import Criteria
 from mulle.operate.release.guards import guarded, guardrails, ratio_of, says_ratio, unitless
 from mulle.operate.release.online import CANDIDATE, Seen
+from mulle.operate.release.slices import Slices
 from mulle.operate.release.state import Challenger
 from mulle.store.log import Row
 from mulle.trials.verdict import Ruling
@@ -41,10 +42,26 @@ class Evidence:
     ruling: Ruling | None = None
 
 
-def of_shadow(pairs: Sequence[tuple[Row, Row]], page: ReleasePart) -> Evidence:
-    """Say how often a shadow would have decided as the champion did."""
-    found = agreement(pairs, page.agreement)
-    checks = (_enough("release.shadow_rows", found.n, page.shadow_rows, "rows mirrored"), found.check)
+def of_shadow(
+    pairs: Sequence[tuple[Row, Row]], page: ReleasePart, *, limit_ms: float | None = None, slices: Slices | None = None
+) -> Evidence:
+    """Say how often a shadow would have decided as the champion did, where it would not, and how fast it was.
+
+    Parameters
+    ----------
+    pairs
+        The row that was told, and the shadow's.
+    page
+        ``[release]`` of the page.
+    limit_ms
+        The page's ``limits.latency_ms_p95``.
+    slices
+        Of the page.
+    """
+    terms = Terms(alike=page.agreement, max_slowdown=page.max_slowdown, limit_ms=limit_ms, slices=slices or Slices())
+    found = agreement(pairs, terms)
+    enough = _enough("release.shadow_rows", found.n, page.shadow_rows, "rows mirrored")
+    checks = (enough, found.check, found.latency, *found.slices)
     says = f"The shadow was asked for {found.n:,} rows" + (
         f" and agreed in {found.share:.1%} of them." if found.n else "."
     )

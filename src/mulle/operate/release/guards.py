@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from mulle.core.check import Check, Status
 from mulle.operate.release.criteria import Criteria
+from mulle.operate.release.deal import counts
 from mulle.operate.release.online import CANDIDATE, CONTROL, Metric, Seen
 from mulle.operate.release.state import Challenger
 from mulle.trials.always import Guardrail, guard, missing
-from mulle.trials.ratio_check import RatioCheck, check_ratio
+from mulle.trials.ratio_check import RatioCheck, check_ratio, check_ratio_over
 
 FAILURES = 0.01
 """The share of its requests that a challenger may fail more than the champion. Users rarely meet it: the champion answers."""
@@ -60,6 +62,8 @@ def ratio_of(seen: Seen, challenger: Challenger) -> RatioCheck:
     """Compare the units of each arm with the shares that they were to get, and remember what earlier looks found."""
     shares = {CONTROL: round(1 - challenger.share, 4), CANDIDATE: challenger.share}
     before = min((float(one.get("ratio_p", 1.0)) for one in challenger.looks), default=1.0)
+    if seen.batches:
+        return check_ratio_over(counts(seen), before=before)
     return check_ratio({name: len(arm.exposed) for name, arm in seen.arms.items()}, shares, before=before)
 
 
@@ -93,16 +97,16 @@ def feedback(seen: Seen, criteria: Criteria) -> Check | None:
 
     Notes
     -----
-    Two proportions, pooled, normal: α = .001 as for the ratio of units.
+    Two proportions, pooled, normal: α = .001 as for the ratio of units. Where shares changed on the way, batch by batch:
+    Cochran, Some methods for strengthening the common χ² tests, Biometrics 10, 1954.
     """
-    told = {name: arm.n_told(seen.feedback) for name, arm in seen.arms.items()}
-    n = {name: len(arm.exposed) for name, arm in seen.arms.items()}
-    share = sum(told.values()) / max(sum(n.values()), 1)
-    if min(n.values()) * min(share, 1 - share) < LEAST_EXPECTED:
+    parts = [_told(batch.seen) for batch in seen.batches] or [_told(seen)]
+    if sum(part.least for part in parts) < LEAST_EXPECTED:
         return None
-    apart = told[CANDIDATE] / n[CANDIDATE] - told[CONTROL] / n[CONTROL]
-    p = math.erfc(abs(apart) / math.sqrt(2 * share * (1 - share) * sum(1 / k for k in n.values())))
-    by_arm = " and ".join(f"{told[name] / n[name]:.1%} of {n[name]:,} ({name})" for name in n)
+    z = sum(part.apart for part in parts) / math.sqrt(sum(part.variance for part in parts))
+    p, every = math.erfc(abs(z) / math.sqrt(2)), _told(seen)
+    by_arm = " and ".join(f"{every.told[name] / n:.1%} of {n:,} ({name})" for name, n in every.n.items())
+    by_arm += ", compared by batch" if len(parts) > 1 else ""
     if p >= FEEDBACK_ALPHA:
         return Check(name="release.feedback", status=Status.PASS, says=f"feedback from {by_arm}", value=p)
     sums = all(Metric.named(name).is_sum for name in criteria.metrics)
@@ -114,6 +118,38 @@ def feedback(seen: Seen, criteria: Criteria) -> Check | None:
         value=p,
         bar=f"p ≥ {FEEDBACK_ALPHA:g}",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """Units, and those with feedback, by arm."""
+
+    n: Mapping[str, int]
+    told: Mapping[str, int]
+
+    @property
+    def share(self) -> float:
+        return sum(self.told.values()) / max(sum(self.n.values()), 1)
+
+    @property
+    def least(self) -> float:
+        """The fewest units that are expected with feedback, or without, in an arm."""
+        return min(self.n.values()) * min(self.share, 1 - self.share)
+
+    @property
+    def apart(self) -> float:
+        """By how many units with feedback the candidate is ahead of what is expected."""
+        return self.told[CANDIDATE] - self.n[CANDIDATE] * self.share
+
+    @property
+    def variance(self) -> float:
+        """Of `apart`."""
+        return self.share * (1 - self.share) * self.n[CONTROL] * self.n[CANDIDATE] / max(sum(self.n.values()), 1)
+
+
+def _told(seen: Seen) -> _Told:
+    told = {name: arm.n_told(seen.feedback) for name, arm in seen.arms.items()}
+    return _Told({name: len(arm.exposed) for name, arm in seen.arms.items()}, told)
 
 
 def unitless(seen: Seen) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from mulle.store.log.readers import reader_of
 from mulle.store.log.reading import Reader
 from mulle.trials.delta import ratio
 from mulle.trials.moments import Moments
+from mulle.trials.thompson import standardised
 
 Floats = NDArray[np.float64]
 CONTROL, CANDIDATE = CHAMPION, CHALLENGER
@@ -138,6 +139,8 @@ class Arm:
 
     exposed: dict[str, float] = field(default_factory=dict)
     """Each unit, and how likely it was to meet this arm when it first did."""
+    met: dict[str, float] = field(default_factory=dict)
+    """When each of them first did."""
     decided: dict[str, tuple[str, Any]] = field(default_factory=dict)
     """Unit and decision, by prediction."""
     asked: dict[str, set[str]] = field(default_factory=lambda: defaultdict(set))
@@ -202,6 +205,14 @@ def _linear(units: list[str], above: list[float], below: list[float]) -> Counted
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """What a trial showed of the units that were dealt by one share of the challenger."""
+
+    share: float
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     """All that the log holds of one trial."""
 
@@ -210,6 +221,8 @@ class Seen:
     """Of each prediction the latest of each kind."""
     first: float
     last: float
+    batches: tuple[Batch, ...] = ()
+    """Where shares changed on the way: the same units by the share that they were dealt by."""
 
     def counted(self, metric: Metric) -> dict[str, Counted]:
         """Return a metric by arm and unit; nothing where nobody ever sent it: 0 for all would not be true."""
@@ -225,7 +238,12 @@ class Seen:
         return found
 
     def moments(self, metric: Metric) -> dict[str, Moments]:
-        """Return a metric by arm."""
+        """Return a metric by arm; where shares changed on the way, as if both arms had met the same mixture of batches."""
+        if self.batches:
+            each = [batch.seen.moments(metric) for batch in self.batches]
+            return dict(
+                zip((CONTROL, CANDIDATE), standardised([(m[CONTROL], m[CANDIDATE]) for m in each]), strict=True)
+            )
         if metric.kind == "failed":
             return {name: arm.moments(metric, self.feedback) for name, arm in self.arms.items()}
         return {name: found.moments for name, found in self.counted(metric).items()}
@@ -269,6 +287,7 @@ class OnlineLog:
                 for exposure in chunk:
                     arm = first.setdefault(exposure.unit, exposure.arm)
                     arms[arm].exposed.setdefault(exposure.unit, exposure.propensity)
+                    arms[arm].met.setdefault(exposure.unit, exposure.at)
                     moments.append(exposure.at)
             for rows_ in rows(reader, rotated, Wanted(since=since, until=until, trial=name)):
                 for row in rows_:

@@ -5,6 +5,8 @@
     start ──► candidate ──► shadow ──► canary 1 % ► 5 % ► 25 % ──► trial ──► champion
                   └───────────┴───────────┴───────────────┴──────────┴──► withdrawn
 
+A trial is looked at (``look``), and under Thompson sampling its units are dealt anew (``deal``).
+
 Each step is one event, written in one transaction, so there is no moment between two halves of a step. Servers follow
 the events; so does every command. Standard library only: a server reads this.
 """
@@ -69,6 +71,13 @@ class Challenger:
     """Of the trial: metric, smallest effect, units, looks."""
     looks: tuple[Mapping[str, Any], ...] = ()
     """What each look at the trial found."""
+    dealt: tuple[Mapping[str, Any], ...] = ()
+    """Each share that the trial has had: since when (``at``), the ``share``, and the ``n_units`` that counted by then."""
+
+    @property
+    def mode(self) -> str:
+        """Return how the trial deals its units: ``fixed`` or ``thompson``."""
+        return str((self.design or {}).get("mode", "fixed"))
 
     @property
     def trial(self) -> str:
@@ -206,7 +215,27 @@ def _trial(state: State, body: Mapping[str, Any]) -> State:
     held = _challenger(state, body, {Step.CANARY, Step.SHADOW, Step.CANDIDATE})
     _needs_champion(state, "a trial")
     _dealt(float(body["share"]))
-    return _moved(state, replace(held, design=dict(body.get("design") or {})), body, Step.TRIAL)
+    began = {"at": float(body.get("at", 0.0)), "share": float(body["share"]), "n_units": 0}
+    return _moved(state, replace(held, design=dict(body.get("design") or {}), dealt=(began,)), body, Step.TRIAL)
+
+
+def _deal(state: State, body: Mapping[str, Any]) -> State:
+    """Deal those units anew that come from now on; who has met an arm keeps it."""
+    held = _challenger(state, body, {Step.TRIAL})
+    share, n_units = float(body["share"]), body.get("n_units")
+    if held.mode != "thompson":
+        what = "the shares of this trial are fixed"
+        raise Refused(
+            what, where="mulle release", fix="mulle release withdraw, then: mulle release trial --mode thompson"
+        )
+    _dealt(share)
+    if body.get("deal", len(held.dealt)) != len(held.dealt):
+        raise Refused("somebody else dealt meanwhile", where="mulle release", fix="look again: mulle release")
+    if not isinstance(n_units, int) or n_units <= held.dealt[-1]["n_units"]:
+        what = f"units were dealt anew at {held.dealt[-1]['n_units']:,} units; now {n_units} count"
+        raise Refused(what, where="mulle release", fix="wait for more units with feedback")
+    one = {**dict(body.get("found") or {}), "at": float(body.get("at", 0.0)), "share": share, "n_units": n_units}
+    return replace(state, challenger=replace(held, share=share, dealt=(*held.dealt, one)))
 
 
 def _look(state: State, body: Mapping[str, Any]) -> State:
@@ -263,6 +292,7 @@ _STEPS = {
     "shadow": _shadow,
     "canary": _canary,
     "trial": _trial,
+    "deal": _deal,
     "look": _look,
     "promote": _promote,
     "withdraw": _withdraw,

@@ -115,7 +115,7 @@ class Releases:
         Parameters
         ----------
         step
-            ``shadow``, ``canary``, ``trial``, ``look``, ``promote``, ``withdraw`` or ``rollback``.
+            ``shadow``, ``canary``, ``trial``, ``deal``, ``look``, ``promote``, ``withdraw`` or ``rollback``.
         **body
             What it needs; see `mulle.operate.release.state`.
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from mulle.core.project import ReleasePart
 from mulle.operate.release.criteria import Criteria
+from mulle.operate.release.deal import HALVES, effect_of, in_batches, share_of
 from mulle.operate.release.evidence import Evidence
 from mulle.operate.release.guards import feedback, guarded, guardrails, ratio_of, says_ratio, unitless
 from mulle.operate.release.online import CANDIDATE, CONTROL, Metric, OnlineLog, Seen
@@ -60,12 +61,12 @@ def planned(log: OnlineLog, page: ReleasePart, criteria: Criteria, *, at: float)
         what = "a trial needs an online metric and the smallest effect worth having"
         fix = 'mulle set release.online_metric="value:revenue" release.smallest_effect=0.05'
         raise Refused(what, where="mulle.toml, [release]", fix=fix)
-    since, metric = at - BACK_DAYS * DAY_S, Metric.named(criteria.metrics[0])
+    since, metric, bandit = at - BACK_DAYS * DAY_S, Metric.named(criteria.metrics[0]), page.mode == "thompson"
     before = log.untested(since=since)
     base = _base(before, metric, criteria.metrics[0])
     days = _without_leading(log.arrivals(since=since, until=at))
-    left = _variance_left(log, metric, since=since, middle=(before.first + at) / 2)
-    alpha, share = ALPHA / len(criteria.metrics), page.share
+    left = 1.0 if bandit else _variance_left(log, metric, since=since, middle=(before.first + at) / 2)
+    alpha, share = ALPHA / len(criteria.metrics), HALVES if bandit else page.share
     needed = size(base, criteria.smallest_effect, share=share, alpha=alpha, n_looks=page.looks, variance_left=left)
     taking_part = base.n / max(len(before.arms[CONTROL].exposed), 1)
     told = duration(needed.n_units, days, taking_part=taking_part, whole_weeks=page.whole_weeks) if any(days) else None
@@ -77,6 +78,9 @@ def planned(log: OnlineLog, page: ReleasePart, criteria: Criteria, *, at: float)
         "says": told.says if told else "",
         "base": base.mean,
         "variance_left": left,
+        "mode": page.mode,
+        "share": share,
+        **({"floor": page.floor} if bandit else {}),
     }
 
 
@@ -147,7 +151,7 @@ def progress(log: OnlineLog, challenger: Challenger, now: Criteria, *, at: float
         No look is counted.
     """
     design, fixed = challenger.design or {}, criteria_of(challenger)
-    seen = log.trial(challenger.trial, since=challenger.since)
+    seen = _seen(log, challenger)
     told = feedback(seen, fixed)
     checks = (
         *says_ratio(ratio_of(seen, challenger)),
@@ -157,7 +161,7 @@ def progress(log: OnlineLog, challenger: Challenger, now: Criteria, *, at: float
     n = _n_counted(seen, fixed)
     days = (at - challenger.since) / DAY_S
     says = f"{n:,} of {int(design['n_units']):,} planned units in {days:.1f} days."
-    notes = (_due_note(challenger, fixed), *_changed(fixed, now), *unitless(seen))
+    notes = (*_due_notes(challenger, fixed), *_changed(fixed, now), *unitless(seen))
     return Evidence(checks=checks, says=says, next="mulle release judge", notes=notes)
 
 
@@ -166,14 +170,17 @@ def _n_counted(seen: Seen, fixed: Criteria) -> int:
     return sum(len(one.units) for one in seen.counted(Metric.named(fixed.metrics[0])).values())
 
 
-def _due_note(challenger: Challenger, fixed: Criteria) -> str:
-    due = next_look(challenger)
+def _due_notes(challenger: Challenger, fixed: Criteria) -> list[str]:
+    due, deal = next_look(challenger), next_deal(challenger)
     if due is None:
-        return "All looks that were planned are taken."
+        return ["All looks that were planned are taken."]
     looks, weeks = (challenger.design or {})["looks"], ", of whole weeks" if fixed.whole_weeks else ""
-    return (
+    says = (
         f"Look {len(challenger.looks) + 1} of at most {looks} is due from {due:,} units on{weeks}: mulle release judge"
     )
+    if deal is None:
+        return [says]
+    return [says, f"Units are dealt anew from {deal:,} units on: mulle release watch, or judge. A share is no verdict."]
 
 
 def _changed(fixed: Criteria, now: Criteria) -> tuple[str, ...]:
@@ -195,11 +202,68 @@ def next_look(challenger: Challenger) -> int | None:
     ... ]
     [200, 600, None]
     """
+    last = challenger.looks[-1]["n_units"] if challenger.looks else 0
+    return next((n for n in _grid(challenger) if n > last), None)
+
+
+def _grid(challenger: Challenger) -> list[int]:
     design = challenger.design or {}
     n_units, n_looks = int(design["n_units"]), int(design["looks"])
-    last = challenger.looks[-1]["n_units"] if challenger.looks else 0
-    grid = [math.ceil(n_units * k / n_looks) for k in range(1, n_looks + 1)]
-    return next((n for n in grid if n > last), None)
+    return [math.ceil(n_units * k / n_looks) for k in range(1, n_looks + 1)]
+
+
+def next_deal(challenger: Challenger) -> int | None:
+    """Return the number of units from which on units are dealt anew; None where shares are fixed, or the plan is at its end.
+
+    Examples
+    --------
+    >>> from mulle.operate.release.state import Version
+    >>> version, began = Version(bundle="aa", folder="releases/aa"), {"at": 0.0, "share": 0.5, "n_units": 0}
+    >>> design = {"n_units": 1000, "looks": 5, "mode": "thompson"}
+    >>> next_deal(Challenger(number=1, version=version, design=design, dealt=(began,)))
+    200
+    """
+    if challenger.mode != "thompson":
+        return None
+    last = challenger.dealt[-1]["n_units"]
+    return next((n for n in _grid(challenger)[:-1] if n > last), None)
+
+
+def deal(log: OnlineLog, challenger: Challenger) -> dict[str, Any] | None:
+    """Return how units are dealt from now on, under Thompson sampling; None where that isn't due.
+
+    Parameters
+    ----------
+    log
+        Of predictions and feedback.
+    challenger
+        In its trial.
+
+    Returns
+    -------
+    dict
+        For the event: ``share``, ``n_units`` that count by now, and what was found. It is no look: nothing is decided by it.
+
+    Raises
+    ------
+    Refused
+        When it is due, and the metric isn't known of both arms.
+    """
+    due = next_deal(challenger)
+    if due is None:
+        return None
+    fixed, seen = criteria_of(challenger), _seen(log, challenger)
+    n = _n_counted(seen, fixed)
+    if n < due:
+        return None
+    floor = float((challenger.design or {})["floor"])
+    found = share_of(seen, Metric.named(fixed.metrics[0]), lower=fixed.better == "lower", floor=floor)
+    return {"share": found.pop("share"), "n_units": n, "found": found}
+
+
+def _seen(log: OnlineLog, challenger: Challenger, *, until: float | None = None) -> Seen:
+    """Read a trial, in batches where its shares change on the way."""
+    return in_batches(log.trial(challenger.trial, since=challenger.since, until=until), challenger)
 
 
 def look(
@@ -236,7 +300,7 @@ def look(
         fix = "the verdict stands: mulle release promote, or mulle release withdraw"
         raise Refused("all looks that were planned are taken", where="mulle release", fix=fix)
     until = challenger.since + days * DAY_S if fixed.whole_weeks else None
-    seen = log.trial(challenger.trial, since=challenger.since, until=until)
+    seen = _seen(log, challenger, until=until)
     n = _n_counted(seen, fixed)
     if n < due:
         what = f"the look isn't due: {n:,} units count, the next look is at {due:,}"
@@ -265,6 +329,8 @@ def _measured(log: OnlineLog, seen: Seen, challenger: Challenger, name: str) -> 
     metric = Metric.named(name)
     counted = seen.counted(metric)
     a, b = counted[CONTROL], counted[CANDIDATE]
+    if challenger.mode == "thompson":
+        return _told(name, effect_of(seen, metric), n=(len(a.units), len(b.units)))
     past = _pasts(log, metric, since=challenger.since - BACK_DAYS * DAY_S, until=challenger.since)
     before = [np.array([past.get(unit, math.nan) for unit in one.units]) for one in (a, b)]
     left, known = 1.0, min(int(np.isfinite(one).sum()) for one in before)
@@ -272,10 +338,14 @@ def _measured(log: OnlineLog, seen: Seen, challenger: Challenger, name: str) -> 
     if known >= FEW:
         adjusted = cuped(a.values, b.values, *before)
         left, found = adjusted.variance_left, effect(adjusted.control, adjusted.candidate)
-    if not found.known:
-        what = f"'{name}' is not known of both arms ({len(a.units):,} and {len(b.units):,} units), or no unit differs"
+    return _told(name, found, n=(len(a.units), len(b.units)), left=left)
+
+
+def _told(name: str, found: Effect | None, *, n: tuple[int, int], left: float = 1.0) -> dict[str, Any]:
+    if found is None or not found.known:
+        what = f"'{name}' is not known of both arms ({n[0]:,} and {n[1]:,} units), or no unit differs"
         raise Refused(what, where="mulle release", fix="send feedback for both arms: POST /v1/feedback")
-    return {"value": found.value, "se": found.se, "base": a.moments.mean, "variance_left": left}
+    return {"value": found.value, "se": found.se, "base": found.base, "variance_left": left}
 
 
 def again(log: OnlineLog, challenger: Challenger, overrides: Mapping[str, str] | None = None) -> Ruling:
@@ -292,7 +362,7 @@ def _ruled(
     log: OnlineLog, challenger: Challenger, looks: Sequence[Mapping[str, Any]], overrides: Mapping[str, str] | None
 ) -> Ruling:
     fixed = criteria_of(challenger)
-    seen = log.trial(challenger.trial, since=challenger.since)
+    seen = _seen(log, challenger)
     found = guardrails(seen, fixed.guardrails)
     return rule(
         ratio=ratio_of(seen, challenger),

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from mulle.core.check import Check, Status, Verdict, verdict
 from mulle.core.clock import now
 from mulle.core.errors import StoreError, UnknownName
-from mulle.core.project import ReleasePart
+from mulle.core.project import LimitsPart, ReleasePart, SlicePart
 from mulle.operate.release import trial as trials
 from mulle.operate.release.criteria import Criteria
 from mulle.operate.release.estimate import Target, estimates
 from mulle.operate.release.evidence import Evidence, of_canary, of_shadow
 from mulle.operate.release.online import OnlineLog
+from mulle.operate.release.slices import Slices
 from mulle.operate.release.state import RAMP, Challenger, Refused, State, Step
 from mulle.operate.release.steps import Releases, new_salt
+from mulle.runtime.bundle import Bundle
 from mulle.trials.off_policy import OffPolicy
 
 ASSESSED = "release.assessed"
@@ -33,6 +36,10 @@ class Stood:
     state: State
     evidence: Evidence | None = None
     moved: bool = False
+    dealt: Mapping[str, Any] | None = None
+    """What units were dealt anew by, when they were."""
+    held_up: str = ""
+    """The step that was asked for and not taken, as its gate isn't open."""
 
     @property
     def verdict(self) -> Verdict:
@@ -56,6 +63,8 @@ class Walk:
         Reasons by the name of a check.
     currency
         Of the costs, for what a release is worth.
+    limits, slices
+        Of the page: how fast a shadow must be, and on which rows it is compared with the champion by themselves.
     """
 
     home: Path
@@ -63,6 +72,8 @@ class Walk:
     log: str | Path
     overrides: Mapping[str, str] = field(default_factory=dict)
     currency: str = ""
+    limits: LimitsPart = field(default_factory=LimitsPart)
+    slices: Sequence[SlicePart] = ()
 
     @property
     def _releases(self) -> Releases:
@@ -93,15 +104,15 @@ class Walk:
         self._in_order(held, {Step.SHADOW, Step.CANARY}, "a shadow comes before a canary")
         found = self._evidence(held)
         if verdict(found.checks) is not Verdict.OPEN:
-            return Stood(state=self._releases.state(), evidence=found)
+            return Stood(state=self._releases.state(), evidence=found, held_up="canary")
         grown = share or next_share(held)
         salt = held.salt if held.step is Step.CANARY else new_salt()
         told = {"release": held.number, "overrides": dict(self.overrides)}
         state = self._releases.do("canary", share=grown, salt=salt, **told)
         return Stood(state=state, evidence=found, moved=True)
 
-    def trial(self) -> Stood:
-        """Begin the trial, its size fixed before anybody looks."""
+    def trial(self, mode: str | None = None) -> Stood:
+        """Begin the trial, its size fixed before anybody looks; the mode is the page's when absent."""
         held = self._challenger()
         self._in_order(held, {Step.CANARY}, "a canary comes before a trial")
         if held.step is Step.CANARY and held.share < RAMP[-1]:
@@ -110,22 +121,53 @@ class Walk:
             )
         found = self._evidence(held)
         if verdict(found.checks) is not Verdict.OPEN:
-            return Stood(state=self._releases.state(), evidence=found)
-        design = trials.planned(OnlineLog(self.log), self.page, self._criteria, at=now())
+            return Stood(state=self._releases.state(), evidence=found, held_up="trial")
+        page = self.page if mode is None else self.page.model_copy(update={"mode": mode})
+        design = trials.planned(OnlineLog(self.log), page, self._criteria, at=now())
         told = {"release": held.number, "overrides": dict(self.overrides)}
-        state = self._releases.do("trial", share=self.page.share, salt=new_salt(), design=design, **told)
+        state = self._releases.do("trial", share=design["share"], salt=new_salt(), design=design, **told)
         return Stood(state=state, moved=True)
 
     def judge(self) -> Stood:
-        """Look at the trial, when a look is due; the look counts, and is recorded."""
+        """Look at the trial, when a look is due; the look counts, and is recorded. Units are dealt anew when that is due."""
         held = self._challenger()
         if held.step is not Step.TRIAL:
             return self.stands()
+        try:
+            looked = self._look(held)
+        except Refused:
+            dealt = self._deal()
+            if dealt is None:
+                raise
+            return dealt
+        ruling = looked.evidence.ruling if looked.evidence else None
+        dealt = self._deal() if ruling is None or ruling.decision == "inconclusive" else None
+        return (
+            looked
+            if dealt is None
+            else Stood(state=dealt.state, evidence=looked.evidence, moved=True, dealt=dealt.dealt)
+        )
+
+    def _look(self, held: Challenger) -> Stood:
         found, told = trials.look(OnlineLog(self.log), held, self._criteria, at=now(), overrides=self.overrides)
         self._known({check.name for check in told.checks})
         body = {"release": held.number, "look": len(held.looks), "overrides": dict(self.overrides)}
         state = self._releases.do("look", found=found, says=told.says, **body)
         return Stood(state=state, evidence=told, moved=True)
+
+    def _deal(self) -> Stood | None:
+        """Deal those units anew that come from now on, when that is due and something is known of both arms."""
+        held = self._challenger()
+        if held.step is not Step.TRIAL:
+            return None
+        try:
+            dealt = trials.deal(OnlineLog(self.log), held)
+            if dealt is None:
+                return None
+            state = self._releases.do("deal", release=held.number, deal=len(held.dealt), **dealt)
+        except Refused:  # no feedback yet, or somebody else dealt: the shares stay as they are
+            return None
+        return Stood(state=state, moved=True, dealt={**dealt["found"], "share": dealt["share"]})
 
     def estimate(self, arm: Target = "challenger") -> list[OffPolicy]:
         """Estimate the online metric as if all had met one arm; nothing is changed, and no look is counted."""
@@ -146,7 +188,7 @@ class Walk:
         self._known({check.name for check in ruling.checks})
         told = Evidence(checks=ruling.checks, says=ruling.says, next="", ruling=ruling)
         if ruling.decision != "promote":
-            return Stood(state=state, evidence=told)
+            return Stood(state=state, evidence=told, held_up="promotion")
         return Stood(state=self._promoted(held, says=ruling.says), evidence=told, moved=True)
 
     def _promoted(self, held: Challenger, **body: object) -> State:
@@ -161,11 +203,16 @@ class Walk:
         return Stood(state=self._releases.do("rollback", why=why), moved=True)
 
     def watch(self) -> Stood:
-        """Look once, and take a challenger back that breaks a guardrail or whose units get lost; else change nothing."""
+        """Look once, and take a challenger back that breaks a guardrail or whose units get lost.
+
+        Else nothing is changed, but that under Thompson sampling units are dealt anew when that is due.
+        """
         stood = self.stands()
         broken = [check for check in stood.evidence.checks if _breaks(check)] if stood.evidence else []
-        if not broken or stood.state.challenger is None or stood.state.challenger.step is Step.SHADOW:
+        if stood.state.challenger is None or stood.state.challenger.step is Step.SHADOW:
             return stood
+        if not broken:
+            return self._deal() or stood
         why = "; ".join(check.says for check in broken)
         state = self._releases.do("withdraw", why=why, release=stood.state.challenger.number)
         return Stood(state=state, evidence=stood.evidence, moved=True)
@@ -190,10 +237,19 @@ class Walk:
         if held.step is Step.CANDIDATE:
             return Evidence(checks=(), says="The candidate has met nobody yet.", next="mulle release shadow")
         if held.step is Step.SHADOW:
-            return of_shadow(log.pairs(since=held.since), self.page)
+            pairs = log.pairs(since=held.since)
+            return of_shadow(pairs, self.page, limit_ms=self.limits.latency_ms_p95, slices=self._slices())
         if held.step is Step.CANARY:
             return of_canary(log.trial(held.trial, since=held.since), held, self.page, self._criteria)
         return trials.progress(log, held, self._criteria, at=now())
+
+    def _slices(self) -> Slices:
+        """Return the page's slices over the champion's request, by which the logged rows were read."""
+        champion = self._releases.state().champion
+        if not self.slices or champion is None:
+            return Slices()
+        bundle = Bundle.load(self._releases.version_folder(champion))
+        return Slices(parts=self.slices, request=bundle.manifest.request)
 
     @property
     def _criteria(self) -> Criteria:

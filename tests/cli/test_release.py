@@ -1,0 +1,125 @@
+"""What ``mulle release`` says: a step that is held up, which checks hold it up, and a trial that deals anew."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from mulle.cli.main import cli
+from mulle.core.clock import now
+from mulle.export.bundle import write_bundle
+from mulle.operate.release.steps import Releases
+from mulle.store.log import Exposure, Feedback, Group, Log, Row
+
+pytestmark = pytest.mark.usefixtures("project")
+
+PAGE = """
+[data]
+source = "a.csv"
+target = "b"
+[[slices]]
+name = "young"
+where = "age < 30"
+[release]
+online_metric = "outcome"
+smallest_effect = 1.0
+whole_weeks = false
+looks = 4
+shadow_rows = 100
+"""
+
+
+@pytest.fixture
+def project(tmp_path, toy_maker, monkeypatch):
+    """Return a folder in which a candidate waits beside a champion."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mulle.toml").write_text(PAGE, encoding="utf-8")
+    (tmp_path / ".mulle").mkdir()
+    for name in ("old", "new"):
+        write_bundle(tmp_path / name, toy_maker(stamp="ready", card=f"# {name}\n"))
+        assert mulle("start", name).exit_code == 0
+        if name == "old":
+            assert mulle("promote").exit_code == 0
+    return tmp_path
+
+
+def mulle(*words):
+    return CliRunner().invoke(cli, ["release", *words])
+
+
+def held():
+    return Releases(Path(".mulle").absolute()).state().challenger
+
+
+def write(**entries):
+    with Log.open(".mulle/log", tend=False) as log:
+        log.append(Group(**entries))
+
+
+def shadowed(n):
+    told = json.dumps({"prediction": {"p": 0.5}, "decision": "yes"}).encode()
+    shadow = json.dumps({"prediction": {"p": 0.5}, "decision": "yes", "champion_ms": 0.2, "ms": 0.3}).encode()
+    rows = []
+    for i in range(n):
+        inputs = json.dumps({"age": 20 + i % 40, "job": "smith"}).encode()
+        rows.append(Row(f"{i:028x}", now(), "a", 0, "champion", 1.0, "", f"u{i}", inputs, told))
+        rows.append(Row(f"{i:028x}~shadow", now(), "b", 0, "shadow", 1.0, "", f"u{i}", b"{}", shadow))
+    write(rows=rows)
+
+
+def test_a_step_that_is_held_up_says_so_and_names_its_checks():
+    mulle("shadow")
+    shadowed(60)
+    told = mulle("canary")
+    assert told.exit_code == 1
+    assert "No canary yet: nothing was changed" in told.output
+    assert "release.shadow_rows: wait for more requests" in told.output
+    assert json.loads(mulle("canary", "--json").output)["held_up"] == "canary"
+    assert held().step == "shadow"
+
+
+def test_a_shadow_is_told_by_slice_and_by_time():
+    mulle("shadow")
+    shadowed(160)
+    told = mulle()
+    assert told.exit_code == 0, told.output
+    assert "on the slice 'young' they decide alike in 100.0% of 40 rows" in told.output
+    assert "the shadow takes 0.3 ms a row at 95 % (the champion 0.2 ms)" in told.output
+    assert mulle("canary").exit_code == 0
+
+
+def came(n, *, gain):
+    rng, trial = np.random.default_rng(1), held()
+    rows, exposures, feedback = [], [], []
+    for i in range(n):
+        arm = "challenger" if rng.random() < trial.share else "champion"
+        id_, at = f"{i:020x}{arm[:4].encode().hex()}", now()
+        rows.append(Row(id_, at, "b", 0, arm, 0.5, trial.trial, f"u{i}", b"{}", b'{"decision":"yes"}'))
+        exposures.append(Exposure(trial.trial, f"u{i}", arm, 0.5, at, "b"))
+        value = json.dumps(float(rng.normal(gain * (arm == "challenger"), 3))).encode()
+        feedback.append(Feedback(f"f{i}", id_, "outcome", value, "", at))
+    write(rows=rows, exposures=exposures, feedback=feedback)
+
+
+def test_a_trial_by_thompson_says_what_it_deals():
+    rng, at = np.random.default_rng(0), now() - 9000.0
+    told = b'{"decision":"yes"}'
+    values = [json.dumps(float(rng.normal(0, 3))).encode() for _ in range(200)]
+    write(
+        rows=[Row(f"{i:028x}", at, "a", 0, "champion", 1.0, "", f"p{i}", b"{}", told) for i in range(200)],
+        feedback=[Feedback(f"p{i}", f"{i:028x}", "outcome", one, "", at) for i, one in enumerate(values)],
+    )
+    begun = mulle("trial", "--mode", "thompson", "--override", "release.steps=it is only a test")
+    assert begun.exit_code == 0, begun.output
+    assert "trial, 50% of the units that come now, by Thompson sampling" in begun.output
+    came(held().design["n_units"] // 4 + 5, gain=2.0)
+    watched = mulle("watch", "--once")
+    assert watched.exit_code == 0, watched.output
+    assert "of the units that come meet the challenger; who has met a model keeps it." in watched.output
+    assert held().share > 0.6
+    assert held().looks == ()
+    assert json.loads(mulle("--json").output)["challenger"]["dealt"][1]["share"] == held().share
