@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from mulle.core.errors import StoreError
+from mulle.core.settings import environment
 from mulle.server.app import App
 from mulle.server.crowd import Entry
 from mulle.server.entrance import Access, guard_of, watched
@@ -28,7 +29,7 @@ from mulle.server.listener import Listener
 from mulle.server.metrics import Metrics
 from mulle.server.parameters import Tuning
 from mulle.server.protocol import SPARE, Guarded, sweep
-from mulle.server.record import salt_of
+from mulle.server.record import SALT, salt_of
 from mulle.server.remote import RemoteLog
 from mulle.server.routes import app_of
 from mulle.server.served import Lineup, Served
@@ -36,6 +37,7 @@ from mulle.server.service import Privacy, Service, Unknown
 from mulle.server.stall import left_behind
 from mulle.server.swap import opened
 from mulle.store.log import Log, Promise
+from mulle.store.log.place import is_postgres
 
 if TYPE_CHECKING:
     from mulle.core.project import ServerPart
@@ -122,6 +124,8 @@ def prepared(options: Options) -> First:
     guard = guard_of(options.access, host=options.host, home=options.home, workers=options.workers)
     follower = None if options.bundle or options.home is None else Follower(options.home, log_url=options.log)
     lineup = follower.first() if follower else Lineup(champion=Served(opened(_given(options))))
+    if options.privacy.hashed and is_postgres(options.log) and not environment().get(SALT):
+        log.warning("columns are hashed by a salt of this folder alone; servers that share the log need one: %s", SALT)
     return First(guard, follower, lineup)
 
 
