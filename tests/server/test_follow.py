@@ -102,7 +102,7 @@ def test_a_challenger_that_takes_other_requests_meets_nobody(releases, bundle, t
     lineup = follower.first()
     assert lineup.others == {}
     assert lineup.champion.bundle.hash == champion.bundle
-    assert "takes other requests" in follower.faults[version.bundle]
+    assert "asks or answers otherwise" in follower.faults[version.bundle]
 
 
 def test_what_was_wrong_with_a_bundle_that_is_gone_is_forgotten(releases, bundle, monkeypatch):

@@ -42,9 +42,9 @@ _SALT_ENTRY = """
 _SALT_SAYS = """
 ## Hashed columns
 
-The log holds @{hashed} by a keyed hash. Its key is `MULLE_LOG_SALT`: one secret for all servers that write one log, at least 32
-random characters, kept as long as the log is. Without it a server hashes by a salt of its own folder, so that two servers know one
-customer by two names, and nobody is found when they are to be forgotten:
+The log holds @{hashed} by a keyed hash. Its key is `MULLE_LOG_SALT`: one secret for all servers that write one log, at
+least 32 random characters, kept as long as the log is. Without it a server hashes by a salt of its own folder, so that
+two servers know one customer by two names, and nobody is found when they are to be forgotten:
 
 ```console
 $ MULLE_LOG_SALT=… mulle forget KEY --log postgresql://…

@@ -197,7 +197,7 @@ class Follower:
         if beside is not None and not version.request:
             differs = Difference.between(beside, bundle)
             if differs:
-                what = f"it takes other requests than the champion: {differs}"
+                what = f"it asks or answers otherwise than the champion: {differs}"
                 raise BundleError(what, where=str(path), fix='--override "release.request=REASON"')
         return bundle
 

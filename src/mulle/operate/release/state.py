@@ -51,7 +51,7 @@ class Version:
     override: str = ""
     """Why a bundle that is a draft, or was never assessed, was let in nevertheless."""
     request: str = ""
-    """Why it may take other requests than the champion of its day."""
+    """Why it may take other requests than the champion of its day, or answer otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

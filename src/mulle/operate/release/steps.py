@@ -62,7 +62,7 @@ class Releases:
         override
             Why one that is a draft may be released nevertheless.
         request
-            Why one that takes other requests than the champion may be released nevertheless.
+            Why one that takes other requests than the champion, or answers otherwise, may be released nevertheless.
 
         Returns
         -------
@@ -74,8 +74,8 @@ class Releases:
         BundleError
             When it can't be opened, or doesn't answer its golden rows.
         Refused
-            When it is a draft, or takes other requests than the champion, and nobody said why that is right; or
-            another release is under way.
+            When it is a draft, or takes other requests than the champion or answers otherwise, and nobody said why
+            that is right; or another release is under way.
         """
         bundle = _proven(path)
         draft = bundle.manifest.stamp != "ready"
@@ -98,13 +98,13 @@ class Releases:
             return self._append(body)
 
     def _otherwise(self, bundle: Bundle, reason: str) -> str:
-        """Return why a bundle may take other requests than the champion, empty where it doesn't; refuse it without."""
+        """Return why a bundle may ask or answer otherwise than the champion, empty where it doesn't; refuse it without."""
         champion = self.state().champion
         if champion is None:
             return ""
         differs = Difference.between(Bundle.load(self.version_folder(champion)), bundle)
         if differs and not reason:
-            what = f"it takes other requests than the champion: {differs}"
+            what = f"it asks or answers otherwise than the champion: {differs}"
             fix = 'change the clients first; then, by name: --override "release.request=REASON"'
             raise Refused(what, where=bundle.where, fix=fix)
         return reason if differs else ""

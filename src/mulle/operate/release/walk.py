@@ -24,7 +24,7 @@ from mulle.trials.off_policy import OffPolicy
 
 ASSESSED = "release.assessed"
 REQUEST = "release.request"
-"""By this name a bundle is let in that takes other requests than the champion."""
+"""By this name a bundle is let in that takes other requests than the champion, or answers otherwise."""
 STEPS = "release.steps"
 """By this name a step may be left out: straight from the shadow to a trial, say."""
 
