@@ -156,7 +156,7 @@ def _from_log(sought: Sought, url: str | Path) -> dict[str, Any]:
 
 def _by_other_names(found: Found, *, any_gone: bool) -> list[str]:
     others = [
-        f"what else the log holds of the unit '{unit}', under which rows with this key were logged: mulle forget {quote(unit)}"
+        f"what else the log holds of the unit '{unit}', which rows with this key are of: mulle forget {quote(unit)}"
         for unit in found.units
     ]
     if any_gone or not found.n_hashed:

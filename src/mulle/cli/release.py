@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any
@@ -12,12 +14,15 @@ import click
 from mulle.cli import option, voice
 from mulle.cli.lines import mark
 from mulle.core.check import Status, Verdict
+from mulle.core.errors import MulleError
 from mulle.store.workspace import HOME
 
 if TYPE_CHECKING:
     from mulle.operate.release.state import State, Version
     from mulle.operate.release.walk import Stood, Walk
 
+
+log = logging.getLogger(__name__)
 
 _log = click.option("--log", "url", metavar="URL", help="Where servers keep predictions.  [default: .mulle/log]")
 _override = click.option(
@@ -138,16 +143,46 @@ def rollback(*, why: str, overrides: Sequence[str], url: str | None, page: Path,
 def watch(*, every: float, once: bool, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
     """Take a challenger back as soon as it breaks a guardrail, and deal units anew in a trial by Thompson sampling.
 
-    Ends when no release is under way.
+    Ends when no release is under way. A look that fails is told, and the next one is made; servers tell how long
+    ago the last good one was (mulle_release_unwatched_seconds).
     """
     walk = _walk(page, url, overrides)
+    if once:
+        return _tell(walk.watch(), json_=json_)
+    said: set[str] = set()
     while True:
-        stood = walk.watch()
-        if once or stood.state.challenger is None:
+        stood = _looked(walk, said)
+        if stood is not None and stood.state.challenger is None:
             return _tell(stood, json_=json_)
-        if stood.dealt is not None:
+        if stood is not None and stood.dealt is not None:
             voice.say(_dealt(stood.dealt))
         sleep(every)
+
+
+def _looked(walk: Walk, said: set[str]) -> Stood | None:
+    """Look once; say what can't be answered, once, and what went wrong, each time. None when the look failed."""
+    try:
+        stood = walk.watch()
+    except MulleError as error:
+        voice.say(f"{_moment()}  this look failed, and nobody watches the challenger: {error}")
+        return None
+    except Exception:  # nobody else takes a bad challenger back: whoever watches has to go on
+        log.exception("%s  this look failed, and nobody watches the challenger: a fault of ours", _moment())
+        return None
+    blind = [check for check in stood.evidence.checks if check.name.startswith(_BLIND)] if stood.evidence else []
+    for check in blind:
+        if check.name not in said:
+            voice.say(f"{_moment()}  {check.says}\n  {check.fix}")
+    said |= {check.name for check in blind}
+    return stood
+
+
+_BLIND = ("release.log", "release.outlier.")
+"""Checks without which a guardrail sees nothing."""
+
+
+def _moment() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 # ---------------------------------------------------------------- told

@@ -30,8 +30,8 @@ _TO_DATABASE = """
         - {port: 53, protocol: TCP}"""
 _DATABASE_NOTE = """ The log's
 # database is the exception: one more line with its address, IPAddressAllow=192.0.2.10, unless it is on this machine."""
-_LOG_IN_FILE = """# MULLE_LOG=postgresql://… and other things that nobody else should read; root's, mode 0600. Without it nothing
-# starts: a log of its own on each machine would be joined by nobody
+_LOG_IN_FILE = """# MULLE_LOG=postgresql://… and other things that nobody else should read; root's, mode 0600. Without it
+# nothing starts: a log of its own on each machine would be joined by nobody
 EnvironmentFile=/etc/mulle/mulle.env
 ExecStartPre=/usr/bin/test -n ${MULLE_LOG}"""
 _SALT_ENTRY = """

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from mulle.core.clock import now
 from mulle.core.errors import BundleError, MulleError, StoreError
-from mulle.operate.release.state import KIND, Challenger, State, Step, Version, stand
+from mulle.operate.release.state import KIND, WATCHED, Challenger, State, Step, Version, stand
 from mulle.runtime.bundle import Bundle
 from mulle.runtime.difference import Difference
 from mulle.server.kept import kept
@@ -123,6 +124,17 @@ class Follower:
         lineup = self._lineup(state)
         self.state = state  # only now: what failed above is tried again
         return lineup
+
+    def unwatched_s(self) -> float:
+        """Return for how long nobody has looked at the guardrails of a challenger that units meet; 0 when they meet none."""
+        held = self.state.challenger
+        if held is None or held.step not in {Step.CANARY, Step.TRIAL}:
+            return 0.0
+        try:
+            looked = (self._home / WATCHED).stat().st_mtime
+        except OSError:
+            looked = 0.0
+        return max(0.0, now() - max(looked, held.since))
 
     def _due(self) -> bool:
         """Whether a bundle that could not be opened is worth another try, or the log another look."""

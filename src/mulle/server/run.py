@@ -287,6 +287,7 @@ def _tasks(
     loop = asyncio.get_running_loop()
     tasks = [loop.create_task(sweep(server.server_state.connections), name="sweep")]
     if follower is not None:
+        service.metrics.gauges["mulle_release_unwatched_seconds"] = lambda: {(): follower.unwatched_s()}
         tasks.append(loop.create_task(follower.run(lambda lineup: service.serve(tuning.lineup(lineup)))))
     if parent is not None:
         tasks.append(loop.create_task(_as_one_of_many(service, tuning, parent), name="worker"))

@@ -20,9 +20,9 @@ def releases(tmp_path):
 
 @pytest.fixture
 def bundle(tmp_path, toy_maker):
-    def make(name, **changes):
-        write_bundle(tmp_path / name, toy_maker(**{"stamp": "ready", "card": f"# {name}\n", **changes}))
-        return tmp_path / name
+    def make(folder, **changes):
+        write_bundle(tmp_path / folder, toy_maker(**{"stamp": "ready", "card": f"# {folder}\n", **changes}))
+        return tmp_path / folder
 
     return make
 

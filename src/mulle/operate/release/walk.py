@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from mulle.operate.release import trial as trials
 from mulle.operate.release.criteria import Criteria
 from mulle.operate.release.estimate import Target, estimates
 from mulle.operate.release.evidence import Evidence, of_canary, of_shadow
+from mulle.operate.release.guards import silent
 from mulle.operate.release.online import OnlineLog
 from mulle.operate.release.slices import Slices
-from mulle.operate.release.state import RAMP, Challenger, Refused, State, Step
+from mulle.operate.release.state import RAMP, WATCHED, Challenger, Refused, State, Step
 from mulle.operate.release.steps import Releases, new_salt
 from mulle.runtime.bundle import Bundle
 from mulle.trials.off_policy import OffPolicy
@@ -207,6 +208,11 @@ class Walk:
 
         Else nothing is changed, but that under Thompson sampling units are dealt anew when that is due.
         """
+        stood = self._watched()
+        (self.home / WATCHED).touch()  # a look that failed leaves the old one: servers tell how long ago that was
+        return stood
+
+    def _watched(self) -> Stood:
         stood = self.stands()
         broken = [check for check in stood.evidence.checks if _breaks(check)] if stood.evidence else []
         if stood.state.challenger is None or stood.state.challenger.step is Step.SHADOW:
@@ -227,6 +233,7 @@ class Walk:
 
     def _evidence(self, held: Challenger) -> Evidence:
         found = self._found(held)
+        found = replace(found, checks=(*found.checks, *self._silent(held)))
         self._known({check.name for check in found.checks} | {STEPS})
         checks = tuple(self._overridden(check) for check in found.checks)
         return Evidence(checks=checks, says=found.says, next=found.next, notes=found.notes, ruling=found.ruling)
@@ -242,6 +249,13 @@ class Walk:
         if held.step is Step.CANARY:
             return of_canary(log.trial(held.trial, since=held.since), held, self.page, self._criteria)
         return trials.progress(log, held, self._criteria, at=now())
+
+    def _silent(self, held: Challenger) -> list[Check]:
+        """Ask whether this is the log that servers write: where it isn't, everything looks as if nobody came."""
+        log = OnlineLog(self.log)
+        if held.step is Step.CANDIDATE or not log.silent(since=held.since):
+            return []
+        return [silent(held, log.where)]
 
     def _slices(self) -> Slices:
         """Return the page's slices over the champion's request, by which the logged rows were read."""
