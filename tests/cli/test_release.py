@@ -156,3 +156,23 @@ def failing():
         rows.append(Row(f"{i:028x}", now(), "a", 0, "champion", 0.25, trial.trial, f"u{i}", b"{}", b"{}"))
         exposures.append(Exposure(trial.trial, f"u{i}", arm, 0.25, now(), "b"))
     write(rows=rows, exposures=exposures)
+
+
+def test_a_rollback_loads_nothing_that_trains_answers_or_draws(tmp_path):
+    code = (
+        "import sys; from mulle.cli.main import cli; cli(['release', 'rollback'], standalone_mode=False); "
+        "print(sorted({'mulle.api', 'mulle.loop', 'numpy', 'polars', 'pydantic', 'onnxruntime', 'onnx'} & set(sys.modules)))"
+    )
+    assert mulle("withdraw").exit_code == 0
+    assert mulle("start", "new").exit_code == 0
+    assert mulle("promote", "--override", "release.steps=it is only a test").exit_code == 0
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+    assert "before" not in done.stdout, "the former champion is back"
+
+
+def test_a_rollback_needs_no_page_that_can_be_read(tmp_path):
+    assert mulle("canary", "--share", "0.25", "--override", "release.steps=it is only a test").exit_code == 0
+    (tmp_path / "mulle.toml").write_text("[release\n", encoding="utf-8")
+    assert mulle("rollback").exit_code == 0
+    assert held() is None

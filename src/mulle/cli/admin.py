@@ -14,7 +14,7 @@ import click
 
 from mulle.cli import option, voice
 from mulle.core.errors import BundleError, DataError, StoreError
-from mulle.store.workspace import HOME
+from mulle.store.home import HOME
 
 PATIENCE_S = 90.0
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import sys
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
 from typing import Any, TypeVar, cast
-
-import numpy as np
 
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 T = TypeVar("T")
@@ -19,7 +19,7 @@ _PLAIN = frozenset({str, int, bool, type(None)})
 _LEAVES = frozenset({str, int, float, bool})
 
 
-def to_json(value: object) -> Any:
+def to_json(value: Any) -> Any:
     """Turn dataclasses, arrays, tuples and moments into plain JSON values.
 
     Parameters
@@ -39,6 +39,7 @@ def to_json(value: object) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> to_json({"a": (1, np.float64(2.5)), "b": float("nan")})
     {'a': [1, 2.5], 'b': None}
     """
@@ -49,18 +50,24 @@ def to_json(value: object) -> Any:
         return {name: to_json(held) for name, held in pairs}
     if isinstance(value, Mapping):
         return {str(key): to_json(held) for key, held in value.items()}
-    value = value.tolist() if isinstance(value, np.ndarray) else value
+    value = value.tolist() if _is_numpys("ndarray", value) else value
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes):
         return [to_json(held) for held in value]
     return _scalar(value)
 
 
-def _scalar(value: object) -> Json:
-    if isinstance(value, np.generic):
+def _is_numpys(kind: str, value: object) -> bool:
+    """Say whether a value is NumPy's; where nobody has imported that, which takes a while, none can be."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, getattr(numpy, kind))
+
+
+def _scalar(value: Any) -> Json:
+    if _is_numpys("generic", value):
         value = value.item()
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, float) and not np.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         return None
     if value is None or isinstance(value, bool | int | float | str):
         return value

@@ -11,8 +11,8 @@ from mulle.operate.release.agreement import Terms, agreement
 from mulle.operate.release.criteria import Criteria
 from mulle.operate.release.guards import guarded, guardrails, ratio_of, says_ratio, unitless
 from mulle.operate.release.online import CANDIDATE, Seen
-from mulle.operate.release.slices import Slices
 from mulle.operate.release.outlier import outliers
+from mulle.operate.release.slices import Slices
 from mulle.operate.release.state import Challenger
 from mulle.store.log import Row
 from mulle.trials.verdict import Ruling

@@ -8,19 +8,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from mulle.core.clock import now
 from mulle.core.errors import StoreError
 from mulle.operate.release.state import KIND, Refused, State, Version, after, stand
-from mulle.runtime.bundle import Bundle
-from mulle.runtime.difference import Difference
-from mulle.runtime.selftest import prove
 from mulle.store.durable import sync_folder, sync_tree
 from mulle.store.ledger import Ledger
 from mulle.store.tail import Tail
+
+if TYPE_CHECKING:
+    from mulle.runtime.bundle import Bundle
 
 FOLDER = "releases"
 WAIT_S = 10.0
@@ -99,6 +99,9 @@ class Releases:
 
     def _otherwise(self, bundle: Bundle, reason: str) -> str:
         """Return why a bundle may ask or answer otherwise than the champion, empty where it doesn't; refuse it without."""
+        from mulle.runtime.bundle import Bundle  # noqa: PLC0415
+        from mulle.runtime.difference import Difference  # noqa: PLC0415
+
         champion = self.state().champion
         if champion is None:
             return ""
@@ -176,6 +179,10 @@ def new_salt() -> str:
 
 
 def _proven(path: Path) -> Bundle:
+    # Only here: ONNX Runtime takes long to import, and a rollback opens no bundle
+    from mulle.runtime.bundle import Bundle  # noqa: PLC0415
+    from mulle.runtime.selftest import prove  # noqa: PLC0415
+
     bundle = Bundle.load(path)
     prove(bundle)
     return bundle

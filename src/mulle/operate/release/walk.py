@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from mulle.core.check import Check, Status, Verdict, verdict
 from mulle.core.clock import now
@@ -20,6 +19,7 @@ from mulle.operate.release.online import OnlineLog
 from mulle.operate.release.slices import Slices
 from mulle.operate.release.state import RAMP, WATCHED, Challenger, Refused, State, Step
 from mulle.operate.release.steps import Releases, new_salt
+from mulle.operate.release.stood import Stood
 from mulle.runtime.bundle import Bundle
 from mulle.trials.off_policy import OffPolicy
 
@@ -28,24 +28,6 @@ REQUEST = "release.request"
 """By this name a bundle is let in that takes other requests than the champion, or answers otherwise."""
 STEPS = "release.steps"
 """By this name a step may be left out: straight from the shadow to a trial, say."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stood:
-    """What a command found: where the release stands, the evidence, and whether a step was taken."""
-
-    state: State
-    evidence: Evidence | None = None
-    moved: bool = False
-    dealt: Mapping[str, Any] | None = None
-    """What units were dealt anew by, when they were."""
-    held_up: str = ""
-    """The step that was asked for and not taken, as its gate isn't open."""
-
-    @property
-    def verdict(self) -> Verdict:
-        """Return the verdict of the gate; open when nothing was asked."""
-        return Verdict.OPEN if self.evidence is None else verdict(self.evidence.checks)
 
 
 @dataclass(kw_only=True)
