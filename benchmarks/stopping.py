@@ -103,7 +103,7 @@ async def _swaps(server: Server, clients: list[Client], paths: list[Path], n: in
         await asyncio.sleep(0.1)
         asked = time.perf_counter()
         status, told = await asyncio.to_thread(
-            server.admin, "POST", "/admin/bundle", {"path": str(paths[(i + 1) % 2].absolute())}
+            server.admin, "POST", "/admin/bundle", {"path": str(paths[(i + 1) % 2].absolute()), "force": True}
         )
         if status != 200:
             raise SystemExit(f"a swap was refused: {told}")

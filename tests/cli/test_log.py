@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from mulle.cli.main import cli
+from mulle.core.errors import ProjectError
 from mulle.store.lock import Lock
 from mulle.store.log import Feedback, Group, Log, Promise, Row
 
@@ -79,6 +80,103 @@ def test_a_unit_that_was_logged_by_its_hash_is_forgotten_by_its_key(project):
     assert told["rows"] == 3, "two from before the column was hashed, one from after"
     with Log.open(project / ".mulle" / "log", tend=False) as log:
         assert [row.unit for chunk in log.read() for row in chunk] == ["8"]
+
+
+def left_in(project):
+    with Log.open(project / ".mulle" / "log", tend=False) as log:
+        return [row.id for chunk in log.read() for row in chunk], [
+            told.id for chunk in log.read(Feedback) for told in chunk
+        ]
+
+
+def served(project, *rows):
+    kept = [Row(id_, 1.8e9, "b6", 1, "champion", 1.0, "", unit, inputs, b"{}") for id_, unit, inputs in rows]
+    told = [Feedback(f"on {row.id}", row.id, "outcome", b"1", "", 1.8e9) for row in kept]
+    with Log.open(project / ".mulle" / "log", tend=False) as log:
+        log.append(Group(rows=kept, feedback=told, promise=Promise.SYNCED))
+
+
+def test_an_empty_key_forgets_nobody(project):
+    served(project, ("nobody's", "", b'{"age":3}'))
+    before = left_in(project)
+    refused = run(project, "forget", "")
+    assert refused.exit_code == 2, refused.output
+    assert "give the key of one unit" in refused.stderr
+    with Log.open(project / ".mulle" / "log", tend=False) as log, pytest.raises(ProjectError, match="one unit"):
+        log.forget("")
+    assert left_in(project) == before
+
+
+def test_rows_that_hold_the_key_in_a_column_go_whatever_their_unit(project):
+    served(
+        project,
+        ("of-two-0", "", b'{"person":7,"age":41}'),
+        ("of-two-1", "", b'{"person":70,"age":7}'),
+        ("of-two-0~shadow", "", b"{}"),
+        ("by mail", "9", '{"mail":"kim@한국.kr"}'.encode()),
+    )
+    told = json.loads(run(project, "forget", "7", "--json").stdout)
+    assert (told["rows"], told["feedback"]) == (4, 3)
+    told = json.loads(run(project, "forget", "kim@한국.kr", "--column", "mail", "--json").stdout)
+    assert (told["rows"], told["feedback"]) == (1, 1)
+    assert any("mulle forget 9" in line for line in told["left"])
+    assert left_in(project) == (["p1", "of-two-1"], ["on of-two-1"])
+
+
+def test_rows_that_hold_the_key_in_a_column_go_from_rotated_files_too(project):
+    served(project, ("of-two-0", "", b'{"person":7}'), ("of-two-1", "", b'{"person":70}'))
+    with Log.open(project / ".mulle" / "log", tend=False) as log:
+        log.rotate(everything=True)
+    told = json.loads(run(project, "forget", "7", "--json").stdout)
+    assert (told["rows"], told["feedback"], told["files"]) == (3, 2, 1)
+    assert left_in(project) == (["p1", "of-two-1"], ["on of-two-1"])
+
+
+def test_a_number_is_found_however_it_was_written(project):
+    served(project, ("p7", "7.0", b'{"person":7.0}'), ("pq", "", b'{"person":7.0}'), ("pr", "7.5", b'{"person":7.5}'))
+    told = json.loads(run(project, "forget", "7", "--json").stdout)
+    assert told["rows"] == 4
+    assert left_in(project)[0] == ["p1", "pr"]
+
+
+HASHED = PAGE + '[server]\nhashed = ["person"]\n'
+
+
+def hashing(project, salt, *people):
+    from mulle.server.record import Recorder, hashed_unit
+
+    recorder = Recorder(columns=("person", "age"), leave_out=(), hashed=["person"], salt=salt)
+    for n, person in enumerate(people):
+        served(
+            project, (f"h{person}{n}", hashed_unit(str(person), salt), recorder.inputs({"person": person, "age": 41}))
+        )
+
+
+def test_rows_hashed_by_a_salt_that_is_not_here_are_said_to_be_out_of_reach(project, monkeypatch):
+    from mulle.server.record import salt_of
+
+    (project / "mulle.toml").write_text(HASHED)
+    salt_of(project / ".mulle")
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setenv("MULLE_LOG_SALT", "the pods' own")
+        hashing(project, salt_of(project / ".mulle"), "CUST-777777", "CUST-8")
+    done = run(project, "forget", "CUST-777777")
+    assert done.exit_code == 1, done.output
+    assert "2 rows that say whose they are by a hash alone" in done.stderr
+    monkeypatch.setenv("MULLE_LOG_SALT", "the pods' own")
+    done = run(project, "forget", "CUST-777777", "--json")
+    assert (done.exit_code, json.loads(done.stdout)["rows"]) == (0, 1), done.output
+
+
+def test_a_hashed_number_is_forgotten_by_its_digits_also_where_its_row_has_no_unit(project):
+    from mulle.server.record import Recorder, salt_of
+
+    (project / "mulle.toml").write_text(HASHED)
+    salt = salt_of(project / ".mulle")
+    hashing(project, salt, 12345678, 12345678.0)
+    recorder = Recorder(columns=("person", "age"), leave_out=(), hashed=["person"], salt=salt)
+    served(project, ("of many", "", recorder.inputs({"person": 12345678, "age": 2})))
+    assert json.loads(run(project, "forget", "12345678", "--json").stdout)["rows"] == 3
 
 
 def test_without_a_column_that_names_people_the_cache_is_said_to_be_unsearched(project):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +125,54 @@ def test_a_trial_by_thompson_says_what_it_deals():
     assert held().share > 0.6
     assert held().looks == ()
     assert json.loads(mulle("--json").output)["challenger"]["dealt"][1]["share"] == held().share
+
+
+@pytest.mark.slow
+def test_the_watch_goes_on_after_a_look_that_failed_and_takes_back_what_does_harm(tmp_path):
+    assert mulle("canary", "--share", "0.25", "--override", "release.steps=it is only a test").exit_code == 0
+    (tmp_path / ".mulle" / "log").mkdir()
+    (tmp_path / ".mulle" / "log" / "log.db").write_bytes(b"this is no database" * 500)
+    command = [sys.executable, "-m", "mulle", "release", "watch", "--every", "1"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as watching:
+        try:
+            assert "this look failed, and nobody watches the challenger" in watching.stderr.readline()
+            assert watching.poll() is None
+            (tmp_path / ".mulle" / "log" / "log.db").unlink()
+            failing()
+            assert watching.wait(60) == 0
+        finally:
+            watching.kill()
+        assert "release.guardrail.failed" in watching.stdout.read()
+    assert held() is None
+
+
+def failing():
+    """Write what a challenger leaves that can answer nobody."""
+    trial, rows, exposures = held(), [], []
+    for i in range(400):
+        arm = "challenger" if i % 4 == 0 else "champion"
+        if arm == "challenger":
+            rows.append(Row(f"{i:028x}~failed", now(), "b", 0, arm, 0.25, trial.trial, f"u{i}", b"{}", b"{}"))
+        rows.append(Row(f"{i:028x}", now(), "a", 0, "champion", 0.25, trial.trial, f"u{i}", b"{}", b"{}"))
+        exposures.append(Exposure(trial.trial, f"u{i}", arm, 0.25, now(), "b"))
+    write(rows=rows, exposures=exposures)
+
+
+def test_a_rollback_loads_nothing_that_trains_answers_or_draws(tmp_path):
+    code = (
+        "import sys; from mulle.cli.main import cli; cli(['release', 'rollback'], standalone_mode=False); "
+        "print(sorted({'mulle.api', 'mulle.loop', 'numpy', 'polars', 'pydantic', 'onnxruntime', 'onnx'} & set(sys.modules)))"
+    )
+    assert mulle("withdraw").exit_code == 0
+    assert mulle("start", "new").exit_code == 0
+    assert mulle("promote", "--override", "release.steps=it is only a test").exit_code == 0
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+    assert "before" not in done.stdout, "the former champion is back"
+
+
+def test_a_rollback_needs_no_page_that_can_be_read(tmp_path):
+    assert mulle("canary", "--share", "0.25", "--override", "release.steps=it is only a test").exit_code == 0
+    (tmp_path / "mulle.toml").write_text("[release\n", encoding="utf-8")
+    assert mulle("rollback").exit_code == 0
+    assert held() is None

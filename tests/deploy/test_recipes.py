@@ -130,6 +130,34 @@ def test_the_pages_limits_reach_recipes_and_alerts(toy_parts, tmp_path):
     assert dashboard(tmp_path / "out")["title"] == 'Mulle: A "quoted" name: 이탈'
 
 
+def test_where_columns_are_hashed_all_servers_get_one_salt_that_is_a_secret(toy_parts, tmp_path):
+    write_bundle(tmp_path / "toy", toy_parts(page={"server": {"hashed": ["customer"]}}))
+    write_recipes(tmp_path / "toy", tmp_path / "out", log=POSTGRES)
+    (container,) = manifests(tmp_path / "out")["deployment"]["spec"]["template"]["spec"]["containers"]
+    (salt,) = [one["valueFrom"]["secretKeyRef"] for one in container["env"] if one["name"] == "MULLE_LOG_SALT"]
+    assert salt["key"] == "salt"
+    readme = (tmp_path / "out" / "README.md").read_text("utf-8")
+    assert f"create secret generic {salt['name']} --from-literal=salt=" in readme
+    assert "holds `customer` by a keyed hash" in readme
+    unit = (tmp_path / "out" / "systemd" / "mulle.service").read_text("utf-8")
+    assert "ExecStartPre=/usr/bin/test -n ${MULLE_LOG_SALT}" in unit
+
+
+def test_without_hashed_columns_no_salt_is_asked_for(recipes):
+    assert not [
+        path for path in recipes.rglob("*.*") if path.suffix != ".py" and b"MULLE_LOG_SALT" in path.read_bytes()
+    ]
+
+
+def test_systemd_starts_nothing_on_a_log_of_its_own_where_the_log_is_shared(toy_folder, tmp_path):
+    write_recipes(toy_folder, tmp_path / "one")
+    write_recipes(toy_folder, tmp_path / "several", log=POSTGRES)
+    one, several = ((tmp_path / name / "systemd" / "mulle.service").read_text("utf-8") for name in ("one", "several"))
+    assert "Environment=MULLE_LOG=/var/lib/mulle/log" in one
+    assert "/var/lib/mulle/log" not in several
+    assert "\nEnvironmentFile=/etc/mulle/mulle.env\nExecStartPre=/usr/bin/test -n ${MULLE_LOG}\n" in several
+
+
 @pytest.mark.skipif(ANALYZE is None, reason="no systemd on this machine")
 def test_systemd_takes_the_unit_and_finds_it_closed(recipes, tmp_path):
     unit = tmp_path / "mulle.service"

@@ -168,7 +168,9 @@ def test_without_a_log_several_workers_take_no_change_that_one_alone_would_hear_
 
 
 def test_what_changed_while_a_bundle_was_tried_is_not_thrown_out_without_a_word(bundles, monkeypatch):
-    one, next_, third = (Bundle.load(bundles(name, card=f"# {name}\n")) for name in ("one", "two", "three"))
+    one, next_, third = (
+        Bundle.load(bundles(name, card=f"# {name}\n", stamp="ready")) for name in ("one", "two", "three")
+    )
     service = Service(lineup=Lineup(champion=Served(one)), log=None)
     meanwhile = Lineup(champion=Served(one), others={"challenger": Served(third, arm="challenger")})
 
@@ -194,7 +196,7 @@ def swap(one, path, **more):
 
 
 def test_a_swap_under_load_fails_no_request_and_each_answer_names_one_version(one, bundles):
-    other = bundles("other", card="# Another\n")
+    other = bundles("other", card="# Another\n", stamp="ready")
     old, over, answers = (
         Bundle.load(one.admin("GET", "status")[1]["serving"][0]["path"]).hash[:16],
         threading.Event(),
@@ -263,6 +265,20 @@ def test_other_columns_are_told_and_need_a_word(one, bundles, toy_parts):
     before = one.admin("GET", "status")[1]["serving"][0]["path"]
     assert swap(one, other, force=True)[0] == 200
     assert swap(one, before, force=True)[0] == 200
+
+
+def test_a_draft_and_one_that_answers_otherwise_are_told_and_need_a_word(one, bundles):
+    before = one.admin("GET", "status")[1]["serving"][0]["path"]
+    for name, said, changes in (
+        ("draft", "is a draft", {"stamp": "draft"}),
+        ("classes", "it answers with probability_no", {"stamp": "ready", "classes": ("yes", "no")}),
+    ):
+        other = bundles(name, card=f"# {name}\n", **changes)
+        status, told, _ = swap(one, other)
+        assert (status, said in told["detail"]) == (422, True), told
+        assert one.admin("GET", "status")[1]["serving"][0]["path"] == before
+        assert swap(one, other, force=True)[0] == 200
+        assert swap(one, before, force=True)[0] == 200
 
 
 @pytest.mark.slow

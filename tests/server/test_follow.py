@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
+
 import pytest
 
 from mulle.core.clock import now
-from mulle.operate.release.state import KIND
+from mulle.operate.release.state import KIND, WATCHED
 from mulle.operate.release.steps import Releases
 from mulle.server import follow
 from mulle.server.follow import Follower
@@ -102,7 +105,7 @@ def test_a_challenger_that_takes_other_requests_meets_nobody(releases, bundle, t
     lineup = follower.first()
     assert lineup.others == {}
     assert lineup.champion.bundle.hash == champion.bundle
-    assert "takes other requests" in follower.faults[version.bundle]
+    assert "asks or answers otherwise" in follower.faults[version.bundle]
 
 
 def test_what_was_wrong_with_a_bundle_that_is_gone_is_forgotten(releases, bundle, monkeypatch):
@@ -128,3 +131,21 @@ def test_two_shadows_are_asked_for_different_units(toy):
     assert 400 < len(one) < 600
     assert len(one & other) < 100
     assert one == mirrored("one")
+
+
+def test_a_challenger_that_units_meet_is_unwatched_since_it_was_last_looked_at(releases, bundle):
+    promoted(releases, bundle("old"))
+    started(releases, bundle("new"))
+    follower = Follower(releases.home)
+    follower.first()
+    assert follower.unwatched_s() == 0.0, "a candidate meets nobody"
+    releases.do("canary", share=0.25, salt="s", **BY_NAME)
+    follower.catch_up()
+    (releases.home / WATCHED).touch()
+    os.utime(releases.home / WATCHED, (now() - 900.0,) * 2)
+    assert follower.unwatched_s() < 60.0, "it only began"
+    later = replace(follower.state.challenger, since=now() - 5000.0)
+    follower.state = replace(follower.state, challenger=later)
+    assert 890.0 < follower.unwatched_s() < 960.0
+    (releases.home / WATCHED).unlink()
+    assert follower.unwatched_s() > 4900.0

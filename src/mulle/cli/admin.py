@@ -15,7 +15,7 @@ import click
 
 from mulle.cli import option, voice
 from mulle.core.errors import BundleError, DataError, StoreError
-from mulle.store.workspace import HOME
+from mulle.store.home import HOME
 
 PATIENCE_S = 90.0
 
@@ -50,14 +50,15 @@ def set_(assignments: Sequence[str], bundle: str, page: Path, *, json_: bool) ->
 
 @admin.command("swap")
 @click.argument("path", type=click.Path(path_type=Path, exists=True), metavar="BUNDLE")
-@click.option("--force", is_flag=True, help="Also when clients have to send other columns.")
+@click.option("--force", is_flag=True, help="Also a draft, and one that clients have to ask or to read otherwise.")
 @option.project
 @option.json
 def swap(path: Path, page: Path, *, force: bool, json_: bool) -> None:
     """Serve another BUNDLE from now on; no request fails meanwhile.
 
     It is tried first, in a process of its own. One that can't be opened, differs from its golden rows, gives no
-    number, hangs or is too slow is refused, and the old one stays.
+    number, hangs or is too slow is refused, and the old one stays. So is a draft, and one of other columns, classes or
+    outputs, or that predicts something else; --force lets those in.
     """
     body = {"path": str(path.absolute()), "force": force, "who": _person()}
     _show(_asked(page, "POST", "/admin/bundle", body), json_=json_)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mulle.cli import option, voice
-from mulle.store.workspace import HOME
+from mulle.store.home import HOME
 
 if TYPE_CHECKING:
     from mulle.server.keys import Key, KeyFile

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,6 +22,8 @@ BEYOND = (
 """What no command of ours can reach."""
 
 if TYPE_CHECKING:
+    from mulle.server.sought import Found, Sought
+
     FloatType = click.ParamType[float]
 else:
     FloatType = click.ParamType  # click 8.2 takes no type in brackets
@@ -83,16 +86,29 @@ def export(
     "--column", "columns", multiple=True, help="A column that names the person, beside the page's key and group."
 )
 @option.each(url, option.project, option.json)
-def forget(*, key: str, columns: Sequence[str], url: str | None, page: Path, json_: bool) -> None:
+def forget(*, key: str, columns: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
     """Remove all of one unit: predictions, feedback, exposures and answers, and cached work that holds KEY.
+
+    Rows of the log are searched by their unit, and for KEY in the columns that name the person. Leaves with 1 when
+    nothing was found and the log holds rows that only another salt could tell.
 
     Stop the server for that time: one process at a time writes the log. What it can't reach it says.
     """
-    home = _home(page)
-    columns = list(dict.fromkeys([*_columns(page), *columns]))
+    if not key:
+        what = "an empty key names nobody: every row that came without a unit would go"
+        raise ProjectError(what, where="mulle forget", fix="give the key of one unit, or see that the variable is set")
+    home, columns = _home(page), list(dict.fromkeys([*_columns(page), *columns]))
     with _alone(home):  # before anything goes: a run that goes on would write it again
-        told = _from_log(_names(key, home), url or home / "log") | {"artifacts": _from_cache(home, columns, key)}
+        sought = _sought(key, page, columns)
+        told = _from_log(sought, url or home / "log")
+        told["artifacts"] = _from_cache(home, columns, sought.forms)
+    unknown = told.pop("unknown")
     told["left"] = [*told["left"], *_unsearched(home, columns), *BEYOND]
+    _say_forgotten(told, json_=json_)
+    return int(unknown)
+
+
+def _say_forgotten(told: dict[str, Any], *, json_: bool) -> None:
     if json_:
         voice.as_json(told)
         return
@@ -103,27 +119,53 @@ def forget(*, key: str, columns: Sequence[str], url: str | None, page: Path, jso
     voice.say("not reached:\n" + "\n".join(f"  - {line}" for line in left))
 
 
-def _names(key: str, home: Path) -> list[str]:
-    """Return what the log may know the unit by: as it was sent, and by its keyed hash where the project has a salt."""
-    from mulle.server.record import hashed_unit, salt_if_any  # noqa: PLC0415
+def _sought(key: str, page: Path, columns: Sequence[str]) -> Sought:
+    """Return by what the log may know the person: as it was sent, and by its hash under each salt that is known here."""
+    from mulle.server.record import salts_known  # noqa: PLC0415
+    from mulle.server.sought import Sought  # noqa: PLC0415
 
-    salt = salt_if_any(home)
-    return [key, hashed_unit(key, salt)] if salt else [key]
+    return Sought(key, columns, salts_known(_home(page)), by_hash=_keeps_hashes(page))
 
 
-def _from_log(names: Sequence[str], url: str | Path) -> dict[str, Any]:
+def _keeps_hashes(page: Path) -> bool:
+    if not page.is_file():
+        return False
+    from mulle.core.page_file import load_page  # noqa: PLC0415
+
+    held = load_page(page)
+    first = held.data.key if isinstance(held.data.key, str) else next(iter(held.data.key or ()), None)
+    return first in held.server.hashed
+
+
+def _from_log(sought: Sought, url: str | Path) -> dict[str, Any]:
     from mulle.core.jsonable import to_json  # noqa: PLC0415
+    from mulle.server.sought import Found  # noqa: PLC0415
     from mulle.store.log import Log  # noqa: PLC0415
     from mulle.store.log.forget import Forgotten  # noqa: PLC0415
 
-    there = not isinstance(url, Path) or url.exists()
-    gone = Forgotten(rows=0, feedback=0, exposures=0, answers=0, files=0)
-    if there:
+    gone, found = Forgotten(rows=0, feedback=0, exposures=0, answers=0, files=0), Found((), (), 0)
+    if not isinstance(url, Path) or url.exists():
         with Log.open(url, command="mulle forget", tend=False) as opened:
-            for name in names:
-                gone += opened.forget(name)
+            found = sought.among(opened.read())
+            for name in sought.units:
+                gone += opened.forget(name, found.ids if name == sought.units[0] else ())
     plain: dict[str, Any] = to_json(gone)
-    return plain
+    plain["unknown"] = not gone.rows and found.n_hashed > 0
+    return plain | {"left": [*plain["left"], *_by_other_names(found, any_gone=bool(gone.rows))]}
+
+
+def _by_other_names(found: Found, *, any_gone: bool) -> list[str]:
+    others = [
+        f"what else the log holds of the unit '{unit}', which rows with this key are of: mulle forget {quote(unit)}"
+        for unit in found.units
+    ]
+    if any_gone or not found.n_hashed:
+        return others
+    return [
+        *others,
+        f"{found.n_hashed:,} rows that say whose they are by a hash alone, none of it the key's under a salt known here: "
+        "if their server had a salt of its own, MULLE_LOG_SALT=… mulle forget …, or forget in that server's folder",
+    ]
 
 
 def _alone(home: Path) -> AbstractContextManager[object]:
@@ -132,10 +174,10 @@ def _alone(home: Path) -> AbstractContextManager[object]:
     return Lock(home, command="mulle forget") if home.is_dir() else nullcontext()
 
 
-def _from_cache(home: Path, columns: Sequence[str], key: str) -> list[str]:
+def _from_cache(home: Path, columns: Sequence[str], keys: Sequence[str]) -> list[str]:
     from mulle.store.log.forget import forget_cached  # noqa: PLC0415
 
-    return forget_cached(home, columns, key) if columns and (home / "artifacts").is_dir() else []
+    return forget_cached(home, columns, keys) if columns and (home / "artifacts").is_dir() else []
 
 
 def _unsearched(home: Path, columns: Sequence[str]) -> list[str]:

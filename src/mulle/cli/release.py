@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from time import sleep
 from typing import TYPE_CHECKING, Any
@@ -10,14 +12,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mulle.cli import option, voice
-from mulle.cli.lines import mark
-from mulle.core.check import Status, Verdict
-from mulle.store.workspace import HOME
+from mulle.core.errors import MulleError
+from mulle.store.home import HOME
 
 if TYPE_CHECKING:
     from mulle.operate.release.state import State, Version
-    from mulle.operate.release.walk import Stood, Walk
+    from mulle.operate.release.stood import Stood
+    from mulle.operate.release.walk import Walk
 
+
+log = logging.getLogger(__name__)
 
 _log = click.option("--log", "url", metavar="URL", help="Where servers keep predictions.  [default: .mulle/log]")
 _override = click.option(
@@ -118,17 +122,17 @@ def promote(*, overrides: Sequence[str], url: str | None, page: Path, json_: boo
 @release.command()
 @_why
 @_each
-def withdraw(*, why: str, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
+def withdraw(*, why: str, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:  # noqa: ARG001
     """Take the challenger back; the champion goes on."""
-    return _tell(_walk(page, url, overrides).withdraw(why), json_=json_)
+    return _back("withdraw", page, why, json_=json_)
 
 
 @release.command()
 @_why
 @_each
-def rollback(*, why: str, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
+def rollback(*, why: str, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:  # noqa: ARG001
     """Undo the last step that people met: withdraw a challenger, else bring the former champion back."""
-    return _tell(_walk(page, url, overrides).rollback(why), json_=json_)
+    return _back("rollback", page, why, json_=json_)
 
 
 @release.command()
@@ -138,41 +142,79 @@ def rollback(*, why: str, overrides: Sequence[str], url: str | None, page: Path,
 def watch(*, every: float, once: bool, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
     """Take a challenger back as soon as it breaks a guardrail, and deal units anew in a trial by Thompson sampling.
 
-    Ends when no release is under way.
+    Ends when no release is under way. A look that fails is told, and the next one is made; servers tell how long
+    ago the last good one was (mulle_release_unwatched_seconds).
     """
     walk = _walk(page, url, overrides)
+    if once:
+        return _tell(walk.watch(), json_=json_)
+    said: set[str] = set()
     while True:
-        stood = walk.watch()
-        if once or stood.state.challenger is None:
+        stood = _looked(walk, said)
+        if stood is not None and stood.state.challenger is None:
             return _tell(stood, json_=json_)
-        if stood.dealt is not None:
+        if stood is not None and stood.dealt is not None:
             voice.say(_dealt(stood.dealt))
         sleep(every)
+
+
+def _looked(walk: Walk, said: set[str]) -> Stood | None:
+    """Look once; say what can't be answered, once, and what went wrong, each time. None when the look failed."""
+    try:
+        stood = walk.watch()
+    except MulleError as error:
+        voice.say(f"{_moment()}  this look failed, and nobody watches the challenger: {error}")
+        return None
+    except Exception:  # nobody else takes a bad challenger back: whoever watches has to go on
+        log.exception("%s  this look failed, and nobody watches the challenger: a fault of ours", _moment())
+        return None
+    blind = [check for check in stood.evidence.checks if check.name.startswith(_BLIND)] if stood.evidence else []
+    for check in blind:
+        if check.name not in said:
+            voice.say(f"{_moment()}  {check.says}\n  {check.fix}")
+    said |= {check.name for check in blind}
+    return stood
+
+
+_BLIND = ("release.log", "release.outlier.")
+"""Checks without which a guardrail sees nothing."""
+
+
+def _moment() -> str:
+    return datetime.now(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 # ---------------------------------------------------------------- told
 
 
 def _walk(page: Path, url: str | None, overrides: Sequence[str]) -> Walk:
-    from mulle import api  # noqa: PLC0415
+    from mulle.core.page_file import load_page  # noqa: PLC0415  # not the whole of `mulle.api`
     from mulle.operate.release.walk import Walk, reasons  # noqa: PLC0415
 
-    project = api.open_project(page, ())
-    home = project.folder / HOME
-    costs = project.page.objective.costs
+    held, home = load_page(page), page.absolute().parent / HOME
+    costs = held.objective.costs
     return Walk(
         home=home,
-        page=project.page.release,
+        page=held.release,
         log=url or home / "log",
         overrides=reasons(overrides),
         currency="" if isinstance(costs, str) else costs.currency,
-        limits=project.page.limits,
-        slices=project.page.slices,
+        limits=held.limits,
+        slices=held.slices,
     )
 
 
+def _back(step: str, page: Path, why: str, *, json_: bool) -> int:
+    """Go a step back. It reads no page, no log and no bundle: nothing that is amiss there holds it up."""
+    from mulle.operate.release.steps import Releases  # noqa: PLC0415
+    from mulle.operate.release.stood import Stood  # noqa: PLC0415
+
+    state = Releases(page.absolute().parent / HOME).do(step, why=why)
+    return _tell(Stood(state=state, moved=True), json_=json_)
+
+
 def _tell(stood: Stood, *, json_: bool) -> int:
-    shut = stood.evidence is not None and not stood.moved and stood.verdict is not Verdict.OPEN
+    shut = stood.evidence is not None and not stood.moved and not stood.open
     ruled = stood.evidence.ruling if stood.evidence else None
     code = int(shut or (ruled is not None and ruled.decision != "promote"))
     if json_:
@@ -222,6 +264,9 @@ def _version(version: Version) -> str:
 
 
 def _evidence_lines(stood: Stood) -> list[str]:
+    from mulle.cli.lines import mark  # noqa: PLC0415  # NumPy, by way of checks
+    from mulle.core.check import Status  # noqa: PLC0415
+
     lines, found = [], stood.evidence
     if found is not None:
         lines = ["", *([_held_up(stood.held_up)] if stood.held_up else []), found.says]
@@ -254,7 +299,7 @@ def _next(stood: Stood) -> str:
     if state.champion is None:
         return "mulle release promote"
     if found is not None and (found.ruling or not stood.moved):
-        return found.next if stood.verdict is Verdict.OPEN or found.ruling else "mulle release"
+        return found.next if stood.open or found.ruling else "mulle release"
     if state.challenger.step == "canary" and state.challenger.share >= _FULL:
         return "mulle release trial"
     return _AFTER[str(state.challenger.step)]

@@ -10,7 +10,7 @@ import click
 
 from mulle.cli import option, voice
 from mulle.core.errors import StoreError
-from mulle.store.workspace import HOME
+from mulle.store.home import HOME
 
 if TYPE_CHECKING:
     from mulle.core.project import ServerPart

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -13,8 +14,6 @@ from functools import cache
 from math import isfinite
 from typing import Any, TypeVar, cast
 
-import numpy as np
-
 Json = None | bool | int | float | str | list[Any] | dict[str, Any]
 Read = Callable[[Any], Any]
 T = TypeVar("T")
@@ -23,7 +22,7 @@ _PLAIN = frozenset({str, int, bool, type(None)})
 _SCALARS = _PLAIN | {float}
 
 
-def to_json(value: object) -> Any:
+def to_json(value: Any) -> Any:
     """Turn dataclasses, arrays, tuples and moments into plain JSON values.
 
     Parameters
@@ -43,6 +42,7 @@ def to_json(value: object) -> Any:
 
     Examples
     --------
+    >>> import numpy as np
     >>> to_json({"a": (1, np.float64(2.5)), "b": float("nan")})
     {'a': [1, 2.5], 'b': None}
     """
@@ -54,14 +54,13 @@ def to_json(value: object) -> Any:
     return _listed(cast("Sequence[Any]", value)) if kind is list or kind is tuple else _holding(value)
 
 
-def _holding(value: object) -> Any:
+def _holding(value: Any) -> Any:
     """Turn what may hold others: a dataclass, a mapping, an array, any other sequence."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {name: to_json(getattr(value, name)) for name in _names(type(value))}
     if isinstance(value, Mapping):
         return {str(key): to_json(held) for key, held in value.items()}
-    if isinstance(value, np.ndarray):
-        return to_json(value.tolist())
+    value = value.tolist() if _is_numpys("ndarray", value) else value
     if isinstance(value, Sequence | set | frozenset) and not isinstance(value, str | bytes):
         return [to_json(held) for held in value]
     return _scalar(value)
@@ -83,12 +82,18 @@ def _names(cls: type) -> tuple[str, ...]:
     return tuple(field.name for field in dataclasses.fields(cls))
 
 
-def _scalar(value: object) -> Json:
-    if isinstance(value, np.generic):
+def _is_numpys(kind: str, value: object) -> bool:
+    """Say whether a value is NumPy's; where nobody has imported that, which takes a while, none can be."""
+    numpy = sys.modules.get("numpy")
+    return numpy is not None and isinstance(value, getattr(numpy, kind))
+
+
+def _scalar(value: Any) -> Json:
+    if _is_numpys("generic", value):
         value = value.item()
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, float) and not np.isfinite(value):
+    if isinstance(value, float) and not isfinite(value):
         return None
     if value is None or isinstance(value, bool | int | float | str):
         return value

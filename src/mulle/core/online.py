@@ -6,6 +6,8 @@ import re
 
 from mulle.core.errors import ProjectError
 
+LARGEST = 1e100
+"""Beyond this a number is no measurement: sums of squares of it would be infinite, and with them every interval."""
 _RATIO = re.compile(r"(value:\S.*?) / (value:\S.*)")
 _NAMED = {"correct": False, "failed": False, "outcome": None, "value": True}
 """Whether a kind has a name behind a colon; None: it may."""
@@ -43,3 +45,14 @@ def parts_of(text: str) -> tuple[tuple[str, str], ...]:
         fix = "write correct, outcome, outcome:CLASS, value:NAME, value:NAME / value:NAME or failed"
         raise ProjectError(what, where="mulle.toml, [release]", fix=fix)
     return ((kind, name),)
+
+
+def countable(value: float) -> float | None:
+    """Return a number as it is counted; None when it is beyond what can be: infinite, not a number, or above `LARGEST`.
+
+    Examples
+    --------
+    >>> countable(3), countable(10**400), countable(float("nan")), countable(1.7e308)
+    (3.0, None, None, None)
+    """
+    return float(value) if -LARGEST <= value <= LARGEST else None

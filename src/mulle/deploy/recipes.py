@@ -30,6 +30,26 @@ _TO_DATABASE = """
         - {port: 53, protocol: TCP}"""
 _DATABASE_NOTE = """ The log's
 # database is the exception: one more line with its address, IPAddressAllow=192.0.2.10, unless it is on this machine."""
+_LOG_IN_FILE = """# MULLE_LOG=postgresql://… and other things that nobody else should read; root's, mode 0600. Without it
+# nothing starts: a log of its own on each machine would be joined by nobody
+EnvironmentFile=/etc/mulle/mulle.env
+ExecStartPre=/usr/bin/test -n ${MULLE_LOG}"""
+_SALT_ENTRY = """
+            # the same for all servers of one log, and kept: by it units are dealt to arms, and found to be forgotten
+            - name: MULLE_LOG_SALT
+              valueFrom:
+                secretKeyRef: {name: @{slug}-salt, key: salt}"""
+_SALT_SAYS = """
+## Hashed columns
+
+The log holds @{hashed} by a keyed hash. Its key is `MULLE_LOG_SALT`: one secret for all servers that write one log, at
+least 32 random characters, kept as long as the log is. Without it a server hashes by a salt of its own folder, so that
+two servers know one customer by two names, and nobody is found when they are to be forgotten:
+
+```console
+$ MULLE_LOG_SALT=… mulle forget KEY --log postgresql://…
+```
+"""
 _LATENCY_MS = 50.0
 _MEMORY_MB = 256
 
@@ -72,7 +92,7 @@ def write_recipes(bundle: Path, out: Path, *, log: str = "", image: str = "") ->
     """
     opened, several = Bundle.load(bundle), is_shared(log)
     names = (*_ALWAYS, "kubernetes/scaling.yaml" if several else "kubernetes/claim.yaml")
-    values = {**_of_bundle(opened, image), **_of_log(several=several)}
+    values = {**_of_bundle(opened, image), **_of_log(several=several), **_of_salt(opened.manifest.page)}
     values["resources"] = json.dumps(
         sorted(Path(n).name for n in names if "kubernetes/" in n and "kustomization" not in n)
     )
@@ -176,6 +196,23 @@ def _limits(page: Mapping[str, Any]) -> Mapping[str, float]:
     return {k: v for k, v in held.items() if isinstance(v, int | float)} if isinstance(held, Mapping) else {}
 
 
+def _of_salt(page: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is written where a bundle's log hashes columns; nothing where it hashes none."""
+    server = page.get("server")
+    hashed = server.get("hashed") if isinstance(server, Mapping) else None
+    if not hashed:
+        return dict.fromkeys(("hashed", "salt_entry", "salt_command", "salt_file", "salt_unit", "salt_says"), "")
+    return {
+        "hashed": ", ".join(f"`{' '.join(str(name).split())}`".replace("@{", "{") for name in hashed),
+        "salt_entry": _SALT_ENTRY,
+        "salt_command": '\n$ kubectl create secret generic @{slug}-salt --from-literal=salt="$(openssl rand -hex 32)"',
+        "salt_file": '\n# install -m 0600 -D /dev/stdin /etc/mulle/salt.env <<< "MULLE_LOG_SALT=…"',
+        "salt_unit": "\n# the same for all servers of one log, and kept: columns are hashed by it\n"
+        "EnvironmentFile=/etc/mulle/salt.env\nExecStartPre=/usr/bin/test -n ${MULLE_LOG_SALT}",
+        "salt_says": _SALT_SAYS,
+    }
+
+
 def _of_log(*, several: bool) -> dict[str, str]:
     if not several:
         return {
@@ -187,6 +224,9 @@ def _of_log(*, several: bool) -> dict[str, str]:
             "egress": "[]",
             "egress_note": "",
             "database_note": "",
+            "log_unit": "Environment=MULLE_LOG=/var/lib/mulle/log\n# Things that nobody else should read; root's, mode "
+            "0600\nEnvironmentFile=-/etc/mulle/mulle.env",
+            "log_command": "",
             "secret_command": "",
             "log_says": "one SQLite file with one writer, in `/var/lib/mulle`. One server only; for more, export with "
             "`--log postgresql://…`.",
@@ -200,6 +240,8 @@ def _of_log(*, several: bool) -> dict[str, str]:
         "egress": _TO_DATABASE,
         "egress_note": "; the log's database does",
         "database_note": _DATABASE_NOTE,
+        "log_unit": _LOG_IN_FILE,
+        "log_command": '\n# install -m 0600 -D /dev/stdin /etc/mulle/mulle.env <<< "MULLE_LOG=postgresql://…"',
         "secret_command": "\n$ kubectl create secret generic @{slug}-log --from-literal=url=postgresql://…",
         "log_says": "PostgreSQL, so that several servers may share it. Its address is a secret and stands in no file here.",
     }

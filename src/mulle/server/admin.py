@@ -198,13 +198,16 @@ class Admin:
         new = await asyncio.to_thread(admitted, Path(asked.path), beside=old, deadline_s=self.deadline_s)
         differs = Difference.between(old, new) if old is not None else None
         if differs and not asked.force:
-            what = f"clients would have to ask otherwise: {differs}"
+            what = f"clients would have to ask, or to read, otherwise: {differs}"
             raise StoreError(what, where=asked.path, fix='change the clients, then say "force"')
         plain = asked_by(new.manifest.page).columns - self.service.privacy.columns
         if plain and not asked.force:
             what = f"its page hashes or leaves out what this server would log as it is: {', '.join(sorted(plain))}"
             fix = 'name them under [server] and start the server anew, or say "force"'
             raise StoreError(what, where=asked.path, fix=fix)
+        if new.manifest.stamp != "ready" and not asked.force:
+            what = "the bundle is a draft: it was not assessed, or a gate was shut when it was"
+            raise StoreError(what, where=asked.path, fix='mulle assess says why; or say "force"')
         if not asked.force and _standing(self.service.lineup) != _standing(lineup):
             what = "what is served has changed while the bundle was tried: a release goes on, or another swap"
             raise StoreError(what, where="swap", fix='look: GET /admin/status; then try again, or say "force"')

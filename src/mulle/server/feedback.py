@@ -8,6 +8,7 @@ from hashlib import blake2b
 
 from mulle.core.clock import now
 from mulle.core.errors import StoreError
+from mulle.core.online import LARGEST, countable
 from mulle.server.problem import Problem
 from mulle.server.remote import RemoteLog
 from mulle.server.service import Service
@@ -50,6 +51,10 @@ async def keep(service: Service, told: FeedbackRequest) -> bytes:
         raise Problem(503, "this server keeps no log", fix="start it with one: mulle serve --log FILE", reason="log")
     if "\0" in told.source or (told.values is not UNSET and any("\0" in name for name in told.values)):
         raise Problem(422, "a name can't hold NUL", where="body, source or values", fix="send letters and digits")
+    beyond = next((kind for kind, value in _said(told) if _beyond(value)), None)
+    if beyond is not None:
+        what, where = f"a number beyond ±{LARGEST:g} can't be counted", f"body, {beyond.partition(':')[0]}"
+        raise Problem(422, what, where=where, fix="send a measurement, in its own unit")
     known = await asyncio.to_thread(_known, service.log, told.prediction_id)
     if sum(n for n, _ in known.values()) >= MOST_TOLD:
         what = f"{MOST_TOLD:,} different things were said of this prediction"
@@ -101,6 +106,10 @@ def _said(told: FeedbackRequest) -> Iterator[tuple[str, object]]:
     if told.values is not UNSET:
         for name, value in told.values.items():
             yield f"value:{name}", value
+
+
+def _beyond(value: object) -> bool:
+    return isinstance(value, int | float) and countable(value) is None
 
 
 def _entry(told: FeedbackRequest, kind: str, value: object, known: Known) -> Feedback:

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+from mulle.core.clock import now
 from mulle.core.errors import BundleError, MulleError, StoreError
-from mulle.operate.release.state import KIND, Challenger, State, Step, Version, stand
+from mulle.operate.release.state import KIND, WATCHED, Challenger, State, Step, Version, stand
 from mulle.runtime.bundle import Bundle
 from mulle.runtime.difference import Difference
 from mulle.server.kept import kept
@@ -124,6 +125,17 @@ class Follower:
         self.state = state  # only now: what failed above is tried again
         return lineup
 
+    def unwatched_s(self) -> float:
+        """Return for how long nobody has looked at the guardrails of a challenger that units meet; 0 when they meet none."""
+        held = self.state.challenger
+        if held is None or held.step not in {Step.CANARY, Step.TRIAL}:
+            return 0.0
+        try:
+            looked = (self._home / WATCHED).stat().st_mtime
+        except OSError:
+            looked = 0.0
+        return max(0.0, now() - max(looked, held.since))
+
     def _due(self) -> bool:
         """Whether a bundle that could not be opened is worth another try, or the log another look."""
         return any(time.monotonic() > when for when in (*self._not_before.values(), self._read_again))
@@ -197,7 +209,7 @@ class Follower:
         if beside is not None and not version.request:
             differs = Difference.between(beside, bundle)
             if differs:
-                what = f"it takes other requests than the champion: {differs}"
+                what = f"it asks or answers otherwise than the champion: {differs}"
                 raise BundleError(what, where=str(path), fix='--override "release.request=REASON"')
         return bundle
 

@@ -191,6 +191,7 @@ _JOIN: Mapping[str, Callable[[tuple[float, float]], float]] = {
     "mulle_ready": min,
     "mulle_bundle_info": max,
     "mulle_log_down": max,
+    "mulle_release_unwatched_seconds": max,
 }
 DURATION = "http_server_request_duration_seconds"
 ACTIVE = "http_server_active_requests"
@@ -215,6 +216,7 @@ GAUGES: Mapping[str, tuple[str, ...]] = {
     "mulle_log_pending": (),
     "mulle_log_down": (),
     "mulle_left_alone": ("arm",),
+    "mulle_release_unwatched_seconds": (),
     "mulle_bundle_info": ("arm", "bundle", "version", "stamp"),
 }
 HELP = {
@@ -238,6 +240,7 @@ HELP = {
     "mulle_log_pending": "Entries that wait to be written.",
     "mulle_log_down": "1 while the log can't be written.",
     "mulle_left_alone": "Threads in which a challenger or a shadow hangs; it is asked no more until they are back.",
+    "mulle_release_unwatched_seconds": "While units meet a challenger: how long ago its guardrails were looked at.",
     "mulle_bundle_info": "What is being served.",
 }
 NAMES = frozenset(HELP)

@@ -85,9 +85,17 @@ def hashed_unit(unit: str, salt: bytes) -> str:
     return keyed(unit, salt)
 
 
-def salt_if_any(home: Path) -> bytes:
-    """Return the salt of hashed columns where there is one; empty where nothing was ever hashed."""
-    return salt_of(home) if environment().get(SALT) or (home / SALT_FILE).is_file() else b""
+def salts_known(home: Path) -> list[bytes]:
+    """Return each salt by which columns may have been hashed: the environment's, and the one that is kept in ``.mulle``.
+
+    A server elsewhere may have used one of its own, which nobody knows here.
+    """
+    told, file = environment().get(SALT), home / SALT_FILE
+    return [*([_of_words(told)] if told else []), *([file.read_bytes()] if file.is_file() else [])]
+
+
+def _of_words(told: str) -> bytes:
+    return blake2b(told.encode(), digest_size=32).digest()
 
 
 def salt_of(home: Path) -> bytes:
@@ -97,7 +105,7 @@ def salt_of(home: Path) -> bytes:
     """
     told = environment().get(SALT)
     if told:
-        return blake2b(told.encode(), digest_size=32).digest()
+        return _of_words(told)
     file = home / SALT_FILE
     home.mkdir(parents=True, exist_ok=True)
     with suppress(FileExistsError):

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import uvicorn
 
 from mulle.core.errors import StoreError
+from mulle.core.settings import environment
 from mulle.server.app import App
 from mulle.server.crowd import Entry
 from mulle.server.entrance import Access, guard_of, watched
@@ -29,7 +30,7 @@ from mulle.server.metrics import Metrics
 from mulle.server.parameters import Tuning
 from mulle.server.privacy import Privacy
 from mulle.server.protocol import SPARE, Guarded, sweep
-from mulle.server.record import salt_of
+from mulle.server.record import SALT, salt_of
 from mulle.server.remote import RemoteLog
 from mulle.server.routes import app_of
 from mulle.server.served import Lineup, Served
@@ -37,6 +38,7 @@ from mulle.server.service import Service, Unknown
 from mulle.server.stall import left_behind
 from mulle.server.swap import opened
 from mulle.store.log import Log, Promise
+from mulle.store.log.place import is_postgres
 
 if TYPE_CHECKING:
     from mulle.core.project import ServerPart
@@ -128,6 +130,8 @@ def prepared(options: Options) -> First:
     guard = guard_of(options.access, host=options.host, home=options.home, workers=options.workers)
     follower = None if options.bundle or options.home is None else Follower(options.home, log_url=options.log)
     lineup = follower.first() if follower else Lineup(champion=Served(opened(_given(options))))
+    if options.privacy.hashed and is_postgres(options.log) and not environment().get(SALT):
+        log.warning("columns are hashed by a salt of this folder alone; servers that share the log need one: %s", SALT)
     return First(guard, follower, lineup)
 
 
@@ -295,6 +299,7 @@ def _tasks(
     loop = asyncio.get_running_loop()
     tasks = [loop.create_task(sweep(server.server_state.connections), name="sweep")]
     if follower is not None:
+        service.metrics.gauges["mulle_release_unwatched_seconds"] = lambda: {(): follower.unwatched_s()}
         tasks.append(loop.create_task(follower.run(lambda lineup: service.serve(tuning.lineup(lineup)))))
     if tuning.shared:
         tasks.append(loop.create_task(_beside_others(service, tuning), name="parameters"))

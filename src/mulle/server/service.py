@@ -222,13 +222,13 @@ class Service:
         None when its rows belong to several units.
         """
         if asked.unit is not UNSET:
-            return self._named(str(asked.unit), key)
+            return self._named(_as_text(asked.unit), key)
         if not key or key[0] in self.privacy.leave_out:
             return ""
         unit = rows[0].get(key[0])
         if len(rows) > 1 and any(row.get(key[0]) != unit for row in rows):
             return None
-        return "" if unit is None else self._named(str(unit), key)
+        return "" if unit is None else self._named(_as_text(unit), key)
 
     def _named(self, unit: str, key: Sequence[str]) -> str:
         """Return a unit as it is logged and assigned: by its keyed hash where the key column isn't kept as it is."""
@@ -426,3 +426,13 @@ def _unreadable(error: DataError, i: int, lacking: Sequence[str]) -> Problem:
 
 def _kind_fix(error: DataError) -> str:
     return "send it as the schema at /openapi.json says, or null" if error.where else "send rows by column name"
+
+
+def _as_text(unit: object) -> str:
+    """Return a unit as a text: 7 and 7.0 are one customer, whose table wrote whole numbers with a point."""
+    whole = type(unit) is float and abs(unit) < _EXACT and unit.is_integer()
+    return str(int(unit)) if whole else str(unit)  # type: ignore[call-overload]  # mypy doesn't follow `whole`
+
+
+_EXACT = 2.0**53
+"""Below this every whole number is a float of its own."""

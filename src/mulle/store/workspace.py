@@ -11,12 +11,11 @@ from mulle.core.errors import StoreError
 from mulle.core.jsonable import to_json
 from mulle.core.work import CUT_SHORT, Order, Ref
 from mulle.store.artifacts import Artifacts, in_words
+from mulle.store.home import HOME
 from mulle.store.lock import Lock, Owner
 
 if TYPE_CHECKING:
     from mulle.store.ledger import Ledger
-
-HOME = ".mulle"
 
 
 class Workspace:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from mulle.core.check import Status
@@ -123,3 +124,38 @@ def test_requests_that_name_no_unit_are_told(people):
     found = seen(people)
     assert unitless(found)[0].startswith("1 rows named no unit")
     assert len(found.arms[CONTROL].asked) == 1
+
+
+REVENUE = ReleasePart(canary_units=50, guardrails={"value:revenue": 0.5})
+
+
+def judged(people):
+    return of_canary(seen(people), CANARY, REVENUE, Criteria.of(REVENUE))
+
+
+def test_a_single_unit_beside_which_nothing_can_be_told_holds_the_canary_up_until_it_is_mended(people):
+    for i in range(3000):
+        people.ask(f"a{i}", trial=CANARY.trial, value__revenue=float(10 + i % 3))
+    for i in range(100):
+        people.ask(f"b{i}", CANDIDATE, trial=CANARY.trial, value__revenue=float(2 + i % 3))
+    assert "release.guardrail.value:revenue" in {c.name for c in judged(people).checks if c.status == Status.FAIL}
+    people.ask("slip", trial=CANARY.trial, value__revenue=1e15)
+    found = {check.name: check for check in judged(people).checks}
+    assert found["release.guardrail.value:revenue"].status != Status.FAIL, "the slip blinds the guardrail"
+    assert found["release.outlier.value:revenue"].status == Status.UNANSWERED
+    assert "unit 'slip' of the champion" in found["release.outlier.value:revenue"].says
+
+
+def test_few_who_buy_much_among_many_who_buy_nothing_are_no_slip(people):
+    rng = np.random.default_rng(4)
+    for i in range(1500):
+        people.ask(f"a{i}", trial=CANARY.trial, value__revenue=float(rng.lognormal(3, 2)) * (i % 20 == 0))
+    for i in range(100):
+        people.ask(f"b{i}", CANDIDATE, trial=CANARY.trial, value__revenue=500.0 * (i == 3))
+    assert not [check for check in judged(people).checks if check.name.startswith("release.outlier")]
+
+
+def test_what_nobody_can_count_by_is_told(people):
+    canary(people)
+    people.ask("b0", CANDIDATE, trial=CANARY.trial, value__revenue=1.7e308)
+    assert any("1 values of feedback are beyond" in note for note in judged(people).notes)

@@ -127,3 +127,14 @@ def test_arrivals_count_each_unit_on_its_first_day(tmp_path):
         log.append(Group(rows=rows))
     assert OnlineLog(tmp_path / "log").arrivals(since=0.0, until=5 * day) == [2.0, 0.0, 1.0, 0.0, 0.0]
     assert np.isfinite(OnlineLog(tmp_path / "log").arrivals(since=0.0, until=9 * day)).all()
+
+
+@pytest.mark.parametrize("slip", [b"9" * 400, b"-" + b"9" * 5000, b"1.7e308", b"1e999", b"NaN", b"{"])
+@pytest.mark.parametrize("kind", ["outcome", "value:revenue"])
+def test_feedback_of_an_older_log_that_nobody_can_count_by_counts_nowhere_and_is_told(kept, kind, slip):
+    rows = [row(f"p{i}", f"u{i}", (CONTROL, CANDIDATE)[i % 2]) for i in range(4)]
+    feedback = [told(f"p{i}", kind, 3.0) for i in range(4)]
+    feedback.append(Feedback("slip", "p1", kind, slip, "", 12.0))
+    seen = kept(rows=rows, exposures=[exposed(one.unit, one.arm) for one in rows], feedback=feedback)
+    assert seen.unread == 1
+    assert {arm: found.mean for arm, found in seen.moments(Metric.named(kind)).items()} == {CONTROL: 3, CANDIDATE: 3}

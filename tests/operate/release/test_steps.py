@@ -20,11 +20,30 @@ def releases(tmp_path):
 
 @pytest.fixture
 def bundle(tmp_path, toy_maker):
-    def make(name, **changes):
-        write_bundle(tmp_path / name, toy_maker(**{"stamp": "ready", "name": name, **changes}))
-        return tmp_path / name
+    def make(folder, **changes):
+        write_bundle(tmp_path / folder, toy_maker(**{"stamp": "ready", "card": f"# {folder}\n", **changes}))
+        return tmp_path / folder
 
     return make
+
+
+def otherwise(bundle, releases, folder, **changes):
+    with pytest.raises(Refused, match=r"than the champion: [\s\S]*release\.request") as refused:
+        releases.start(bundle(folder, **changes))
+    return refused.value.what.partition(": ")[2]
+
+
+def test_a_bundle_that_answers_otherwise_is_let_in_only_by_name(releases, bundle):
+    releases.start(bundle("old", page={"data": {"target": "income"}}))
+    releases.do("promote")
+    page = {"data": {"target": "income"}, "objective": {"metric": "log_loss"}}
+    told = otherwise(bundle, releases, "classes", page=page, classes=("yes", "no"))
+    assert "it answers with probability_no, decision instead of probability_yes, decision" in told
+    assert "its classes are yes, no instead of no, yes" in told
+    told = otherwise(bundle, releases, "target", page={"data": {"target": "age"}})
+    assert told == "it predicts age instead of income"
+    assert otherwise(bundle, releases, "name", page=page, name="new") == "it is called new instead of toy"
+    assert releases.start(bundle("metric", page=page)).challenger.version.request == ""
 
 
 def other_request(toy_maker):
@@ -36,7 +55,7 @@ def test_a_bundle_that_takes_other_requests_is_let_in_only_by_name(releases, bun
     releases.start(bundle("old"))
     releases.do("promote")
     changed = bundle("new", request=other_request(toy_maker))
-    with pytest.raises(Refused, match=r"takes other requests than the champion: it reads differently job"):
+    with pytest.raises(Refused, match=r"asks or answers otherwise than the champion: it reads differently job"):
         releases.start(changed)
     reason = "all clients send it since May"
     assert releases.start(changed, request=reason).challenger.version.request == reason

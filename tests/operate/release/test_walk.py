@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from mulle.core.clock import now
-from mulle.core.errors import UnknownName
+from mulle.core.errors import StoreError, UnknownName
 from mulle.core.project import ReleasePart
 from mulle.export.bundle import write_bundle
 from mulle.operate.release.online import CANDIDATE, CONTROL
-from mulle.operate.release.state import Refused, Step
+from mulle.operate.release.state import WATCHED, Refused, Step
 from mulle.operate.release.walk import Walk
 
 PAGE = {"online_metric": "outcome", "smallest_effect": 1.0, "whole_weeks": False, "looks": 2, "canary_units": 50}
@@ -102,3 +102,28 @@ def test_a_champion_that_was_rolled_back_can_be_let_in_once_more(walk):
     back = walk().rollback("complaints").state
     assert (back.champion.bundle, back.undone) == (first, (second,))
     assert walk().start(walk().home / second.folder).state.challenger.step is Step.CANDIDATE
+
+
+def test_a_log_in_which_nothing_was_written_since_the_step_began_is_said_to_be_another_one(walk, people):
+    people.ask("long ago", at=now() - 9000.0)
+    people.write()
+    held = walk().canary(0.05).state.challenger
+    found = {check.name: check for check in walk().stands().evidence.checks}
+    assert found["release.log"].status == "UNANSWERED"
+    assert str(people.folder) in found["release.log"].says
+    assert "--log URL" in found["release.log"].fix
+    people.ask("u1", at=now(), trial=held.trial)
+    people.write()
+    assert "release.log" not in {check.name for check in walk().stands().evidence.checks}
+
+
+def test_a_look_that_fails_is_not_one_that_was_made(walk, people, tmp_path):
+    walk().canary(0.05)
+    mark = tmp_path / ".mulle" / WATCHED
+    with pytest.raises(StoreError, match="log"):
+        walk().watch()
+    assert not mark.exists()
+    people.ask("u1", at=now())
+    people.write()
+    walk().watch()
+    assert mark.exists()

@@ -11,6 +11,7 @@ from mulle.operate.release.agreement import Terms, agreement
 from mulle.operate.release.criteria import Criteria
 from mulle.operate.release.guards import guarded, guardrails, ratio_of, says_ratio, unitless
 from mulle.operate.release.online import CANDIDATE, Seen
+from mulle.operate.release.outlier import outliers
 from mulle.operate.release.slices import Slices
 from mulle.operate.release.state import Challenger
 from mulle.store.log import Row
@@ -75,6 +76,7 @@ def of_canary(seen: Seen, challenger: Challenger, page: ReleasePart, criteria: C
         _enough("release.canary_units", n, page.canary_units, "units met the canary at this share"),
         *says_ratio(ratio_of(seen, challenger)),
         *(guarded(name, one) for name, one in guardrails(seen, criteria.guardrails).items()),
+        *outliers(seen, criteria.guardrails),
     )
     says = f"{n:,} units met the canary since it has {challenger.share:.0%} of all."
     due = "mulle release canary (grows), then: mulle release trial"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mulle.core.check import Check, Status
+from mulle.core.online import LARGEST
 from mulle.operate.release.criteria import Criteria
 from mulle.operate.release.deal import counts
 from mulle.operate.release.online import CANDIDATE, CONTROL, Metric, Seen
@@ -158,4 +159,20 @@ def unitless(seen: Seen) -> tuple[str, ...]:
     says = (
         f"{n:,} rows named no unit and count nowhere: send `unit` with the request, or set a key: mulle set data.key=…"
     )
-    return (says,) if n else ()
+    return ((says,) if n else ()) + unread(seen)
+
+
+def unread(seen: Seen) -> tuple[str, ...]:
+    """Say how much feedback is no number anybody can count by."""
+    says = f"{seen.unread:,} values of feedback are beyond ±{LARGEST:g} and count nowhere: send them again as they should be"
+    return (says,) if seen.unread else ()
+
+
+def silent(challenger: Challenger, where: str) -> Check:
+    """Return the check of a log in which nothing was written since a step began."""
+    return Check(
+        name="release.log",
+        status=Status.UNANSWERED,
+        says=f"nothing was logged in {where} since the {challenger.step} began",
+        fix="if servers keep their log elsewhere, say where: mulle release --log URL; else wait for requests",
+    )

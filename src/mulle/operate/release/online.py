@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mulle.core.online import parts_of
+from mulle.core.online import countable, parts_of
 from mulle.store.log import Exposure, Feedback, Row
 from mulle.store.log.entry import CHALLENGER, CHAMPION, FAILED_MARK, SHADOW, SHADOW_MARK
 from mulle.store.log.history import Wanted, entries, rows
+from mulle.store.log.place import is_postgres
 from mulle.store.log.readers import reader_of
 from mulle.store.log.reading import Reader
 from mulle.trials.delta import ratio
@@ -103,7 +104,7 @@ class Metric:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    return countable(value) if isinstance(value, int | float) else None
 
 
 def _same(told: Any, other: Any) -> bool:
@@ -223,6 +224,8 @@ class Seen:
     last: float
     batches: tuple[Batch, ...] = ()
     """Where shares changed on the way: the same units by the share that they were dealt by."""
+    unread: int = 0
+    """Feedback that is no number anybody can count by; an older version kept it. It counts nowhere."""
 
     def counted(self, metric: Metric) -> dict[str, Counted]:
         """Return a metric by arm and unit; nothing where nobody ever sent it: 0 for all would not be true."""
@@ -293,8 +296,9 @@ class OnlineLog:
                 for row in rows_:
                     _count(row, arms, first.get(row.unit, row.arm))
             known = {id_ for arm in arms.values() for id_ in arm.decided}
-            feedback = _feedback(reader, known, since=since)
-        return Seen(arms, feedback, min(moments, default=since), max(moments, default=since))
+            feedback, unread = _feedback(reader, known, since=since)
+        first_at, last_at = min(moments, default=since), max(moments, default=since)
+        return Seen(arms, feedback, first_at, last_at, unread=unread)
 
     def untested(self, *, since: float, until: float | None = None, arm: str | None = CONTROL) -> Seen:
         """Read what was answered outside of a trial: what it is planned by, and each unit's past.
@@ -320,8 +324,19 @@ class OnlineLog:
                         _count(row, arms, CONTROL)
                         first = min(first, row.at)
             arms[CONTROL].exposed = dict.fromkeys(arms[CONTROL].asked, 1.0)
-            feedback = _feedback(reader, set(arms[CONTROL].decided), since=since, until=until)
-        return Seen(arms, feedback, first if math.isfinite(first) else since, since)
+            feedback, unread = _feedback(reader, set(arms[CONTROL].decided), since=since, until=until)
+        return Seen(arms, feedback, first if math.isfinite(first) else since, since, unread=unread)
+
+    @property
+    def where(self) -> str:
+        """Return where it lies, to be read by people; an address may hold a password."""
+        return "PostgreSQL" if is_postgres(self._url) else str(self._url)
+
+    def silent(self, *, since: float) -> bool:
+        """Say whether nothing at all was answered since a moment."""
+        reader, rotated = reader_of(self._url)
+        with closing(reader):
+            return next(rows(reader, rotated, Wanted(since=since)), None) is None
 
     def pairs(self, *, since: float) -> list[tuple[Row, Row]]:
         """Return what the champion told and what the shadow would have told, for each mirrored row."""
@@ -366,10 +381,25 @@ def _count(row: Row, arms: Mapping[str, Arm], arm_name: str) -> None:
 
 def _feedback(
     reader: Reader, known: set[str], *, since: float, until: float | None = None
-) -> dict[str, dict[str, Any]]:
+) -> tuple[dict[str, dict[str, Any]], int]:
     found: dict[str, dict[str, Any]] = defaultdict(dict)
+    unread = 0
     for chunk in entries(reader, Feedback, Wanted(since=since, until=until)):
         for told in chunk:
-            if told.prediction_id in known:
-                found[told.prediction_id][told.kind] = json.loads(told.value)
-    return found
+            if told.prediction_id not in known:
+                continue
+            value = _said(told.value)
+            if value is None:
+                unread += 1
+            else:
+                found[told.prediction_id][told.kind] = value
+    return found, unread
+
+
+def _said(value: bytes) -> Any:
+    """Return what was said; None when it is nothing that can be counted: the door refuses that, an older one didn't."""
+    try:
+        told = json.loads(value)
+    except ValueError:  # also a number of more digits than Python reads
+        return None
+    return None if isinstance(told, int | float) and countable(told) is None else told

@@ -28,6 +28,8 @@ RAMP = (0.01, 0.05, 0.25)
 """Shares of the units that meet a canary, in order."""
 KEPT = 3
 """Former champions that can be rolled back to."""
+WATCHED = "release-watched"
+"""In ``.mulle``: when a challenger was last looked at by ``mulle release watch``, as the time of this file."""
 PARTS = 10_000
 """Units are dealt to arms by so many parts; see `mulle.trials.assign`."""
 
@@ -51,7 +53,7 @@ class Version:
     override: str = ""
     """Why a bundle that is a draft, or was never assessed, was let in nevertheless."""
     request: str = ""
-    """Why it may take other requests than the champion of its day."""
+    """Why it may take other requests than the champion of its day, or answer otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

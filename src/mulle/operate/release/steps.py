@@ -8,19 +8,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock, Timeout
 
 from mulle.core.clock import now
 from mulle.core.errors import StoreError
 from mulle.operate.release.state import KIND, Refused, State, Version, after, stand
-from mulle.runtime.bundle import Bundle
-from mulle.runtime.difference import Difference
-from mulle.runtime.selftest import prove
 from mulle.store.durable import sync_folder, sync_tree
 from mulle.store.ledger import Ledger
 from mulle.store.tail import Tail
+
+if TYPE_CHECKING:
+    from mulle.runtime.bundle import Bundle
 
 FOLDER = "releases"
 WAIT_S = 10.0
@@ -62,7 +62,7 @@ class Releases:
         override
             Why one that is a draft may be released nevertheless.
         request
-            Why one that takes other requests than the champion may be released nevertheless.
+            Why one that takes other requests than the champion, or answers otherwise, may be released nevertheless.
 
         Returns
         -------
@@ -74,8 +74,8 @@ class Releases:
         BundleError
             When it can't be opened, or doesn't answer its golden rows.
         Refused
-            When it is a draft, or takes other requests than the champion, and nobody said why that is right; or
-            another release is under way.
+            When it is a draft, or takes other requests than the champion or answers otherwise, and nobody said why
+            that is right; or another release is under way.
         """
         bundle = _proven(path)
         draft = bundle.manifest.stamp != "ready"
@@ -98,13 +98,16 @@ class Releases:
             return self._append(body)
 
     def _otherwise(self, bundle: Bundle, reason: str) -> str:
-        """Return why a bundle may take other requests than the champion, empty where it doesn't; refuse it without."""
+        """Return why a bundle may ask or answer otherwise than the champion, empty where it doesn't; refuse it without."""
+        from mulle.runtime.bundle import Bundle  # noqa: PLC0415
+        from mulle.runtime.difference import Difference  # noqa: PLC0415
+
         champion = self.state().champion
         if champion is None:
             return ""
         differs = Difference.between(Bundle.load(self.version_folder(champion)), bundle)
         if differs and not reason:
-            what = f"it takes other requests than the champion: {differs}"
+            what = f"it asks or answers otherwise than the champion: {differs}"
             fix = 'change the clients first; then, by name: --override "release.request=REASON"'
             raise Refused(what, where=bundle.where, fix=fix)
         return reason if differs else ""
@@ -176,6 +179,10 @@ def new_salt() -> str:
 
 
 def _proven(path: Path) -> Bundle:
+    # Only here: ONNX Runtime takes long to import, and a rollback opens no bundle
+    from mulle.runtime.bundle import Bundle  # noqa: PLC0415
+    from mulle.runtime.selftest import prove  # noqa: PLC0415
+
     bundle = Bundle.load(path)
     prove(bundle)
     return bundle

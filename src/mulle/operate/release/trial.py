@@ -14,6 +14,7 @@ from mulle.operate.release.deal import HALVES, effect_of, in_batches, share_of
 from mulle.operate.release.evidence import Evidence
 from mulle.operate.release.guards import feedback, guarded, guardrails, ratio_of, says_ratio, unitless
 from mulle.operate.release.online import CANDIDATE, CONTROL, Metric, OnlineLog, Seen
+from mulle.operate.release.outlier import outliers
 from mulle.operate.release.state import Challenger, Refused
 from mulle.trials.cuped import cuped
 from mulle.trials.effect import Effect, effect
@@ -157,6 +158,7 @@ def progress(log: OnlineLog, challenger: Challenger, now: Criteria, *, at: float
         *says_ratio(ratio_of(seen, challenger)),
         *([told] if told else []),
         *(guarded(name, one) for name, one in guardrails(seen, fixed.guardrails).items()),
+        *outliers(seen, [*fixed.metrics, *fixed.guardrails]),
     )
     n = _n_counted(seen, fixed)
     days = (at - challenger.since) / DAY_S

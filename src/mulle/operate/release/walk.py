@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from mulle.core.check import Check, Status, Verdict, verdict
 from mulle.core.clock import now
@@ -15,36 +14,20 @@ from mulle.operate.release import trial as trials
 from mulle.operate.release.criteria import Criteria
 from mulle.operate.release.estimate import Target, estimates
 from mulle.operate.release.evidence import Evidence, of_canary, of_shadow
+from mulle.operate.release.guards import silent
 from mulle.operate.release.online import OnlineLog
 from mulle.operate.release.slices import Slices
-from mulle.operate.release.state import RAMP, Challenger, Refused, State, Step
+from mulle.operate.release.state import RAMP, WATCHED, Challenger, Refused, State, Step
 from mulle.operate.release.steps import Releases, new_salt
+from mulle.operate.release.stood import Stood
 from mulle.runtime.bundle import Bundle
 from mulle.trials.off_policy import OffPolicy
 
 ASSESSED = "release.assessed"
 REQUEST = "release.request"
-"""By this name a bundle is let in that takes other requests than the champion."""
+"""By this name a bundle is let in that takes other requests than the champion, or answers otherwise."""
 STEPS = "release.steps"
 """By this name a step may be left out: straight from the shadow to a trial, say."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stood:
-    """What a command found: where the release stands, the evidence, and whether a step was taken."""
-
-    state: State
-    evidence: Evidence | None = None
-    moved: bool = False
-    dealt: Mapping[str, Any] | None = None
-    """What units were dealt anew by, when they were."""
-    held_up: str = ""
-    """The step that was asked for and not taken, as its gate isn't open."""
-
-    @property
-    def verdict(self) -> Verdict:
-        """Return the verdict of the gate; open when nothing was asked."""
-        return Verdict.OPEN if self.evidence is None else verdict(self.evidence.checks)
 
 
 @dataclass(kw_only=True)
@@ -207,6 +190,11 @@ class Walk:
 
         Else nothing is changed, but that under Thompson sampling units are dealt anew when that is due.
         """
+        stood = self._watched()
+        (self.home / WATCHED).touch()  # a look that failed leaves the old one: servers tell how long ago that was
+        return stood
+
+    def _watched(self) -> Stood:
         stood = self.stands()
         broken = [check for check in stood.evidence.checks if _breaks(check)] if stood.evidence else []
         if stood.state.challenger is None or stood.state.challenger.step is Step.SHADOW:
@@ -227,6 +215,7 @@ class Walk:
 
     def _evidence(self, held: Challenger) -> Evidence:
         found = self._found(held)
+        found = replace(found, checks=(*found.checks, *self._silent(held)))
         self._known({check.name for check in found.checks} | {STEPS})
         checks = tuple(self._overridden(check) for check in found.checks)
         return Evidence(checks=checks, says=found.says, next=found.next, notes=found.notes, ruling=found.ruling)
@@ -242,6 +231,13 @@ class Walk:
         if held.step is Step.CANARY:
             return of_canary(log.trial(held.trial, since=held.since), held, self.page, self._criteria)
         return trials.progress(log, held, self._criteria, at=now())
+
+    def _silent(self, held: Challenger) -> list[Check]:
+        """Ask whether this is the log that servers write: where it isn't, everything looks as if nobody came."""
+        log = OnlineLog(self.log)
+        if held.step is Step.CANDIDATE or not log.silent(since=held.since):
+            return []
+        return [silent(held, log.where)]
 
     def _slices(self) -> Slices:
         """Return the page's slices over the champion's request, by which the logged rows were read."""

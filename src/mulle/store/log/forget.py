@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -71,13 +71,15 @@ class Forgetting:
     def __init__(self, place: Place, rotation: Rotation, run: Run) -> None:
         self._place, self._rotation, self._run = place, rotation, run
 
-    def of(self, unit: str) -> Forgotten:
+    def of(self, unit: str, others: Collection[str] = ()) -> Forgotten:
         """Forget one unit.
 
         Parameters
         ----------
         unit
             As it was logged.
+        others
+            Ids of predictions that go with it.
 
         Returns
         -------
@@ -93,14 +95,14 @@ class Forgetting:
             for draft in self._place.rotated.glob(".*.part"):
                 draft.unlink(missing_ok=True)
             files = sorted(self._place.rotated.glob("rows-*.parquet"))
-            ids = [id_ for path in files for id_ in in_words(path, partial(parquet.ids_of, path, unit))]
-            gone = self._run(lambda book: book.forget(unit, ids))
-            n_files = self._rewrite(files, unit)
+            ids = [id_ for path in files for id_ in in_words(path, partial(parquet.ids_of, path, unit, others))]
+            gone = self._run(lambda book: book.forget(unit, {*ids, *others}))
+            n_files = self._rewrite(files, unit, others)
             left = [*self._aside(), *self._journal()]
         return Forgotten.of(gone, files=n_files, left=left)
 
-    def _rewrite(self, files: Sequence[Path], unit: str) -> int:
-        made = [in_words(path, partial(parquet.without, path, unit)) for path in files]
+    def _rewrite(self, files: Sequence[Path], unit: str, others: Collection[str]) -> int:
+        made = [in_words(path, partial(parquet.without, path, unit, others)) for path in files]
         written = [file for file in made if file is not None]
         self._run(lambda book: book.describe(written))
         return len(written)
@@ -137,7 +139,7 @@ def in_words(path: Path, read: Callable[[], Result]) -> Result:
         ) from error
 
 
-def forget_cached(home: Path, columns: Sequence[str], key: str) -> list[str]:
+def forget_cached(home: Path, columns: Sequence[str], keys: Sequence[str]) -> list[str]:
     """Remove cached work that holds a person's rows. It is a cache: what is needed is done again.
 
     Parameters
@@ -146,8 +148,8 @@ def forget_cached(home: Path, columns: Sequence[str], key: str) -> list[str]:
         The folder ``.mulle``; its lock has to be held.
     columns
         That name the person: the page's key and group.
-    key
-        The person.
+    keys
+        The person, in each form in which a table may hold the key.
 
     Returns
     -------
@@ -161,7 +163,7 @@ def forget_cached(home: Path, columns: Sequence[str], key: str) -> list[str]:
     """
     shelf = home / "artifacts"
     tables = shelf.glob("*/**/*.parquet")
-    held = sorted({path.relative_to(shelf).parts[0] for path in tables if holds(path, columns, key)})
+    held = sorted({path.relative_to(shelf).parts[0] for path in tables if holds(path, columns, keys)})
     for name in held:
         try:
             (shelf / f"{name}.files").unlink(missing_ok=True)  # first: without its list it counts as not there
@@ -171,8 +173,8 @@ def forget_cached(home: Path, columns: Sequence[str], key: str) -> list[str]:
     return held
 
 
-def holds(path: Path, columns: Sequence[str], key: str) -> bool:
-    """Say whether a Parquet file holds a key in one of these columns, whatever their type.
+def holds(path: Path, columns: Sequence[str], keys: Sequence[str]) -> bool:
+    """Say whether a Parquet file holds one of these keys in one of these columns, whatever their type.
 
     Raises
     ------
@@ -185,7 +187,7 @@ def holds(path: Path, columns: Sequence[str], key: str) -> bool:
         table = pl.scan_parquet(path)
         types = table.collect_schema()
         asked = [
-            pl.col(name).cast(pl.String, strict=False) == key
+            pl.col(name).cast(pl.String, strict=False).is_in(list(keys))
             for name in columns
             if name in types and not types[name].is_nested()
         ]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
-from mulle.core.errors import StoreError
+from mulle.core.errors import ProjectError, StoreError
 from mulle.store.log.book import Book
 from mulle.store.log.desk import Desk
 from mulle.store.log.entry import Answer, Done, Feedback, Group, Row
@@ -247,13 +247,15 @@ class Log:
             raise StoreError("a log in PostgreSQL is not rotated", fix="partition its tables there")
         return self._rotation.once(everything=everything)
 
-    def forget(self, unit: str) -> Forgotten:
+    def forget(self, unit: str, others: Collection[str] = ()) -> Forgotten:
         """Remove all of a unit: predictions, their feedback, exposures, answers; in rotated files too.
 
         Parameters
         ----------
         unit
-            As it was logged.
+            As it was logged. Not empty: that is every row that names nobody.
+        others
+            Ids of predictions that go with it: rows that are known to be of the same person.
 
         Returns
         -------
@@ -262,14 +264,22 @@ class Log:
 
         Raises
         ------
+        ProjectError
+            When the unit is empty.
         StoreError
             When the disk refuses. Calling it again goes on.
         """
+        if not unit:
+            raise ProjectError(
+                "an empty key names nobody: every row that came without a unit would go",
+                where="mulle forget",
+                fix="give the key of one unit",
+            )
         from mulle.store.log.forget import Forgetting, Forgotten  # noqa: PLC0415  # seldom needed
 
         if self._rotation is None:
-            return Forgotten.of(self._run(lambda book: cast("PostgresBook", book).forget(unit)))
-        return Forgetting(self._rotation.place, self._rotation, self._run).of(unit)
+            return Forgotten.of(self._run(lambda book: cast("PostgresBook", book).forget(unit, others)))
+        return Forgetting(self._rotation.place, self._rotation, self._run).of(unit, others)
 
     def _run(self, job: Callable[[SQLiteBook], Result], /) -> Result:
         # Results come back over a queue of one: the writer's thread never waits for us

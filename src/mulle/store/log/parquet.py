@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -183,15 +183,21 @@ def read(path: Path, after: int) -> list[tuple[int, Row]]:
     return [(row[0], Row(*row[1:])) for row in found.select(list(schema())).iter_rows()]
 
 
-def ids_of(path: Path, unit: str) -> list[str]:
-    """Return the ids of a unit's rows in a rotated file."""
+def ids_of(path: Path, unit: str, others: Collection[str] = ()) -> list[str]:
+    """Return the ids of a unit's rows in a rotated file, and those of others that stand there."""
     import polars as pl  # noqa: PLC0415  # heavy
 
-    found: list[str] = pl.scan_parquet(path).filter(pl.col("unit") == unit).select("id").collect()["id"].to_list()
+    found: list[str] = pl.scan_parquet(path).filter(_named(unit, others)).select("id").collect()["id"].to_list()
     return found
 
 
-def without(path: Path, unit: str) -> Rotated | None:
+def _named(unit: str, ids: Collection[str]) -> pl.Expr:
+    import polars as pl  # noqa: PLC0415  # heavy
+
+    return (pl.col("unit") == unit) | pl.col("id").is_in(list(ids))
+
+
+def without(path: Path, unit: str, ids: Collection[str] = ()) -> Rotated | None:
     """Write a rotated file again without the rows of a unit.
 
     Parameters
@@ -200,19 +206,21 @@ def without(path: Path, unit: str) -> Rotated | None:
         The file.
     unit
         To be forgotten.
+    ids
+        Of other rows that go with it.
 
     Returns
     -------
     Rotated or None
-        The file as it is now; None when it holds nothing of the unit, and was not touched.
+        The file as it is now; None when it holds nothing of this, and was not touched.
     """
     import polars as pl  # noqa: PLC0415  # heavy
 
-    if not ids_of(path, unit):
+    if not ids_of(path, unit, ids):
         return None
 
     def write(draft: Path) -> None:
-        pl.scan_parquet(path).filter(pl.col("unit") != unit).sink_parquet(draft, row_group_size=CHUNK)
+        pl.scan_parquet(path).filter(~_named(unit, ids)).sink_parquet(draft, row_group_size=CHUNK)
 
     whole_or_not(path, write)
     return described(path)

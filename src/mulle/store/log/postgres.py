@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
@@ -158,16 +158,16 @@ class PostgresBook:
         with in_words(self.url):
             self._do("DELETE FROM answers WHERE at < %s", (before,))
 
-    def forget(self, unit: str) -> dict[str, int]:
+    def forget(self, unit: str, ids: Collection[str] = ()) -> dict[str, int]:
         """Remove all of a unit; see `mulle.store.log.sqlite.SQLiteBook.forget`."""
         with in_words(self.url), self._db.transaction():
-            ids = {id_ for (id_,) in self._do("SELECT id FROM predictions WHERE unit = %s", (unit,))}
+            ids = {id_ for (id_,) in self._do("SELECT id FROM predictions WHERE unit = %s", (unit,))} | set(ids)
             answers = self._do("SELECT seq, response FROM answers").fetchall()
             named = [seq for seq, said in answers if names(said, unit, ids)]
             counted = {
                 "feedback": self._do("DELETE FROM feedback WHERE prediction_id = ANY(%s)", (list(ids),)),
                 "answers": self._do("DELETE FROM answers WHERE seq = ANY(%s)", (named,)),
-                "predictions": self._do("DELETE FROM predictions WHERE unit = %s", (unit,)),
+                "predictions": self._do("DELETE FROM predictions WHERE id = ANY(%s)", (list(ids),)),
                 "exposures": self._do("DELETE FROM exposures WHERE unit = %s", (unit,)),
             }
             return {name: cursor.rowcount for name, cursor in counted.items()}

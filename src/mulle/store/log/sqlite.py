@@ -314,7 +314,7 @@ class SQLiteBook:
                 [(file.n_rows, file.since, file.until, file.file) for file in files],
             )
 
-    def forget(self, unit: str, ids: Sequence[str]) -> dict[str, int]:
+    def forget(self, unit: str, ids: Collection[str]) -> dict[str, int]:
         """Remove all of a unit from the file.
 
         Parameters
@@ -322,7 +322,7 @@ class SQLiteBook:
         unit
             As it was logged.
         ids
-            Of predictions of that unit that stand in rotated files.
+            Of predictions of that unit that stand in rotated files, and of others that go with them.
 
         Returns
         -------
@@ -336,7 +336,7 @@ class SQLiteBook:
             answers = [(seq,) for seq, said in responses if names(said, unit, every)]
             told = [db.execute("DELETE FROM feedback WHERE prediction_id = ?", (id_,)).rowcount for id_ in every]
             db.executemany("DELETE FROM answers WHERE seq = ?", answers)
-            db.execute("DELETE FROM predictions WHERE unit = ?", (unit,))
+            db.executemany("DELETE FROM predictions WHERE id = ?", [(id_,) for id_ in every])
             exposures = db.execute("DELETE FROM exposures WHERE unit = ?", (unit,)).rowcount
         return {"predictions": len(every), "feedback": sum(told), "exposures": exposures, "answers": len(answers)}
 
