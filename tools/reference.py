@@ -124,7 +124,8 @@ def command_line() -> str:
         "| 1 | a gate is shut (with `--strict`); for `assess`: not every gate is open |",
         "| 2 | something you can mend; the message says what, where, and what to type |",
         "| 3 | a fault of Mulle; the trace stands in a file under `.mulle/faults/` |",
-        "| 130 | interrupted; it says what is kept: what `run`, `check`, `assess` and `demo` finished is found again by the same command |",
+        "| 130 | interrupted; it says what is kept: what `run`, `check`, `assess` and `demo` finished is found again by "
+        "the same command |",
         "",
     ]
     for title, words in SECTIONS.items():

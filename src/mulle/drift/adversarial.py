@@ -157,7 +157,7 @@ def _dealt(matrix: Floats, side: Floats, rng: np.random.Generator) -> NDArray[np
     alike = np.unique(np.where(np.isnan(matrix), np.inf, matrix), axis=0, return_inverse=True)[1].ravel()
     n = int(alike.max()) + 1
     shared = np.bincount(alike, side == 0, n) * np.bincount(alike, side == 1, n)
-    if n < SMALL or shared.any():
+    if n < SMALL or n == len(side) or shared.any():
         return rng.permutation(len(side)) % FOLDS
     return (rng.permutation(n) % FOLDS)[alike]
 

@@ -16,6 +16,7 @@ import polars as pl
 
 from mulle.checks import Seen, checks, leave_out
 from mulle.checks.base import keep_command
+from mulle.checks.shares import percent
 from mulle.compute.turn import Turn
 from mulle.core.check import Check, Outcome, Status
 from mulle.core.count import count
@@ -302,8 +303,8 @@ def _twins_of_sealed(framed: Framed) -> Iterator[Check]:
     yield Check(
         name="data.twins_of_sealed",
         status=status,
-        says=f"{twins:,} of the {n:,} rows that are not sealed ({part:.1%}) have the same inputs as a sealed row and were "
-        "left out of training, so that the sealed test doesn't ask what was learned."
+        says=f"{twins:,} of the {n:,} rows that are not sealed ({percent(part)}) have the same inputs as a sealed row "
+        "and were left out of training, so that the sealed test doesn't ask what was learned."
         + (" Are they copies, or different things that look alike?" if status is not Status.NOTE else ""),
         fix="" if status is Status.NOTE else _fix_twins(sides.seal.by),
         value=part,
