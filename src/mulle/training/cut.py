@@ -7,13 +7,12 @@ not a -0.39.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mulle.core.schema import Feature
 from mulle.models.base import Column
 
 Floats = NDArray[np.float64]
@@ -50,20 +49,14 @@ def rule_in_words(column: Column, prepared: NDArray[np.float32], cuts: Sequence[
     for values in own.get_columns():
         found = [_between(prepared, cut, values) for cut in cuts]
         if None not in found:
-            return f"{column.name}, cut at {' and at '.join(sorted_words(found))}"
+            return f"{column.name}, cut at {' and at '.join(_sorted_words(found))}"
     shares = [f"{float((prepared <= cut).mean()):.1%}" for cut in cuts]
     return f"{column.name}, cut above the lowest {' and above the lowest '.join(shares)} of the rows"
 
 
-def sorted_words(found: Sequence[tuple[float, str] | None]) -> list[str]:
+def _sorted_words(found: Sequence[tuple[float, str] | None]) -> list[str]:
     """Return the words of cuts in the order of their values, each once."""
     return list(dict.fromkeys(words for _, words in sorted(each for each in found if each is not None)))
-
-
-def own_columns(features: Mapping[str, Feature], column: Column, table: pl.DataFrame) -> pl.DataFrame:
-    """Return the columns of a table from which a prepared column came; none for one that no feature names."""
-    feature = features.get(column.feature)
-    return table.select([] if feature is None else [name for name in feature.stored if name in table.columns])
 
 
 def _between(prepared: NDArray[np.float32], cut: float, values: pl.Series) -> tuple[float, str] | None:

@@ -18,7 +18,7 @@ from mulle.core.jsonable import from_json
 from mulle.core.loss import Loss
 from mulle.core.work import Job, unit
 from mulle.models.base import Column
-from mulle.training.cut import own_columns, rule_in_words
+from mulle.training.cut import rule_in_words
 from mulle.training.fold import as_columns, features_of
 
 Floats = NDArray[np.float64]
@@ -61,9 +61,8 @@ def _in_words(job: Job, matrix: NDArray[np.float32], found: _Rule) -> str:
     if found.column is None:
         return "no column helps"
     column = from_json(Column, job.inputs["prepared"].json("columns.json")[found.column])
-    features = {f.name: f for f in features_of(job.inputs["schema"], [column.feature])}
-    table = pl.read_parquet(job.inputs["rows"].path / "rows.parquet")
-    own = own_columns(features, column, table)
+    stored = [name for feature in features_of(job.inputs["schema"], [column.feature]) for name in feature.stored]
+    own = pl.read_parquet(job.inputs["rows"].path / "rows.parquet", columns=stored)
     return rule_in_words(column, np.asarray(matrix[:, found.column]), found.cuts, own)
 
 
