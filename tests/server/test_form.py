@@ -143,8 +143,11 @@ def test_a_key_is_asked_for_and_kept_for_this_tab_only(folder, tab, tmp_path):
     secret = KeyFile(tmp_path / "keys.json").add("page", scopes=("predict", "explain"))
     guard = Guard(keys=Keys(tmp_path / "keys.json", needed=True))
     with running(Bundle.load(folder), guard=guard) as server:
+        tab.size(1280, 850)
         tab.open(server.url)
         assert tab.text("h1") == "A key is needed"
+        tab.js("window.words = document.createRange(); words.selectNodeContents(document.querySelector('#key button'))")
+        assert tab.js("words.getClientRects().length") == 1, "a button's words stand on one line"
         tab.type("#key-value", "wrong")
         tab.press("Enter")
         tab.wait("document.getElementById('key-hint').innerText.includes('not valid')")
