@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from mulle.operate.release.agreement import agreement
+from mulle.operate.release.agreement import Terms, agreement
 from mulle.operate.release.online import CANDIDATE, Metric, OnlineLog
 from mulle.server.bench import ENOUGH, Bench
 from mulle.server.metrics import Metrics
@@ -113,7 +113,7 @@ def test_a_shadow_that_hangs_is_left_alone_and_does_not_agree(small, looping, tm
         time.sleep(3)
         assert asked(one, "ann")[:2] == (200, CHAMPION), "it is no reason for the process to end"
         one.stop()
-    found = agreement(OnlineLog(tmp_path / "log").pairs(since=0.0), 0.9)
+    found = agreement(OnlineLog(tmp_path / "log").pairs(since=0.0), Terms(alike=0.9))
     assert (found.n, found.n_failed) == (2, 1)
 
 
