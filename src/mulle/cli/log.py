@@ -166,7 +166,7 @@ def _keeps_hashes(page: Path) -> bool:
 
     held = load_page(page)
     first = held.data.key if isinstance(held.data.key, str) else next(iter(held.data.key or ()), None)
-    return first in held.server.hashed
+    return first in (*held.server.hashed, *held.server.leave_out)
 
 
 def _from_log(sought: Sought, url: str | Path) -> dict[str, Any]:
