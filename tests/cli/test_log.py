@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from mulle.cli.main import cli
 from mulle.core.errors import ProjectError
 from mulle.store.lock import Lock
-from mulle.store.log import Feedback, Group, Log, Promise, Row
+from mulle.store.log import Change, Feedback, Group, Log, Promise, Row
 
 PAGE = '[data]\nsource = "people.csv"\ntarget = "y"\nkey = "person"\ngroup = "household"\n'
 
@@ -222,3 +222,36 @@ def test_without_a_log_there_is_nothing_to_export(tmp_path):
     assert refused.exit_code == 2
     assert "nothing has been logged here" in refused.stderr
     assert run(tmp_path, "forget", "7").exit_code == 0
+
+
+def test_no_unit_is_a_formula_in_a_spreadsheet(project):
+    served(project, ("sly", "=1+1", b"{}"), ("number", "-5", b"{}"))
+    assert run(project, "log", "export", str(project / "served.csv")).exit_code == 0
+    assert list(pl.read_csv(project / "served.csv", schema_overrides={"unit": pl.String})["unit"][-2:]) == [
+        "'=1+1",
+        "-5",
+    ]
+    assert run(project, "log", "export", str(project / "served.jsonl")).exit_code == 0
+    assert '"unit": "=1+1"' in (project / "served.jsonl").read_text(encoding="utf-8")
+
+
+def test_who_changed_the_parameters_is_told(project):
+    assert "nobody changed a parameter" in run(project, "log", "changes").stderr
+    change = Change(1, 1_795_000_000.0, "b6" * 32, b'{"threshold": 0.33}', "kim")
+    with Log.open(project / ".mulle" / "log", tend=False) as log:
+        log.append(Group(changes=[change], promise=Promise.SYNCED))
+    told = run(project, "log", "changes")
+    assert told.exit_code == 0, told.output
+    assert told.stdout.split() == [
+        "2026-11-18",
+        "11:06:40Z",
+        "b6" * 8,
+        "version",
+        "1",
+        "threshold",
+        "=",
+        "0.33",
+        "by",
+        "kim",
+    ]
+    assert json.loads(run(project, "log", "changes", "--json").stdout)["changes"][0]["who"] == "kim"

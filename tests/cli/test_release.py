@@ -159,9 +159,10 @@ def failing():
 
 
 def test_a_rollback_loads_nothing_that_trains_answers_or_draws(tmp_path):
+    heavy = "{'mulle.api', 'mulle.loop', 'numpy', 'polars', 'pydantic', 'onnxruntime', 'onnx'}"
     code = (
-        "import sys; from mulle.cli.main import cli; cli(['release', 'rollback'], standalone_mode=False); "
-        "print(sorted({'mulle.api', 'mulle.loop', 'numpy', 'polars', 'pydantic', 'onnxruntime', 'onnx'} & set(sys.modules)))"
+        f"import atexit, sys; from mulle.cli.main import cli; "
+        f"atexit.register(lambda: print(sorted({heavy} & set(sys.modules)))); cli(['release', 'rollback'])"
     )
     assert mulle("withdraw").exit_code == 0
     assert mulle("start", "new").exit_code == 0

@@ -130,8 +130,9 @@ def test_the_pages_limits_reach_recipes_and_alerts(toy_parts, tmp_path):
     assert dashboard(tmp_path / "out")["title"] == 'Mulle: A "quoted" name: 이탈'
 
 
-def test_where_columns_are_hashed_all_servers_get_one_salt_that_is_a_secret(toy_parts, tmp_path):
-    write_bundle(tmp_path / "toy", toy_parts(page={"server": {"hashed": ["customer"]}}))
+@pytest.mark.parametrize("how", ["hashed", "leave_out"])
+def test_where_columns_are_hashed_all_servers_get_one_salt_that_is_a_secret(toy_parts, tmp_path, how):
+    write_bundle(tmp_path / "toy", toy_parts(page={"server": {how: ["customer"]}}, key=("customer",)))
     write_recipes(tmp_path / "toy", tmp_path / "out", log=POSTGRES)
     (container,) = manifests(tmp_path / "out")["deployment"]["spec"]["template"]["spec"]["containers"]
     (salt,) = [one["valueFrom"]["secretKeyRef"] for one in container["env"] if one["name"] == "MULLE_LOG_SALT"]

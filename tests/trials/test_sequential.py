@@ -134,11 +134,19 @@ def test_one_look_says_what_the_textbook_says():
     assert found.estimate == pytest.approx(2.3, abs=1e-4)
 
 
-def test_the_first_crossing_counts_and_later_looks_change_nothing():
+def test_the_first_crossing_decides_and_later_looks_tell_how_large_the_effect_is():
     first = [at(1.0, 400), at(3.4, 800)]
-    found = judge([*first, at(0.2, 1200)], 2000)
-    assert (found.crossed, found.look) == ("better", 2)
-    assert found.interval == judge(first, 2000).interval
+    found = judge([*first, at(3.5, 1200, se=0.5)], 2000)
+    assert (found.crossed, found.look, found.p) == ("better", 2, judge(first, 2000).p)
+    assert (found.estimate, found.effect.n_units) == (1.75, 1200)
+    half = found.plan[2].bound * 0.5
+    assert (found.interval.low, found.interval.high) == pytest.approx((1.75 - half, 1.75 + half))
+    assert found.says.endswith("; how large it is was seen at look 3")
+
+
+def test_a_look_beyond_the_plan_has_no_interval_and_the_one_before_it_is_told():
+    looked = [at(3.5, 1000), at(3.0, 2000, se=0.7), at(2.9, 2500, se=0.6)]
+    assert judge(looked, 2000).estimate == pytest.approx(2.1)
 
 
 def test_worse_is_the_mirror_of_better():
@@ -152,8 +160,10 @@ def test_worse_is_the_mirror_of_better():
 @given(st.lists(st.floats(-3.5, 3.5), min_size=1, max_size=4))
 def test_at_the_end_the_interval_leaves_zero_out_exactly_when_the_boundary_is_crossed(zs):
     n = 1000
-    found = judge([at(z, n * (i + 1) // len(zs)) for i, z in enumerate(zs)], n)
+    taken = [at(z, n * (i + 1) // len(zs)) for i, z in enumerate(zs)]
+    found = judge(taken, n)
     assert found.over
+    found = judge(taken[: found.look], n, final=True)
     assert (found.crossed == "better") == (found.interval.low > 0)
     assert (found.crossed == "worse") == (found.interval.high < 0)
     assert (found.crossed != "no") == (found.p < 0.05)
@@ -190,16 +200,21 @@ def test_a_look_without_an_error_is_refused():
 def test_intervals_and_estimates_on_stopping_hold():
     rng, n, t = np.random.default_rng(5), 400, np.array(FIFTHS)
     plan = looks(FIFTHS)
-    holds, above = [], []
+    holds, above, later, far = [], [], [], []
     for _ in range(n):
         z = np.cumsum(rng.normal(np.diff(t, prepend=0) * 2.5, np.sqrt(np.diff(t, prepend=0)))) / np.sqrt(t)
         stop = next((i for i in range(5) if abs(z[i]) >= plan[i].bound), 4)
         # an effect of 2.5 of the standard errors that all units would have
-        found = judge([at(z[i], int(1000 * t[i]), se=1 / sqrt(t[i])) for i in range(stop + 1)], 1000)
+        taken = [at(z[i], int(1000 * t[i]), se=1 / sqrt(t[i])) for i in range(5)]
+        found, whole = judge(taken[: stop + 1], 1000), judge(taken, 1000)
+        later.append(whole.interval.low <= 2.5 <= whole.interval.high)
+        far.append(whole.estimate - 2.5)
         holds.append(found.interval.low <= 2.5 <= found.interval.high)
         above.append(found.estimate > 2.5)
     assert np.mean(holds) == pytest.approx(0.95, abs=4 * sqrt(0.05 * 0.95 / n))
     assert np.mean(above) == pytest.approx(0.5, abs=4 * 0.5 / sqrt(n))
+    assert np.mean(later) >= 0.95 - 4 * sqrt(0.05 * 0.95 / n), "who looks on has an interval that holds at all looks"
+    assert np.mean(far) == pytest.approx(0.0, abs=4 * np.std(far) / sqrt(n)), "and an estimate of all that was seen"
 
 
 def test_the_stagewise_p_falls_with_the_statistic_and_is_one_with_none():

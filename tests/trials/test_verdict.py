@@ -97,7 +97,30 @@ def test_an_ended_trial_says_how_many_more_units_would_have_decided():
     total = 20_000 + found.more_units
     shrunk = 0.005 * np.sqrt(20_000 / total)
     assert 0.006 / shrunk == pytest.approx(1.96, abs=0.03)
+    assert found.says.endswith(f"This trial is at its end; a new one of about {total:,} units would decide.")
+    assert "more units would decide" in ruled(primaries=[primary(1.0, n=8000)]).says
     assert ruled(primaries=[primary(0.0)]).more_units is None
+
+
+def looked(*effects):
+    found = judge([Effect(value=value, se=se, base=1.0, n_units=n) for value, se, n in effects], 2000)
+    return ruled(primaries=[Primary(name="orders", result=found, worth=1.0, currency="USD")])
+
+
+def test_looks_after_the_one_that_decided_say_what_it_is_worth():
+    early = looked((1.686, 0.3, 500))
+    found = looked((1.686, 0.3, 500), (1.3125, 0.085, 1500))
+    assert (early.decision, found.decision) == ("promote", "promote")
+    assert early.money["orders"].value > 1500
+    assert found.money["orders"].value == pytest.approx(1312.5)
+    assert "Worth +1,312.50 USD" in found.says
+    assert found.checks[1].n_rows == 1500
+
+
+def test_looks_that_take_back_what_an_earlier_one_showed_do_not_promote():
+    found = looked((1.686, 0.3, 500), (0.1, 0.2, 1500))
+    assert found.decision == "inconclusive"
+    assert "what came after the look that showed it doesn't" in found.checks[1].fix
 
 
 def test_money_is_the_interval_times_the_worth_of_a_thousand_units():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
+from json import loads
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
@@ -57,6 +58,7 @@ def log() -> None:
 
     ``mulle log export OUT`` writes predictions with their latest feedback to OUT (.parquet, .csv, .jsonl), also while
     a server runs; ``--since``, ``--until`` and ``--arm`` choose among them, ``--log`` names another log.
+    ``mulle log changes`` says who changed a policy's parameters, and when.
     """
 
 
@@ -78,6 +80,36 @@ def export(
         voice.as_json({"path": str(out), "rows": n_rows})
     else:
         voice.say(f"written: {out}, {n_rows:,} rows")
+
+
+@log.command()
+@option.each(url, option.project, option.json)
+def changes(*, url: str | None, page: Path, json_: bool) -> None:
+    """Say who changed a policy's parameters, when and to what; the newest stand last."""
+    from mulle.store.log.entry import Change  # noqa: PLC0415
+    from mulle.store.log.export import opened  # noqa: PLC0415
+    from mulle.store.log.history import Wanted, entries  # noqa: PLC0415
+
+    reader, _ = opened(url or _home(page) / "log")
+    try:
+        told = [one for chunk in entries(reader, Change, Wanted()) for one in chunk]
+    finally:
+        reader.close()
+    rows = [{**one._asdict(), "parameters": loads(one.parameters)} for one in told]
+    if json_:
+        voice.as_json({"changes": rows})
+        return
+    for row in rows:
+        voice.result(
+            f"{_utc(row['at'])}  {row['bundle'][:16]}  version {row['version']}  "
+            f"{', '.join(f'{k} = {v:g}' for k, v in row['parameters'].items())}  by {row['who'] or 'somebody'}"
+        )
+    if not rows:
+        voice.say("nobody changed a parameter: each bundle decides as it was packaged")
+
+
+def _utc(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 @click.command()
@@ -134,7 +166,7 @@ def _keeps_hashes(page: Path) -> bool:
 
     held = load_page(page)
     first = held.data.key if isinstance(held.data.key, str) else next(iter(held.data.key or ()), None)
-    return first in held.server.hashed
+    return first in (*held.server.hashed, *held.server.leave_out)
 
 
 def _from_log(sought: Sought, url: str | Path) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from mulle.deploy import template
 from mulle.deploy.folder import write_folder
 from mulle.runtime.archive import read_archive
 from mulle.runtime.bundle import Bundle
+from mulle.runtime.manifest import Manifest
 
 _ALWAYS = (
     "README.md", "Containerfile", "systemd/mulle.service", "prometheus/alerts.yaml", "prometheus/scrape.yaml",
@@ -92,7 +93,7 @@ def write_recipes(bundle: Path, out: Path, *, log: str = "", image: str = "") ->
     """
     opened, several = Bundle.load(bundle), is_shared(log)
     names = (*_ALWAYS, "kubernetes/scaling.yaml" if several else "kubernetes/claim.yaml")
-    values = {**_of_bundle(opened, image), **_of_log(several=several), **_of_salt(opened.manifest.page)}
+    values = {**_of_bundle(opened, image), **_of_log(several=several), **_of_salt(opened.manifest)}
     values["resources"] = json.dumps(
         sorted(Path(n).name for n in names if "kubernetes/" in n and "kustomization" not in n)
     )
@@ -196,10 +197,12 @@ def _limits(page: Mapping[str, Any]) -> Mapping[str, float]:
     return {k: v for k, v in held.items() if isinstance(v, int | float)} if isinstance(held, Mapping) else {}
 
 
-def _of_salt(page: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is written where a bundle's log hashes columns; nothing where it hashes none."""
-    server = page.get("server")
-    hashed = server.get("hashed") if isinstance(server, Mapping) else None
+def _of_salt(manifest: Manifest) -> dict[str, str]:
+    """Return what is written where a bundle's log hashes columns, or units alone; nothing where it hashes none."""
+    server = manifest.page.get("server")
+    held = server if isinstance(server, Mapping) else {}
+    out = [name for name in manifest.key[:1] if name in (held.get("leave_out") or [])]  # its units are logged by hash
+    hashed = [*(held.get("hashed") or []), *out]
     if not hashed:
         return dict.fromkeys(("hashed", "salt_entry", "salt_command", "salt_file", "salt_unit", "salt_says"), "")
     return {

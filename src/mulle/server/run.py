@@ -130,7 +130,7 @@ def prepared(options: Options) -> First:
     guard = guard_of(options.access, host=options.host, home=options.home, workers=options.workers)
     follower = None if options.bundle or options.home is None else Follower(options.home, log_url=options.log)
     lineup = follower.first() if follower else Lineup(champion=Served(opened(_given(options))))
-    if options.privacy.hashed and is_postgres(options.log) and not environment().get(SALT):
+    if _hashes(options.privacy, lineup) and is_postgres(options.log) and not environment().get(SALT):
         log.warning("columns are hashed by a salt of this folder alone; servers that share the log need one: %s", SALT)
     return First(guard, follower, lineup)
 
@@ -138,6 +138,11 @@ def prepared(options: Options) -> First:
 def _read(lineup: Lineup) -> set[str]:
     bundles = [served.bundle for served in lineup.all]
     return {name for bundle in bundles for name in (*bundle.columns, *bundle.manifest.key)}
+
+
+def _hashes(privacy: Privacy, lineup: Lineup) -> bool:
+    """Say whether columns, or units alone, are logged by a hash."""
+    return bool(privacy.hashed) or any(name in privacy.leave_out for name in lineup.champion.bundle.manifest.key[:1])
 
 
 def event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:

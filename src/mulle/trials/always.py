@@ -214,6 +214,15 @@ def guard(
 
 
 def _words(worse: float) -> str:
+    """Say a difference.
+
+    Examples
+    --------
+    >>> _words(0.02), _words(-0.02), _words(-0.0)
+    ('worse by 0.02', 'better by 0.02', 'no difference')
+    """
+    if worse == 0:
+        return "no difference"
     return f"worse by {worse:.3g}" if worse > 0 else f"better by {-worse:.3g}"
 
 

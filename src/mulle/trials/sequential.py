@@ -301,18 +301,18 @@ class Sequential:
     over
         Whether the trial is at its end: crossed, or all that could be spent is spent.
     look
-        The number of the look that the rest is about, 1 and up: the first that crossed, else the last.
+        The number of the look that decides, 1 and up: the first that crossed, else the last.
     effect
-        At that look.
+        At the look that estimate and interval are of: that one, or the newest where more were taken after a crossing.
     z, bound
-        The statistic against the bar, and the boundary.
+        The statistic against the bar, and the boundary, at `look`.
     p
-        Adjusted for the looks; two-sided. NaN while the trial goes on, as then there is none.
+        Adjusted for the looks; two-sided, of `look`. NaN while the trial goes on, as then there is none.
     interval
-        Adjusted for the looks. At the end: the one that agrees with `p`. Before: a repeated interval, which holds at all
-        looks together.
+        Adjusted for the looks. At the end: the one that agrees with `p`. Before, and where looks were taken after a crossing:
+        a repeated interval, which holds at all looks together, whenever one stops.
     estimate
-        At the end the median-unbiased estimate, as the effect of a trial that stopped early is too large; before, the effect.
+        At the end the median-unbiased estimate, as the effect of a trial that stopped early is too large; else the effect.
     plan
         All looks.
     says
@@ -394,19 +394,28 @@ def judge(
     p, interval, estimate = (
         _at_end(beyond[at], plan[: at + 1], alpha) if over else _on_the_way(beyond[at], plan[at], alpha)
     )
+    newest = at if crossed == "no" else _newest(plan, at)
+    if newest > at:  # the first look decided; what came after it tells more of how large the effect is
+        _, interval, estimate = _on_the_way(beyond[newest], plan[newest], alpha)
     return Sequential(
         crossed=crossed,
         over=over,
         look=at + 1,
-        effect=effects[at],
+        effect=effects[newest],
         z=beyond[at].z,
         bound=plan[at].bound,
         p=p,
         interval=Interval(low=interval.low + bar, high=interval.high + bar, confidence=1 - alpha),
         estimate=estimate + bar,
         plan=plan,
-        says=_says(crossed, over=over, z=beyond[at].z, look=plan[at], number=at + 1),
+        says=_says(crossed, over=over, z=beyond[at].z, look=plan[at], number=at + 1)
+        + (f"; how large it is was seen at look {newest + 1}" if newest > at else ""),
     )
+
+
+def _newest(plan: Sequence[Look], at: int) -> int:
+    """Return the newest look of which there is an interval, from one on."""
+    return max(i for i, look in enumerate(plan) if i == at or (i > at and math.isfinite(look.bound)))
 
 
 def _says(crossed: str, *, over: bool, z: float, look: Look, number: int) -> str:

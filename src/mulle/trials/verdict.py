@@ -180,7 +180,7 @@ def rule(
         checks=checks,
         money=money,
         more_units=more or None,
-        says=_says(decision, checks, money, more),
+        says=_says(decision, checks, money, _wait(more, primaries)),
     )
 
 
@@ -221,7 +221,7 @@ def _primaries(primaries: Sequence[Primary]) -> list[Check]:
             "name an online metric",
         )
         return [Check(name="release.primary", status=Status.UNANSWERED, says=says, fix=fix)]
-    better = any(p.result is not None and p.result.crossed == "better" for p in primaries)
+    better = any(p.result is not None and _is_better(p.result) for p in primaries)
     return [_primary(p, another_is_better=better) for p in primaries]
 
 
@@ -251,6 +251,9 @@ def _primary(primary: Primary, *, another_is_better: bool) -> Check:
 def _answer(primary: Primary, found: Sequential, *, another_is_better: bool) -> tuple[Status, str, int | None]:
     """Return what a measured metric says, what to do, and how many more units would help."""
     known = {"better": (Status.PASS, "", None), "worse": (Status.FAIL, "keep the champion", None)}
+    if found.crossed == "better" and not _is_better(found):
+        fix = "what came after the look that showed it doesn't: wait, or keep the champion"
+        return Status.UNANSWERED, fix, _more(found)
     if another_is_better:
         known["no"] = (Status.NOTE, "", None)
     if found.crossed in known:
@@ -258,11 +261,20 @@ def _answer(primary: Primary, found: Sequential, *, another_is_better: bool) -> 
     if found.over and primary.least is not None and found.interval.high < primary.least:
         return Status.FAIL, f"keep the champion: a gain of {primary.least:g}, worth having, can be ruled out", None
     if found.over:
-        needed = needed_rows(found.estimate, 0.0, found.interval, found.effect.n_units)
-        more = None if needed is None else needed - found.effect.n_units
-        return Status.UNANSWERED, "plan a new, larger trial, or keep the champion", more
+        return Status.UNANSWERED, "plan a new, larger trial, or keep the champion", _more(found)
     n_planned = round(found.effect.n_units / found.plan[found.look - 1].t)
     return Status.UNANSWERED, "wait for the planned units", n_planned - found.effect.n_units
+
+
+def _more(found: Sequential) -> int | None:
+    """Return about how many more units would show the effect, were it what it seems."""
+    needed = needed_rows(found.estimate, 0.0, found.interval, found.effect.n_units)
+    return None if needed is None else needed - found.effect.n_units
+
+
+def _is_better(found: Sequential) -> bool:
+    """Say whether a look has shown it, and those that came after it, if any, didn't take it back."""
+    return found.crossed == "better" and found.interval.low > 0
 
 
 def _guardrail(name: str, found: Guardrail | None) -> Check:
@@ -301,7 +313,17 @@ def _weeks(days: float, *, wanted: bool) -> Check:
     )
 
 
-def _says(decision: Decision, checks: Sequence[Check], money: Mapping[str, Money], more: int) -> str:
+def _wait(more: int, primaries: Sequence[Primary]) -> str:
+    """Say how many more units would decide; those of a trial that has ended can't: another one would have to be planned."""
+    if not more:
+        return ""
+    ended = [p.result.effect.n_units for p in primaries if p.result is not None and p.result.over]
+    if not ended:
+        return f" About {more:,} more units would decide."
+    return f" This trial is at its end; a new one of about {more + max(ended):,} units would decide."
+
+
+def _says(decision: Decision, checks: Sequence[Check], money: Mapping[str, Money], wait: str) -> str:
     because = {
         "promote": {Status.PASS},
         "keep": {Status.FAIL},
@@ -313,5 +335,4 @@ def _says(decision: Decision, checks: Sequence[Check], money: Mapping[str, Money
         reasons = broken
     words = {"promote": "Promote the candidate", "keep": "Keep the champion", "inconclusive": "Inconclusive"}[decision]
     worth = "".join(f" Worth {value}." for value in money.values()) if decision != "inconclusive" else ""
-    wait = f" About {more:,} more units would decide." if more else ""
     return f"{words}: {'; '.join(reasons)}.{worth}{wait}"

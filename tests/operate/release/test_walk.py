@@ -10,7 +10,7 @@ from mulle.core.errors import StoreError, UnknownName
 from mulle.core.project import ReleasePart
 from mulle.export.bundle import write_bundle
 from mulle.operate.release.online import CANDIDATE, CONTROL
-from mulle.operate.release.state import WATCHED, Refused, Step
+from mulle.operate.release.state import WATCHED, Step
 from mulle.operate.release.walk import Walk
 
 PAGE = {"online_metric": "outcome", "smallest_effect": 1.0, "whole_weeks": False, "looks": 2, "canary_units": 50}
@@ -85,13 +85,31 @@ def test_a_trial_is_looked_at_ruled_and_promoted(walk, people):
     judged = walk({}).judge()
     assert judged.evidence.ruling.decision == "promote"
     assert judged.evidence.ruling.money == {}
-    with pytest.raises(Refused, match="all looks that were planned are taken"):
-        walk({}).judge()
+    again = walk({}).judge()  # the last planned look is taken: the verdict is told, nothing is counted
+    assert (again.moved, again.evidence.ruling.decision, again.evidence.next) == (
+        False,
+        "promote",
+        "mulle release promote",
+    )
+    assert len(again.state.challenger.looks) == len(judged.state.challenger.looks)
+    assert walk({}).stands().evidence.next == "mulle release promote"
     with pytest.raises(UnknownName, match=r"release\.primry"):
         walk({"release.primry": "a slip of the pen"}).promote()
     promoted = walk({}).promote()
     assert promoted.moved
     assert promoted.state.challenger is None
+
+
+def test_a_trial_that_begins_says_how_large_and_how_long_it_is(walk, people):
+    rng = np.random.default_rng(1)
+    for i in range(200):
+        people.ask(f"p{i}", at=now() - 90_000.0, outcome=float(rng.normal(10, 2)))
+    people.write()
+    begun = walk().trial()
+    n = begun.state.challenger.design["n_units"]
+    assert begun.moved
+    assert f"The trial counts {n:,} units, looked at 2 times at most" in begun.evidence.says
+    assert f"{n:,} units arrive in " in begun.evidence.says
 
 
 def test_a_champion_that_was_rolled_back_can_be_let_in_once_more(walk):

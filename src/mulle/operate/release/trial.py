@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -85,6 +86,18 @@ def planned(log: OnlineLog, page: ReleasePart, criteria: Criteria, *, at: float)
     }
 
 
+def plan_of(design: Mapping[str, Any]) -> str:
+    """Say what was planned.
+
+    Examples
+    --------
+    >>> plan_of({"n_units": 1200, "looks": 4, "says": "1,200 units arrive in 9 days: 14 days, to end on a whole week"})
+    'The trial counts 1,200 units, looked at 4 times at most: 1,200 units arrive in 9 days: 14 days, to end on a whole week.'
+    """
+    when = f": {design['says']}" if design["says"] else "; from the log nobody can tell how long that takes"
+    return f"The trial counts {int(design['n_units']):,} units, looked at {design['looks']} times at most{when}."
+
+
 def _base(before: Seen, metric: Metric, name: str) -> Moments:
     found = before.moments(metric)[CONTROL]
     if found.n < FEW or not found.variance > 0:
@@ -164,7 +177,8 @@ def progress(log: OnlineLog, challenger: Challenger, now: Criteria, *, at: float
     days = (at - challenger.since) / DAY_S
     says = f"{n:,} of {int(design['n_units']):,} planned units in {days:.1f} days."
     notes = (*_due_notes(challenger, fixed), *_changed(fixed, now), *unitless(seen))
-    return Evidence(checks=checks, says=says, next="mulle release judge", notes=notes)
+    due = "mulle release judge" if next_look(challenger) else _due(again(log, challenger), over=True)
+    return Evidence(checks=checks, says=says, next=due, notes=notes)
 
 
 def _n_counted(seen: Seen, fixed: Criteria) -> int:
@@ -175,7 +189,7 @@ def _n_counted(seen: Seen, fixed: Criteria) -> int:
 def _due_notes(challenger: Challenger, fixed: Criteria) -> list[str]:
     due, deal = next_look(challenger), next_deal(challenger)
     if due is None:
-        return ["All looks that were planned are taken."]
+        return ["All looks that were planned are taken; the verdict stands: mulle release judge tells it again."]
     looks, weeks = (challenger.design or {})["looks"], ", of whole weeks" if fixed.whole_weeks else ""
     says = (
         f"Look {len(challenger.looks) + 1} of at most {looks} is due from {due:,} units on{weeks}: mulle release judge"
@@ -311,7 +325,9 @@ def look(
     told = {"n_units": n, "at": at, "days": days, "ratio_p": ratio_of(seen, challenger).always_p, "metrics": found}
     ruling = _ruled(log, challenger, [*challenger.looks, told], overrides)
     notes = _changed(fixed, now)
-    return told, Evidence(checks=ruling.checks, says=ruling.says, next=_due(ruling), notes=notes, ruling=ruling)
+    left = next_look(replace(challenger, looks=(*challenger.looks, told)))
+    then = _due(ruling, over=left is None)
+    return told, Evidence(checks=ruling.checks, says=ruling.says, next=then, notes=notes, ruling=ruling)
 
 
 def _days(challenger: Challenger, fixed: Criteria, at: float) -> float:
@@ -355,9 +371,17 @@ def again(log: OnlineLog, challenger: Challenger, overrides: Mapping[str, str] |
     return _ruled(log, challenger, challenger.looks, overrides)
 
 
-def _due(ruling: Ruling) -> str:
+def verdict_of(log: OnlineLog, challenger: Challenger, overrides: Mapping[str, str] | None = None) -> Evidence:
+    """Tell the verdict of a trial whose looks are all taken, once more; no look is counted."""
+    ruling = again(log, challenger, overrides)
+    note = "All looks that were planned are taken; this counted none."
+    return Evidence(checks=ruling.checks, says=ruling.says, next=_due(ruling, over=True), notes=(note,), ruling=ruling)
+
+
+def _due(ruling: Ruling, *, over: bool) -> str:
+    """Return what comes next; after the last look nothing is to be waited for."""
     known = {"promote": "mulle release promote", "keep": "mulle release withdraw"}
-    return known.get(ruling.decision, "mulle release judge")
+    return known.get(ruling.decision, "mulle release withdraw" if over else "mulle release judge")
 
 
 def _ruled(

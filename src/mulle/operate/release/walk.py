@@ -109,13 +109,16 @@ class Walk:
         design = trials.planned(OnlineLog(self.log), page, self._criteria, at=now())
         told = {"release": held.number, "overrides": dict(self.overrides)}
         state = self._releases.do("trial", share=design["share"], salt=new_salt(), design=design, **told)
-        return Stood(state=state, moved=True)
+        return Stood(state=state, evidence=replace(found, says=trials.plan_of(design)), moved=True)
 
     def judge(self) -> Stood:
         """Look at the trial, when a look is due; the look counts, and is recorded. Units are dealt anew when that is due."""
         held = self._challenger()
         if held.step is not Step.TRIAL:
             return self.stands()
+        if trials.next_look(held) is None:
+            told = trials.verdict_of(OnlineLog(self.log), held, self.overrides)
+            return Stood(state=self._releases.state(), evidence=told)
         try:
             looked = self._look(held)
         except Refused:

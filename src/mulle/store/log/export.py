@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -35,7 +36,8 @@ def export(url: str | Path, out: Path, wanted: Wanted | None = None) -> int:
     url
         Where the log lies; see `mulle.store.log.Log.open`.
     out
-        A file that ends in ``.parquet``, ``.csv`` or ``.jsonl``. It is there whole, or not at all.
+        A file that ends in ``.parquet``, ``.csv`` or ``.jsonl``. It is there whole, or not at all. In ``.csv`` a text that a
+        spreadsheet would take for a formula gets ``'`` before it.
     wanted
         Which rows; all when absent.
 
@@ -166,10 +168,24 @@ def _csv(chunks: Counted, out: Path) -> None:
             table = csv.writer(file)
             table.writerow(COLUMNS)
             for chunk in chunks:
-                table.writerows(chunk)
+                table.writerows([_no_formula(value) for value in row] for row in chunk)
 
     whole_or_not(out, write)
 
+
+def _no_formula(value: Any) -> Any:
+    """Return a value as no spreadsheet takes it for a formula; clients choose some of them, such as the unit.
+
+    Examples
+    --------
+    >>> _no_formula("=HYPERLINK(1)"), _no_formula("-5"), _no_formula("customer 7")
+    ("'=HYPERLINK(1)", '-5', 'customer 7')
+    """
+    risky = isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if risky and not _NUMBER.fullmatch(value) else value
+
+
+_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?")
 
 JSON_AT = tuple(COLUMNS.index(name) for name in ("inputs", "output", "outcome", "correction", "feedback"))
 
