@@ -106,11 +106,11 @@ class Engine:
             raise _stalled()
         self._queue.append(ask)
         self._queued += len(ask.rows)
-        if self._alone():
-            self._scheduled = True
-            self._run()
-        else:
+        if not self._alone():
             self._schedule()
+            return
+        self._scheduled = True
+        self._run()
 
     def _alone(self) -> bool:
         """Whether a request that has come just now need not wait for others of the same turn: lately there were none."""

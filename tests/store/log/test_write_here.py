@@ -1,4 +1,4 @@
-"""A lone entry is written where it came in: the caller hears at once, and never waits for what is slow."""
+"""What is written is written where it came in: the caller hears at once, and never waits for what is slow."""
 
 import sqlite3
 import threading

@@ -22,8 +22,6 @@ FIRST_TRY_S = 0.05
 LAST_TRY_S = 2.0
 IDLE_S = 1.0
 """How often a thread with nothing to do looks after the file."""
-FEW = 4
-"""Entries that are written together in the caller's thread; of more the other thread writes while the caller goes on."""
 SLOW_S, SHUN_S = 0.025, 5.0
 """After a write in the caller's thread that took longer than this, for so long all of them are left to the writer's."""
 
@@ -104,7 +102,7 @@ class Writer:
 
     def _is_quick(self, group: Group) -> bool:
         """Whether a group can be written in the caller's thread: the other one sleeps, and to wake up it needs the lock."""
-        if group.size > FEW or group.promise is Promise.SYNCED or monotonic() < self._shunned_until:
+        if group.promise is Promise.SYNCED or monotonic() < self._shunned_until:
             return False
         return self._asleep and not self._closing and self._book is not None and self._book.quick
 
