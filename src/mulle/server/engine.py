@@ -106,16 +106,17 @@ class Engine:
             raise _stalled()
         self._queue.append(ask)
         self._queued += len(ask.rows)
-        if not self._alone():
-            self._schedule()
+        loop = ask.future.get_loop()
+        if not self._alone(loop):
+            self._schedule(loop)
             return
         self._scheduled = True
         self._run()
 
-    def _alone(self) -> bool:
+    def _alone(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Whether a request that has come just now need not wait for others of the same turn: lately there were none."""
         if not self._came:
-            asyncio.get_running_loop().call_soon(self._turned)
+            loop.call_soon(self._turned)
         self._came += 1
         return self._came == 1 and self._came_before <= 1 and not self._scheduled
 
@@ -138,10 +139,10 @@ class Engine:
             if thread is self._thread:  # the server stops
                 raise _stalled()
 
-    def _schedule(self) -> None:
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._run)
+            loop.call_soon(self._run)
 
     def _run(self) -> None:
         batch = self._next()
@@ -188,7 +189,7 @@ class Engine:
         """Go on with what waits."""
         self._under_way, self.stall.began, self._scheduled = (), 0.0, False
         if self._queue:
-            self._schedule()
+            self._schedule(self._queue[0].future.get_loop())
 
     def _broke(self, batch: Sequence[Ask], error: BaseException) -> None:
         """Say that a batch met a fault of ours."""

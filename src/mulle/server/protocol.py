@@ -96,6 +96,12 @@ class Guarded(HttpToolsProtocol):
         if self.waits == Wait.END:
             self.transport.close()
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """End. Circles are broken here: the collector comes seldom, and a connection that is over must not wait for it."""
+        super().connection_lost(exc)
+        self.cycle = self.running = None
+        self.pipeline.clear()
+
     @property
     def busy(self) -> bool:
         """Whether a request is being answered."""
@@ -348,5 +354,7 @@ async def sweep(connections: set[Any]) -> None:
         await asyncio.sleep(SWEEP_S)
         now = loop.time()
         full = any(len(connections) > NEARLY * one.limits.connections for one in list(connections)[:1])
+        recent = now - SWEEP_S
         for connection in list(connections):
-            connection.overdue(now, full=full)
+            if connection.since < recent:
+                connection.overdue(now, full=full)

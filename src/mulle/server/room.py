@@ -1,8 +1,9 @@
 """How many requests are answered at once. Others wait outside for a while, and are told to come back when it was in vain.
 
 Whoever is inside is answered in batches, so a few batches' worth of requests keep the model busy; more of them would only
-drive each other out of the processor's cache. Those outside are let in, the longest-waiting first, when the house is half
-empty: a crowd that came once is answered whole, and of one that keeps coming those who are inside are served fast.
+drive each other out of the processor's cache. Those outside are let in when the house is half empty, the latest first: a
+crowd that came once is answered whole; of one that keeps coming, some are served fast and the others are told soon, where
+by turns everybody would be served late, and fewer of them.
 """
 
 from __future__ import annotations
@@ -15,6 +16,10 @@ from mulle.server.problem import Problem
 
 REFUSALS_PER_S, LONGEST_S = 300, 5.0
 """The more wait outside, the longer each does before it is refused, so that refusing never takes the time answers need."""
+
+
+LOOK_S = 0.02
+"""How often it is seen whose patience is over: one timer for all costs less than one for each."""
 
 
 class Busy(Problem):
@@ -48,7 +53,9 @@ class Room:
     def __init__(self, most: int, *, hold_s: float = 0.1, slow: Callable[[], bool] = lambda: False) -> None:
         self.inside = 0
         self._most, self._hold_s, self._slow = most, hold_s, slow
-        self._outside: dict[asyncio.Future[None], None] = {}
+        self._outside: dict[asyncio.Future[None], float] = {}
+        """Who waits, and until when; the first ones came first."""
+        self._looking = False
 
     @property
     def full(self) -> bool:
@@ -72,14 +79,26 @@ class Room:
             return
         loop = asyncio.get_running_loop()
         told = loop.create_future()
-        self._outside[told] = None
-        patience_s = max(self._hold_s, min(LONGEST_S, len(self._outside) / REFUSALS_PER_S))
-        timer = loop.call_later(patience_s, self._decide, told)
+        crowd_s = min(LONGEST_S, (len(self._outside) + 1) / REFUSALS_PER_S)
+        self._outside[told] = loop.time() + max(self._hold_s, crowd_s)
+        if not self._looking:
+            self._look(loop)
         try:
             await told
         finally:
-            timer.cancel()
             self._outside.pop(told, None)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        """See whose patience is over, as long as anybody waits."""
+        now = loop.time()
+        for told, until in list(self._outside.items()):
+            if until > now:
+                break
+            del self._outside[told]
+            self._decide(told)
+        self._looking = bool(self._outside)
+        if self._looking:
+            loop.call_later(LOOK_S, self._look, loop)
 
     def _decide(self, told: asyncio.Future[None]) -> None:
         if told.done():
@@ -97,7 +116,6 @@ class Room:
     ) -> None:
         self.inside -= 1
         if self._outside and self.inside < max(1, self._most // 2) and not self._slow():
-            told = next(iter(self._outside))
-            del self._outside[told]
+            told, _ = self._outside.popitem()
             if not told.done():
                 told.set_result(None)
