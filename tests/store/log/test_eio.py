@@ -164,6 +164,7 @@ def test_no_synced_row_is_lost_on_a_disk_that_fails_again_and_again(failing, see
                 failing.put(f"{n}-{k}", str(rng.choice(["written", "synced"])))
                 time.sleep(rng.random() * 0.06)
             failing.mend()
+            kept += failing.until_kept(f"{n}-mended-", "synced")
         promise = str(rng.choice(["written", "written", "synced"]))
         if failing.put(str(n), promise)[0] and promise == "synced":
             kept.append(str(n))
