@@ -85,7 +85,7 @@ def test_a_crash_leaves_its_stack_in_the_log(local):
 def test_what_a_unit_prints_goes_to_the_log_and_it_hears_nothing(local):
     assert local.work(Order(unit="test.print")).json("answer.json") == {"heard": ""}
     local.close()
-    logged = (local.folder / "workers" / "worker-1.log").read_text()
+    logged = "".join(path.read_text() for path in (local.folder / "workers").glob("worker-*.log"))
     assert all(line in logged for line in ("to stdout", "by number", "to stderr"))
 
 
