@@ -59,6 +59,8 @@ class Driver:
         os.dup2(nothing, 0)
         os.close(nothing)
         os.dup2(2, 1)
+        if isinstance(sys.stdout, TextIOWrapper):  # a worker that ends at once would take what it still holds with it
+            sys.stdout.reconfigure(line_buffering=True)
         self._lock = threading.Lock()
         self._heard: SimpleQueue[dict[str, Any]] = SimpleQueue()
         threading.Thread(target=self._listen, daemon=True).start()
