@@ -158,3 +158,12 @@ def test_both_ways_of_writing_at_once_lose_nothing_and_keep_each_callers_order(t
     assert told == [None] * (3 * n)
     for name in "abc":
         assert [one.id for one in held if one.unit == name] == [f"{name}{i:04d}" for i in range(n)]
+
+
+def test_what_was_written_here_is_moved_into_the_file_before_it_piles_up(tmp_path):
+    large = b'{"text": "' + b"x" * 100_000 + b'"}'
+    with Log.open(tmp_path / "log", tend=False) as log:
+        for i in range(200):
+            asleep(log).write(Group(rows=[row(f"a{i}")._replace(inputs=large)]))
+        asleep(log)
+        assert (tmp_path / "log" / "log.db-wal").stat().st_size < 16 << 20, "20 MB went through it"

@@ -17,6 +17,7 @@ class Shaky(Book):
     """A database of which each step can be told to fail in a way that nobody foresaw."""
 
     quick = True
+    due = False
 
     def __init__(self, faults: set[str]) -> None:
         self.faults = faults

@@ -23,6 +23,10 @@ class Book(Protocol):
     quick: bool
     """Whether a write that needs no sync is a copy into the system's memory: a matter of microseconds."""
 
+    @property
+    def due(self) -> bool:
+        """Whether there is something to tidy that should not wait."""
+
     def write(self, groups: Sequence[Group], *, synced: bool, waits: bool = True) -> None:
         """Write all groups in one transaction.
 

@@ -119,6 +119,7 @@ class PostgresBook:
     """
 
     quick = False
+    due = False
 
     def __init__(self, url: str) -> None:
         self.url = url

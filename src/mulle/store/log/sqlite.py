@@ -264,6 +264,11 @@ class SQLiteBook:
             if self._db.in_transaction:
                 self._db.execute("ROLLBACK")
 
+    @property
+    def due(self) -> bool:
+        """Whether enough stands in the write-ahead log to be moved."""
+        return self._behind >= PAUSE_BYTES
+
     def tidy(self, *, idle: bool) -> bool:
         """Remove a few rows that are rotated, and move what was written from the write-ahead log into the file."""
         if monotonic() >= self._look_again:

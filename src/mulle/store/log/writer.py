@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import TypeAlias
 
@@ -95,6 +96,10 @@ class Writer:
         with self._lock:
             here = self._is_quick(group)
             error = self._written_here(group) if here else None
+            due = here and self._book is not None and self._book.due
+        if due:
+            with suppress(StoreError):  # it is being closed, which tidies as well
+                self.ask(_tidied)
         if not here or isinstance(error, Locked):
             self.append(group)
         elif group.done is not None:
@@ -321,6 +326,11 @@ class Writer:
             self._down(error)
         except Exception:  # this thread has to live
             log.exception("a fault of ours in the log")
+
+
+def _tidied(book: Book | StoreError) -> None:
+    if not isinstance(book, StoreError):
+        book.tidy(idle=True)
 
 
 def tell_each(told: Sequence[Done]) -> None:
