@@ -72,7 +72,7 @@ class Words(click.Group):
         extra = {**extra, "standalone_mode": False, "prog_name": "mulle"}
         sys.exit(self._code(args, typed, extra))
 
-    def _code(self, args: Sequence[str] | None, typed: Sequence[str], extra: dict[str, Any]) -> int:  # a return a code  # noqa: PLR0911  # one return a code
+    def _code(self, args: Sequence[str] | None, typed: Sequence[str], extra: dict[str, Any]) -> int:  # noqa: PLR0911  # one return a code
         try:
             return int(super().main(args, **extra) or 0)
         except click.exceptions.Exit as leaving:
@@ -89,7 +89,7 @@ class Words(click.Group):
         except BrokenPipeError:  # somebody piped us into head: not a fault
             sys.stdout = None
             return 0
-        except Exception as error:  # whatever it is, the person gets words and a file  # noqa: BLE001  # whatever it is, the person gets words and a file
+        except Exception as error:  # whatever it is, the person gets words and a file  # noqa: BLE001
             return fault.anyones(error)
 
 
