@@ -2,10 +2,11 @@
 
     python benchmarks/overload.py BUNDLE --seconds 60
 
-First `wrk` with more and more connections, until no more answers a second come: that is how many it can serve. Then as many
-for as long as the rest takes, which is the peak that lasts; ten times as many; as many as it can serve once more, because the
-machine is shared; and at last more than it lets in at all. Printed: answers a second against the mean of both peaks, what the
-others heard, memory against that at the peak, and how long `/livez` took on connections of its own.
+First `wrk` with more and more connections, until no more answers a second come: that is how many it can serve. Then so many
+and ten times as many in turn, five seconds each, because the machine is shared and its speed changes from minute to minute:
+the median of what each turn answers beside the one before it. Then ten times as many without a pause, and at last more than
+the server lets in at all. Printed with it: what the others heard, memory against that at the peak, and how long `/livez` took
+on connections of its own.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ import argparse
 import json
 import re
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean, median
 
 from demo_bundle import demo_bundle
 from server_clients import Server, Watch, body_of, served, workplace
 
 STEPS = (1, 4, 16, 32, 64, 128)
+TURN_S = 5
 
 
 def script(folder: Path, bundle: Path) -> Path:
@@ -64,16 +68,37 @@ def main() -> None:
         print("connections  answers/s, 5 s each")
         for n, rate in rates.items():
             print(f"{n:11} {rate:10,.0f}{'   ← it can serve so many' if n == serves else ''}")
-        before = wrk(server, lua, serves, told.seconds)[0]
-        memory = server.memory_mb()
-        parts = [loaded(server, lua, 10 * serves, told.seconds)]
-        peak = (before + wrk(server, lua, serves, told.seconds)[0]) / 2
-        parts.append(loaded(server, lua, told.beyond, told.seconds))
-        print(f"peak that lasts: {peak:,.0f} answers/s at {serves} connections for {told.seconds} s, {memory:.0f} MB")
-        for part in parts:
-            part.tell(peak, memory)
+        peak, memory, ten = in_turn(server, lua, serves, told.seconds)
+        print(f"{serves} connections for {told.seconds} s: {peak:,.0f} answers/s, {memory:.0f} MB")
+        ten.tell("in turn with those", memory)
+        loaded(server, lua, 10 * serves, told.seconds, wrk(server, lua, serves, TURN_S)[0]).tell(
+            "without a pause", memory
+        )
+        loaded(server, lua, told.beyond, told.seconds, wrk(server, lua, serves, TURN_S)[0]).tell(
+            "without a pause", memory
+        )
         again = wrk(server, lua, serves, 5)[0]
         print(f"afterwards, {serves} connections for 5 s: {again:,.0f} answers/s, {again / peak:.0%} of the peak")
+
+
+def in_turn(server: Server, lua: Path, serves: int, seconds: int) -> tuple[float, float, Loaded]:
+    """Ask with as many connections as can be served and with ten times as many, in turn.
+
+    Returns
+    -------
+    peak : float
+        Answers a second with as many as can be served.
+    memory : float
+        At the first peak, in MB.
+    ten : Loaded
+        What happened with ten times as many.
+    """
+    peaks, parts, memory = [], [], 0.0
+    for _ in range(max(1, round(seconds / TURN_S))):
+        peaks.append(wrk(server, lua, serves, TURN_S)[0])
+        memory = memory or server.memory_mb()
+        parts.append(loaded(server, lua, 10 * serves, TURN_S, peaks[-1]))
+    return mean(peaks), memory, Loaded.joined(parts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,21 +108,37 @@ class Loaded:
     connections: int
     seconds: int
     good: float
+    share: float
+    """Of the answers a second with as many connections as can be served."""
     refused: float
     errors: str
     memory: float
-    watch: Watch
+    watches: Sequence[Watch]
 
-    def tell(self, peak: float, memory: float) -> None:
+    @classmethod
+    def joined(cls, parts: Sequence[Loaded]) -> Loaded:
+        """Return several parts as one."""
+        return cls(
+            connections=parts[0].connections,
+            seconds=sum(part.seconds for part in parts),
+            good=mean(part.good for part in parts),
+            share=median(part.share for part in parts),
+            refused=mean(part.refused for part in parts),
+            errors=", ".join(sorted({part.errors for part in parts})),
+            memory=max(part.memory for part in parts),
+            watches=[watch for part in parts for watch in part.watches],
+        )
+
+    def tell(self, how: str, memory: float) -> None:
         """Print it against the peak."""
-        print(f"{self.connections} connections for {self.seconds} s")
-        share = f"{self.good / peak:.0%} of the peak (goal for ten times: >= 90 %)"
+        print(f"{self.connections} connections for {self.seconds} s, {how}")
+        share = f"{self.share:.0%} of the peak (goal for ten times: >= 90 %)"
         print(f"  answers/s {self.good:,.0f}: {share}; refused/s {self.refused:,.0f}; socket errors: {self.errors}")
         print(f"  memory at most {self.memory:.0f} MB: {self.memory / memory:.2f} x that at the peak (goal: <= 1.2)")
-        print(f"  {self.watch} (goal: <= 100 ms)")
+        print(f"  {Watch.joined(self.watches)} (goal: <= 100 ms)")
 
 
-def loaded(server: Server, lua: Path, connections: int, seconds: int) -> Loaded:
+def loaded(server: Server, lua: Path, connections: int, seconds: int, peak: float) -> Loaded:
     """Ask with so many connections, and watch `/livez` meanwhile."""
     with Watch(server.port) as watch:
         good, refused, errors = wrk(server, lua, connections, seconds)
@@ -108,7 +149,8 @@ def loaded(server: Server, lua: Path, connections: int, seconds: int) -> Loaded:
         refused=refused,
         errors=errors,
         memory=server.memory_mb("VmHWM"),
-        watch=watch,
+        share=good / peak,
+        watches=[watch],
     )
 
 

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.client import HTTPConnection
@@ -164,11 +164,17 @@ class Watch:
         self._process.join()
 
     def __str__(self) -> str:
-        times = sorted(took for _, took in self.times)
+        return self.joined([self])
+
+    @staticmethod
+    def joined(watches: Sequence[Watch]) -> str:
+        """Say what all of them heard."""
+        times = sorted(took for watch in watches for _, took in watch.times)
+        wrong = [what for watch in watches for what in watch.wrong]
         half, most = times[len(times) // 2], times[int(len(times) * 0.99)]
-        wrong = f", {len(self.wrong)} WRONG: {self.wrong[:3]}" if self.wrong else ""
+        faults = f", {len(wrong)} WRONG: {wrong[:3]}" if wrong else ""
         told = f"p50 {1e3 * half:.1f} ms, p99 {1e3 * most:.1f} ms, worst {1e3 * times[-1]:.0f} ms"
-        return f"/livez asked {len(times)}x: {told}{wrong}"
+        return f"/livez asked {len(times)}x: {told}{faults}"
 
 
 def _look(port: int, every_s: float, over: Any, told: Any) -> None:

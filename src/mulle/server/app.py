@@ -13,7 +13,9 @@ from mulle.server import feedback, wire
 from mulle.server.guard import Guard
 from mulle.server.problem import JSON as PROBLEM
 from mulle.server.problem import Problem
+from mulle.server.protocol import NO_ROOM, WHOLE
 from mulle.server.replay import key_of
+from mulle.server.room import Busy
 from mulle.server.service import Service
 from mulle.server.wire import PredictRequest
 
@@ -89,11 +91,14 @@ class Request:
     bodies: Bodies = _UNBOUNDED
     client: str = ""
     """The name of the key that it showed."""
+    no_room: bool = False
+    """Whether it waited for room in vain."""
 
     @classmethod
     def of(cls, scope: Scope, receive: Receive) -> Request:
         """Read the headers once."""
         request = cls(scope["method"], scope["path"], scope["query_string"], receive)
+        request.no_room = NO_ROOM in scope.get("extensions", ())
         for name, value in scope["headers"]:
             field = _HEADERS.get(name)
             if field is None:
@@ -244,7 +249,8 @@ class App:
             metrics.active -= 1
         if self.guard.origins:
             reply = replace(reply, headers=(*reply.headers, *self.guard.shared(scope)))
-        await send_reply(reply, send, head=scope["method"] == "HEAD")
+        if not _sent_whole(reply, scope):
+            await send_reply(reply, send, head=scope["method"] == "HEAD")
         route = path if path in self.routes else self._prefix(path) or "other"
         metrics.request(_method(scope["method"]), route, reply.status, time.perf_counter() - began)
 
@@ -272,6 +278,8 @@ class App:
 
     async def _predict(self, request: Request) -> Reply:
         service = self.service
+        if request.no_room:
+            raise Busy
         await service.room.open()
         body = await request.json(service.limits.body_bytes)
         await service.room.open()  # who sends slowly takes nobody's place
@@ -297,6 +305,14 @@ class App:
     async def _metrics(self, _: Request) -> Reply:
         counted = self.service.counted
         return Reply(self.service.metrics.text() if counted is None else await counted(), TEXT)
+
+
+def _sent_whole(reply: Reply, scope: Scope) -> bool:
+    """Send a common answer at once, where the protocol can; false where it has to be sent step by step."""
+    if reply.status != 200 or reply.headers or scope["method"] == "HEAD":  # noqa: PLR2004
+        return False
+    whole = scope.get("extensions", {}).get(WHOLE)
+    return whole is not None and bool(whole(reply.kind, reply.body))
 
 
 async def send_reply(reply: Reply, send: Send, *, head: bool) -> None:

@@ -17,6 +17,10 @@ class Locked(StoreError):
     """Another program holds the database. Nothing was written."""
 
 
+class Damaged(StoreError):
+    """What stands in the database can't be read."""
+
+
 class Book(Protocol):
     """An open database with the log's tables."""
 

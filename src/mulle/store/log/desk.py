@@ -17,8 +17,9 @@ from time import monotonic, sleep
 
 from mulle.core.errors import StoreError
 from mulle.store.durable import sync_folder
+from mulle.store.log.book import Damaged
 from mulle.store.log.place import Place
-from mulle.store.log.sqlite import DAMAGED, EIO, SQLiteBook, number
+from mulle.store.log.sqlite import EIO, SQLiteBook, number
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ class Desk:
             return self._opened()
         except StoreError as error:
             self._in_doubt = self._in_doubt or _is(error, {EIO})
-            if not _is(error, DAMAGED):
+            if not isinstance(error, Damaged):
                 raise
             self._set_aside(str(error.__cause__))
             return self._opened()

@@ -11,7 +11,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from mulle.core.errors import ProjectError, StoreError
-from mulle.store.log.book import Book
+from mulle.store.log.book import Book, Damaged
 from mulle.store.log.desk import Desk
 from mulle.store.log.entry import Answer, Done, Feedback, Group, Row
 from mulle.store.log.history import E, Wanted, entries, rows
@@ -191,19 +191,26 @@ class Log:
         Row or None
             None when there is none, or none yet.
         """
-        return self._reader.find(prediction_id)
+        return self._looked(lambda reader: reader.find(prediction_id))
 
     def feedback_of(self, prediction_id: str) -> list[Feedback]:
         """Return what was learnt about a prediction, in the order in which it was accepted."""
-        return self._reader.feedback_of(prediction_id)
+        return self._looked(lambda reader: reader.feedback_of(prediction_id))
 
     def said_of(self, prediction_id: str) -> dict[str, tuple[int, Feedback]]:
         """Return, by kind, how many times feedback came on a prediction and what came last."""
-        return self._reader.said_of(prediction_id)
+        return self._looked(lambda reader: reader.said_of(prediction_id))
 
     def answer(self, key: str) -> Answer | None:
         """Return what was answered under an idempotency key, None when nothing was, or not yet written."""
-        return self._reader.answer(key)
+        return self._looked(lambda reader: reader.answer(key))
+
+    def _looked(self, ask: Callable[[Reader], Result]) -> Result:
+        try:
+            return ask(self._reader)
+        except Damaged as error:
+            self._writer.doubt(error)
+            raise
 
     def read(self, kind: type[E] = Row, **wanted: Any) -> Iterator[list[E]]:  # type: ignore[assignment]
         """Read entries in the order in which they were written, rotated ones too, a chunk at a time.

@@ -162,7 +162,8 @@ class PostgresBook:
     def forget(self, unit: str, ids: Collection[str] = ()) -> dict[str, int]:
         """Remove all of a unit; see `mulle.store.log.sqlite.SQLiteBook.forget`."""
         with in_words(self.url), self._db.transaction():
-            ids = {id_ for (id_,) in self._do("SELECT id FROM predictions WHERE unit = %s", (unit,))} | set(ids)
+            of_unit = f"SELECT id FROM predictions WHERE unit = %s AND {tables.NAMED}"  # noqa: S608
+            ids = {id_ for (id_,) in self._do(of_unit, (unit,))} | set(ids)
             answers = self._do("SELECT seq, response FROM answers").fetchall()
             named = [seq for seq, said in answers if names(said, unit, ids)]
             counted = {

@@ -7,7 +7,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 from time import monotonic
@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from mulle.core.errors import StoreError
 from mulle.store.log import tables
-from mulle.store.log.book import BadEntry, Locked
+from mulle.store.log.book import BadEntry, Damaged, Locked
 from mulle.store.log.entry import Group
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ BUSY_ROWS, IDLE_ROWS = 200, 2_000
 """So many rotated rows are removed between two commits."""
 LOOK_S = 0.9
 """How often it is seen whether the file still stands, beside each time that something is synced."""
-COMMIT_BYTES = 20_000
+PAGE_BYTES = 2048
+"""Of a new file. A commit writes each page that it touches, whole: what is alone on the line waits less for small ones."""
+COMMIT_BYTES = 10_000
 """What a commit adds to the write-ahead log beyond its entries: the pages that it touches, roughly."""
 
 _BAD = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
@@ -82,7 +84,8 @@ def in_words(error: sqlite3.Error, where: object) -> StoreError:
         "look at the file and its disk; the log goes on by itself when it can",
     )
     what, fix = WORDS.get(number(error), otherwise)
-    return (Locked if number(error) in LOCKED else StoreError)(what, where=str(where), fix=fix)
+    kind = Locked if number(error) in LOCKED else Damaged if number(error) in DAMAGED else StoreError
+    return kind(what, where=str(where), fix=fix)
 
 
 def number(error: sqlite3.Error) -> int:
@@ -129,6 +132,7 @@ def _make_private(path: Path) -> None:
 
 def _prepare(made: sqlite3.Connection) -> None:
     try:
+        made.execute(f"PRAGMA page_size = {PAGE_BYTES}")
         made.execute("PRAGMA journal_mode = WAL")
         made.execute("PRAGMA synchronous = NORMAL")
         made.execute("PRAGMA wal_autocheckpoint = 0")  # the writer does it, between commits
@@ -167,7 +171,7 @@ class SQLiteBook:
         """Whether the disk refused something: what was written before may never reach it, whatever a later sync says."""
         self._behind = 0
         self._left_over = True
-        self._level = _SYNC_NORMAL
+        self._level, self._waits = _SYNC_NORMAL, True
         self._look_again = 0.0
         with self._in_words():
             self._db = connect(path, write=True, busy_s=busy_s)
@@ -221,8 +225,8 @@ class SQLiteBook:
             with self._in_words():
                 statements = list(_statements(groups))
                 self._sync(_SYNC_FULL if synced else _SYNC_NORMAL)
-                with nullcontext() if waits else self._impatient():
-                    self._run(statements)
+                self._wait(waits=waits)
+                self._run(statements)
         except BaseException:
             self._roll_back()
             raise
@@ -250,14 +254,11 @@ class SQLiteBook:
             self._db.execute(f"PRAGMA synchronous = {level}")
             self._level = level
 
-    @contextmanager
-    def _impatient(self) -> Iterator[None]:
-        """Don't wait for another program."""
-        self._db.execute("PRAGMA busy_timeout = 0")
-        try:
-            yield
-        finally:
-            self._db.execute(f"PRAGMA busy_timeout = {self._busy_ms}")
+    def _wait(self, *, waits: bool = True) -> None:
+        """Wait from now on for another program, or don't."""
+        if waits != self._waits:
+            self._db.execute(f"PRAGMA busy_timeout = {self._busy_ms if waits else 0}")
+            self._waits = waits
 
     def _roll_back(self) -> None:
         with suppress(sqlite3.Error):
@@ -275,6 +276,7 @@ class SQLiteBook:
             self._stand()
             self._look_again = monotonic() + LOOK_S
         with self._in_words():
+            self._wait()
             if self._left_over:
                 self._remove(IDLE_ROWS if idle else BUSY_ROWS)
             if self._behind >= (PAUSE_BYTES if idle else LIMIT_BYTES):
@@ -335,7 +337,7 @@ class SQLiteBook:
             Table → how many entries went; rotated predictions are counted with the others.
         """
         with self.transaction() as db:
-            held = db.execute("SELECT id FROM predictions WHERE unit = ?", (unit,)).fetchall()
+            held = db.execute(f"SELECT id FROM predictions WHERE unit = ? AND {tables.NAMED}", (unit,)).fetchall()  # noqa: S608
             every = {id_ for (id_,) in held} | set(ids)
             responses = db.execute("SELECT seq, response FROM answers")
             answers = [(seq,) for seq, said in responses if names(said, unit, every)]
@@ -380,6 +382,7 @@ class SQLiteBook:
         try:
             with self._in_words():
                 self._sync(_SYNC_FULL)
+                self._wait()
                 self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
                 self._db.execute("COMMIT")
@@ -395,6 +398,7 @@ class SQLiteBook:
             When a reader is still looking at it.
         """
         with self._in_words():
+            self._wait()
             busy = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
         self._behind = 0
         if busy:

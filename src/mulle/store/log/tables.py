@@ -56,10 +56,12 @@ TABLES = (ROWS, EXPOSURES, FEEDBACK, CHANGES, ANSWERS)
 """In the order of the fields of a group."""
 OF = {table.entry: table for table in TABLES}
 
+NAMED = "unit <> ''"
+"""Who looks for a unit says this too: where nobody says who asks, there is no index to write."""
 INDEXES = {
-    "feedback_of_prediction": (FEEDBACK, "prediction_id"),
-    "predictions_of_unit": (ROWS, "unit"),
-    "answers_by_age": (ANSWERS, "at"),
+    "feedback_of_prediction": (FEEDBACK, "(prediction_id)"),
+    "predictions_of_unit": (ROWS, f"(unit) WHERE {NAMED}"),
+    "answers_by_age": (ANSWERS, "(at)"),
 }
 ROTATED = ("file", "first", "last", "n_rows", "since", "until")
 """Columns of the table of rotated files: rows of ``first <= seq <= last`` are read from the file alone."""
@@ -94,7 +96,7 @@ def made(*, postgres: bool = False) -> list[str]:
         f"last {integer} NOT NULL, n_rows {integer} NOT NULL, since {real} NOT NULL, until {real} NOT NULL)"
     )
     indexes = [
-        f"CREATE INDEX IF NOT EXISTS {name} ON {table.name} ({column})" for name, (table, column) in INDEXES.items()
+        f"CREATE INDEX IF NOT EXISTS {name} ON {table.name} {columns}" for name, (table, columns) in INDEXES.items()
     ]
     return [*tables, rotated, *indexes]
 

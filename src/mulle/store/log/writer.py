@@ -139,6 +139,11 @@ class Writer:
         if asleep:
             self._bell.release()
 
+    def doubt(self, error: StoreError) -> None:
+        """Open the database anew, which looks at it: somebody read damage there, of which the pages in memory don't tell."""
+        with suppress(StoreError):  # it is being closed
+            self.ask(lambda book: None if isinstance(book, StoreError) else self._down(error))
+
     def close(self, timeout_s: float) -> bool:
         """Write what waits and end; see `mulle.store.log.Log.close`."""
         with self._lock:
