@@ -1,8 +1,9 @@
 """The choice: from all that was scored to what would ship. Simple first; more only where it clearly helps.
 
 The linear baseline stands until something beats it by more than one standard error of the paired gain, the luck of choosing
-among many taken out. A proposal of the search must gain over the portfolio's best in the same way. An ensemble replaces the
-best single configuration only where the page sets no limit on speed, and only where the interval of its gain excludes zero.
+among many taken out, and that of the training rows counted where folds share them, as in the gain that the report tells. A
+proposal of the search must gain over the portfolio's best once its luck is taken out. An ensemble replaces the best single
+configuration only where the page sets no limit on speed, and only where the interval of its gain excludes zero.
 
 Source of the rule of one standard error: L. Breiman, J. Friedman, R. Olshen, C. Stone, *Classification and
 Regression Trees*, 1984, section 3.4.3.
@@ -67,7 +68,8 @@ def choose(turn: Turn, framed: Framed, prepared: Prepared, scored: Sequence[Scor
     best, note = _if_it_lasts(judge, framed, scored, (able, best))
     simple = next((i for i in able if scored[i].baseline), best)
     if simple != best:
-        gain = judge.gain([scored[i].prediction for i in able], scored[simple].prediction, ships=able.index(best))
+        ours = [scored[i].prediction for i in able]
+        gain = judge.gain(ours, scored[simple].prediction, ships=able.index(best), protocol=prepared.protocol)
         if gain.value <= gain.sd:
             words = f"{scored[best].title} gains {gain.value:+.4f}, with a standard error of {gain.sd:.4f}"
             return _alone(scored, simple), f"{scored[simple].title} was kept, as nothing beats it clearly: {words}."
@@ -136,8 +138,13 @@ class _Judge:
     def __init__(self, turn: Turn, framed: Framed, prepared: Prepared) -> None:
         self.turn, self.metric, self.prepared = turn, framed.metric, prepared
 
-    def gain(self, ours: Sequence[Floats], theirs: Floats, *, ships: int | None = None) -> Gain:
-        """Return the paired gain of one of ours over theirs, the choice among ours repeated in each draw."""
+    def gain(
+        self, ours: Sequence[Floats], theirs: Floats, *, ships: int | None = None, protocol: str = "holdout"
+    ) -> Gain:
+        """Return the paired gain of one of ours over theirs, the choice among ours repeated in each draw.
+
+        Without a protocol its error is the plain one: a choice between equals compares, it promises nothing.
+        """
         rows = np.isfinite(theirs).all(axis=1)
         for prediction in ours:
             rows &= np.isfinite(prediction).all(axis=1)
@@ -150,7 +157,7 @@ class _Judge:
             units=self.prepared.units[rows],
             weight=self.prepared.weight_of(rows),
             ships=ships,
-            protocol="holdout",  # the plain error: a choice compares, it promises nothing
+            protocol=protocol,
             seconds=None if self.turn.deadline is None else 3.0,
         )
 
