@@ -231,6 +231,21 @@ def test_feedback_that_comes_back_to_what_was_said_is_heard_and_said_twice_is_ke
     assert [json.loads(one.value) for one in told] == ["yes", "no", "yes"]
 
 
+@pytest.mark.parametrize(
+    ("outcome", "unknown"),
+    [("yes", []), ("bananas", ["outcome"]), ("Yes", ["outcome"]), (1, ["outcome"]), (True, ["outcome"])],
+)
+def test_an_outcome_that_is_no_class_is_kept_and_said(small, tmp_path, outcome, unknown):
+    async def work(service, log):
+        service.serve(Lineup(champion=Served(Bundle.load(small))))
+        said = json.loads(await keep(service, FeedbackRequest(prediction_id="p1", outcome=outcome)))
+        return said, log.feedback_of("p1"), service.metrics.counts["mulle_unknown_outcomes_total"][()]
+
+    (said, kept, n), _ = run(tmp_path, work)
+    assert (said["kept"], said.get("unknown", []), n) == (["outcome"], unknown, len(unknown))
+    assert [json.loads(one.value) for one in kept] == [outcome]
+
+
 def told_of_one(i):
     return FeedbackRequest(prediction_id="p1", values={f"v{j}": float(i + j) for j in range(100)})
 

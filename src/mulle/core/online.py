@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 
 from mulle.core.errors import ProjectError
 
@@ -56,3 +57,19 @@ def countable(value: float) -> float | None:
     (3.0, None, None, None)
     """
     return float(value) if -LARGEST <= value <= LARGEST else None
+
+
+def same(told: object, label: object) -> bool:
+    """Say whether what was told is the class of that label: the text, the number that it writes, or true and false.
+
+    Examples
+    --------
+    >>> same("yes", "yes"), same(1.0, "1"), same(True, "true"), same(True, "1")
+    (True, True, True, False)
+    """
+    if isinstance(told, bool) or isinstance(label, bool):
+        return str(told).lower() == str(label).lower()
+    if isinstance(told, int | float):
+        with suppress(ValueError, TypeError):
+            return told == float(label)  # type: ignore[arg-type]  # what is no number raises
+    return str(told) == str(label)

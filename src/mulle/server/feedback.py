@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 from mulle.core.clock import now
 from mulle.core.errors import StoreError
-from mulle.core.online import LARGEST, countable
+from mulle.core.online import LARGEST, countable, same
 from mulle.server.problem import Problem
 from mulle.server.remote import RemoteLog
 from mulle.server.service import Service
@@ -18,6 +18,8 @@ from mulle.store.log import Feedback, Group, Log, LogFull, Promise
 LONGEST_ID = 64
 MOST_TOLD = 10_000
 """Different things that can be told of one prediction; more is no feedback, and each would make the next one slower."""
+
+_OUTCOMES = frozenset({"outcome", "correction"})
 
 Known = Mapping[str, tuple[int, Feedback]]
 """By kind: how many times something was told, and what came last."""
@@ -36,25 +38,17 @@ async def keep(service: Service, told: FeedbackRequest) -> bytes:
     Returns
     -------
     bytes
-        What was kept, as JSON. The same feedback again is kept once and answered the same.
+        What was kept, as JSON. The same feedback again is kept once and answered the same. An outcome that no bundle in
+        service could have meant is kept and named: a class may be new, or its name misspelt, and it counts as wrong.
 
     Raises
     ------
     Problem
         422 when it says nothing, or too much was said already, 503 when it could not be kept.
     """
-    if not told.says:
-        raise Problem(422, "the feedback says nothing", where="body", fix='give "outcome", "correction" or "values"')
-    if not 0 < len(told.prediction_id) <= LONGEST_ID or "\0" in told.prediction_id:
-        raise Problem(422, "this is no prediction's id", where="body, prediction_id", fix="send it as it was answered")
+    _check(told)
     if service.log is None:
         raise Problem(503, "this server keeps no log", fix="start it with one: mulle serve --log FILE", reason="log")
-    if "\0" in told.source or (told.values is not UNSET and any("\0" in name for name in told.values)):
-        raise Problem(422, "a name can't hold NUL", where="body, source or values", fix="send letters and digits")
-    beyond = next((kind for kind, value in _said(told) if _beyond(value)), None)
-    if beyond is not None:
-        what, where = f"a number beyond ±{LARGEST:g} can't be counted", f"body, {beyond.partition(':')[0]}"
-        raise Problem(422, what, where=where, fix="send a measurement, in its own unit")
     known = await asyncio.to_thread(_known, service.log, told.prediction_id)
     if sum(n for n, _ in known.values()) >= MOST_TOLD:
         what = f"{MOST_TOLD:,} different things were said of this prediction"
@@ -63,7 +57,35 @@ async def keep(service: Service, told: FeedbackRequest) -> bytes:
     await _kept(service, entries)
     for entry in entries:
         service.metrics.count("mulle_feedback_total", entry.kind.partition(":")[0])
-    return encode({"prediction_id": told.prediction_id, "kept": [entry.kind for entry in entries]})
+    answer = {"prediction_id": told.prediction_id, "kept": [entry.kind for entry in entries]}
+    strange = [kind for kind, value in _said(told) if kind in _OUTCOMES and not _meant(service, value)]
+    if strange:
+        service.metrics.count("mulle_unknown_outcomes_total", by=len(strange))
+        answer["unknown"] = strange
+    return encode(answer)
+
+
+def _check(told: FeedbackRequest) -> None:
+    """Refuse what says nothing, or what no log can hold."""
+    if not told.says:
+        raise Problem(422, "the feedback says nothing", where="body", fix='give "outcome", "correction" or "values"')
+    if not 0 < len(told.prediction_id) <= LONGEST_ID or "\0" in told.prediction_id:
+        raise Problem(422, "this is no prediction's id", where="body, prediction_id", fix="send it as it was answered")
+    if "\0" in told.source or (told.values is not UNSET and any("\0" in name for name in told.values)):
+        raise Problem(422, "a name can't hold NUL", where="body, source or values", fix="send letters and digits")
+    beyond = next((kind for kind, value in _said(told) if _beyond(value)), None)
+    if beyond is not None:
+        what, where = f"a number beyond ±{LARGEST:g} can't be counted", f"body, {beyond.partition(':')[0]}"
+        raise Problem(422, what, where=where, fix="send a measurement, in its own unit")
+
+
+def _meant(service: Service, value: object) -> bool:
+    """Say whether a bundle in service has that class; of one that predicts numbers, whether it is one."""
+    for served in service.lineup.all if service.lineup else ():
+        classes = served.bundle.classes
+        if any(same(value, label) for label in classes) or (not classes and type(value) in {int, float}):
+            return True
+    return service.lineup is None
 
 
 async def _kept(service: Service, entries: list[Feedback]) -> None:

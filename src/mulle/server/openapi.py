@@ -394,8 +394,10 @@ def _feedback() -> Iterator[tuple[str, Schema]]:
             "additionalProperties": False,
         },
     )
-    kept = {"prediction_id": id_, "kept": {"type": "array", "items": {"type": "string"}}}
-    yield "FeedbackAnswer", {"type": "object", "properties": kept, "required": list(kept)}
+    names = {"type": "array", "items": {"type": "string"}}
+    kept = {"prediction_id": id_, "kept": names}
+    unknown = {**names, "description": "Of those, what is none of the classes in service: kept, and counted as wrong."}
+    yield "FeedbackAnswer", {"type": "object", "properties": {**kept, "unknown": unknown}, "required": list(kept)}
 
 
 def _inference() -> Iterator[tuple[str, Schema]]:

@@ -2,8 +2,8 @@
 
 Whoever is inside is answered in batches, so a few batches' worth of requests keep the model busy; more of them would only
 drive each other out of the processor's cache, which is why a connection holds unread what finds no room. Those outside are
-let in when the house is half empty, the latest first: a crowd that came once is answered whole; of one that keeps coming, some
-are served fast and the others are told soon, where by turns everybody would be served late, and fewer of them.
+let in when the house is half empty, the latest first: a crowd that came once is answered whole; of one that keeps coming,
+some are served fast and the others are told soon, where by turns everybody would be served late, and fewer of them.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mulle.core.online import countable, parts_of
+from mulle.core.online import countable, parts_of, same
 from mulle.store.log import Exposure, Feedback, Row
 from mulle.store.log.entry import CHALLENGER, CHAMPION, FAILED_MARK, SHADOW, SHADOW_MARK
 from mulle.store.log.history import Wanted, entries, rows
@@ -91,8 +91,8 @@ class Metric:
         if told is None or self.kind == "failed":
             return None
         if self.kind == "correct":
-            return float(_same(told, decision))
-        return float(_same(told, self.name)) if self.name else _number(told)
+            return float(same(told, decision))
+        return float(same(told, self.name)) if self.name else _number(told)
 
     def parts(self, feedback: Mapping[str, Any], *, decision: Any) -> tuple[float, float] | None:
         """Return what one prediction adds above and below the line; None when it adds nothing."""
@@ -105,12 +105,6 @@ class Metric:
 
 def _number(value: Any) -> float | None:
     return countable(value) if isinstance(value, int | float) else None
-
-
-def _same(told: Any, other: Any) -> bool:
-    if isinstance(told, bool):
-        told = str(told).lower()
-    return str(told) == str(other)
 
 
 @dataclass(frozen=True, slots=True)
