@@ -147,6 +147,7 @@ FRAME = """
         ("", "opened"),
         ("model.onnx", "TypeError: Failed to fetch"),
         ("predict.mjs", "no page"),
+        ("open.mjs", "no page"),
         ("wire.mjs", "no page"),
         ("page.mjs", "no page"),
         ("ort/ort.wasm.bundle.min.mjs", "TypeError: Failed to fetch"),

@@ -25,7 +25,7 @@ KINDS = frozenset(["number", "place", "boolean", "datetime", "category", "id", "
 STEPS = {"tokenise": 1, "onnx": 1, "policy": 1}
 """Steps that ``predict.mjs`` executes, with the newest version of each."""
 INTEGRITY = "integrity.json"
-_CODE = ("predict.mjs", "wire.mjs", "golden.mjs", "page.mjs", "page.css")
+_CODE = ("predict.mjs", "open.mjs", "wire.mjs", "golden.mjs", "page.mjs", "page.css")
 _TOLD = ("format", "version", "name", "created", "mulle", "task", "classes", "request", "steps", "stamp", "run")
 _WHY_NOT = {
     "decode": "browsers decode and resize pictures otherwise than Pillow does, beyond the bundle's tolerance",

@@ -1,34 +1,15 @@
-// Opens a bundle's folder and executes its steps: encode, tokenise, onnx, policy. The same answers as Mulle's own runtime.
+// Executes a bundle's steps: encode, tokenise, onnx, policy. The same answers as Mulle's own runtime.
 //   const bundle = await load(new URL("./", import.meta.url));  const { prediction, decision } = await bundle.predict(row);
+import { opened } from "./open.mjs";
 import { reader, tokenise } from "./wire.mjs";
 
-const ORT = "ort/ort.wasm.bundle.min.mjs", WASM = "ort/ort-wasm-simd-threaded.wasm", BLOCK = 256;
+const BLOCK = 256;
 
-/** @param base the folder's URL; @param integrity the hash of integrity.json, where the page knows it;
- *  @param get how to fetch a checked file: (url, integrity) => Response. */
-export async function load(base, { integrity, get = fetched } = {}) {
-  const hashes = await (await get(new URL("integrity.json", base), integrity)).json();
-  const checked = async (name) => {
-    if (!Object.hasOwn(hashes, name)) throw new Error(`'${name}' doesn't belong to this folder`);
-    return new Uint8Array(await (await get(new URL(name, base), hashes[name])).arrayBuffer());
-  };
-  const [wasm, text] = await Promise.all([checked(WASM), checked("manifest.json"), checked(ORT)]);
-  const ort = await import(new URL(ORT, base));
-  Object.assign(ort.env.wasm, { wasmBinary: wasm, numThreads: 1, proxy: false });
-  const manifest = JSON.parse(new TextDecoder().decode(text));
-  const open = async (step) => ({ step, session: await ort.InferenceSession.create(await checked(step.file)) });
-  const graphs = [];
-  for (const step of manifest.steps) if (step.file) graphs.push(await open(step));
-  return new Bundle(ort, manifest, graphs, checked);
-}
-
-async function fetched(url, integrity) {
-  const response = await fetch(url, integrity ? { integrity } : {});
-  return response.ok ? response : Promise.reject(new Error(`${url} answers ${response.status}`));
-}
+/** @param base the folder's URL; @param options as for `opened`. */
+export const load = async (base, options) => new Bundle(await opened(base, options));
 
 class Bundle {
-  constructor(ort, manifest, graphs, file) {
+  constructor({ ort, manifest, graphs, file }) {
     Object.assign(this, { ort, manifest, file, policy: graphs.pop(), graphs, classes: manifest.classes });
     this.entries = manifest.request.map((entry) => ({ entry, read: reader(entry) }));
     this.columns = [...new Set(manifest.request.flatMap((entry) => entry.columns))];
@@ -51,18 +32,16 @@ class Bundle {
     if (lacking !== undefined) throw new Error(`column '${lacking}' is missing; give null where it isn't known`);
     const { feeds, reasons } = this.encode(rows), scores = {}, given = {};
     for (const { step, session } of this.graphs) Object.assign(scores, await session.run(feeds, step.outputs));
-    const { inputs, decides } = this.policy.step;
-    for (const [name, score] of Object.entries(inputs)) given[name] = scores[score];
+    for (const [name, score] of Object.entries(this.policy.step.inputs)) given[name] = scores[score];
     for (const [name, value] of Object.entries({ ...this.parameters, ...parameters }))
       given[`parameter_${name}`] = new this.ort.Tensor("float64", [value], []);
     const decided = (await this.policy.session.run(given, ["decision"])).decision.data;
-    const row = (score, i) => Array.from(score.data.slice(i * score.dims[1], (i + 1) * score.dims[1]), Number);
+    const row = ({ data, dims }, i) => Array.from(data.slice(i * dims[1], (i + 1) * dims[1]), Number);
     return rows.map((_, i) => {
       const told = Object.fromEntries(Object.entries(scores).map(([name, score]) => [name, row(score, i)]));
-      const known = Object.values(told).flat().every(Number.isFinite);
-      const reason = reasons[i] ?? (known ? null : "the model gave no number");
+      const reason = reasons[i] ?? (Object.values(told).flat().every(Number.isFinite) ? null : "the model gave no number");
       if (reason) return { prediction: null, decision: null, scores: null, reason };
-      const decision = decides === "value" ? Number(decided[i]) : this.classes[Number(decided[i])];
+      const decision = this.policy.step.decides === "value" ? Number(decided[i]) : this.classes[Number(decided[i])];
       if (decision === undefined) throw new Error("the policy decided on a class that isn't there");
       return { prediction: told.prediction ?? Object.values(told)[0], decision, scores: told, reason };
     });
