@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 
 from mulle.core.errors import ProjectError
 
@@ -60,16 +59,22 @@ def countable(value: float) -> float | None:
 
 
 def same(told: object, label: object) -> bool:
-    """Say whether what was told is the class of that label: the text, the number that it writes, or true and false.
+    """Say whether what was told is the class of that label: the same text, the number that it writes, or true and false.
 
     Examples
     --------
-    >>> same("yes", "yes"), same(1.0, "1"), same(True, "true"), same(True, "1")
-    (True, True, True, False)
+    >>> same("yes", "yes"), same(1.0, "1"), same(True, "true"), same(True, "1"), same(1, "1_0")
+    (True, True, True, False, False)
     """
-    if isinstance(told, bool) or isinstance(label, bool):
-        return str(told).lower() == str(label).lower()
-    if isinstance(told, int | float):
-        with suppress(ValueError, TypeError):
-            return told == float(label)  # type: ignore[arg-type]  # what is no number raises
-    return str(told) == str(label)
+    written = str(label)
+    if str(told) == written:
+        return True
+    if isinstance(told, bool):
+        return str(told).lower() == written.lower()
+    if not isinstance(told, int | float) or not _NUMBER.fullmatch(written):
+        return False
+    exact = isinstance(told, int) and "." not in written
+    return told == (int(written) if exact else float(written))
+
+
+_NUMBER = re.compile(r"-?\d{1,300}(\.\d{1,300})?", re.ASCII)

@@ -13,9 +13,8 @@ from mulle.server import feedback, wire
 from mulle.server.guard import Guard
 from mulle.server.problem import JSON as PROBLEM
 from mulle.server.problem import Problem
-from mulle.server.protocol import NO_ROOM, WHOLE
+from mulle.server.protocol import WHOLE
 from mulle.server.replay import key_of
-from mulle.server.room import Busy
 from mulle.server.service import Service
 from mulle.server.wire import PredictRequest
 
@@ -91,14 +90,11 @@ class Request:
     bodies: Bodies = _UNBOUNDED
     client: str = ""
     """The name of the key that it showed."""
-    no_room: bool = False
-    """Whether it waited for room in vain."""
 
     @classmethod
     def of(cls, scope: Scope, receive: Receive) -> Request:
         """Read the headers once."""
         request = cls(scope["method"], scope["path"], scope["query_string"], receive)
-        request.no_room = NO_ROOM in scope.get("extensions", ())
         for name, value in scope["headers"]:
             field = _HEADERS.get(name)
             if field is None:
@@ -278,8 +274,6 @@ class App:
 
     async def _predict(self, request: Request) -> Reply:
         service = self.service
-        if request.no_room:
-            raise Busy
         await service.room.open()
         body = await request.json(service.limits.body_bytes)
         await service.room.open()  # who sends slowly takes nobody's place

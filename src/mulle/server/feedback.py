@@ -39,7 +39,7 @@ async def keep(service: Service, told: FeedbackRequest) -> bytes:
     -------
     bytes
         What was kept, as JSON. The same feedback again is kept once and answered the same. An outcome that no bundle in
-        service could have meant is kept and named: a class may be new, or its name misspelt, and it counts as wrong.
+        service could have meant is kept and named: a class may be new, or its name misspelt. As a class it counts as wrong.
 
     Raises
     ------
@@ -81,11 +81,16 @@ def _check(told: FeedbackRequest) -> None:
 
 def _meant(service: Service, value: object) -> bool:
     """Say whether a bundle in service has that class; of one that predicts numbers, whether it is one."""
-    for served in service.lineup.all if service.lineup else ():
-        classes = served.bundle.classes
-        if any(same(value, label) for label in classes) or (not classes and type(value) in {int, float}):
-            return True
-    return service.lineup is None
+    if service.lineup is None:
+        return True
+    every = [served.bundle.classes for served in service.lineup.all]
+    if isinstance(value, str):
+        return any(value in classes for classes in every)
+    return any(any(same(value, label) for label in classes) if classes else _is_number(value) for classes in every)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 async def _kept(service: Service, entries: list[Feedback]) -> None:

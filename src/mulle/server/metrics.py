@@ -231,7 +231,7 @@ HELP = {
     "mulle_log_unread_total": "Idempotency keys that counted as new, because the log could not be read.",
     "mulle_unknown_columns_total": "Columns that were sent and that the bundle doesn't use.",
     "mulle_unseen_values_total": "Values of categories that training never saw.",
-    "mulle_unknown_outcomes_total": "Outcomes in feedback that are none of the classes in service; they count as wrong.",
+    "mulle_unknown_outcomes_total": "Outcomes in feedback that are none of the classes in service.",
     "mulle_mirrored_total": "Rows that the shadow answered, or had to leave.",
     "mulle_rescued_total": "Rows that a challenger could not answer, and the champion did.",
     "mulle_stalled_total": "Batches that took longer than a batch may.",

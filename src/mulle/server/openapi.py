@@ -396,7 +396,7 @@ def _feedback() -> Iterator[tuple[str, Schema]]:
     )
     names = {"type": "array", "items": {"type": "string"}}
     kept = {"prediction_id": id_, "kept": names}
-    unknown = {**names, "description": "Of those, what is none of the classes in service: kept, and counted as wrong."}
+    unknown = {**names, "description": "Of those, what is none of the classes in service: kept, and as a class wrong."}
     yield "FeedbackAnswer", {"type": "object", "properties": {**kept, "unknown": unknown}, "required": list(kept)}
 
 

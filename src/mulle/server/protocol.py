@@ -13,7 +13,6 @@ from mulle.server.eager import begun
 from mulle.server.limits import Limits
 from mulle.server.metrics import Metrics
 from mulle.server.problem import JSON, Problem
-from mulle.server.room import Room
 
 SWEEP_S = 0.5
 
@@ -37,8 +36,6 @@ class Guarded(HttpToolsProtocol):
     limits: ClassVar[Limits]
     metrics: ClassVar[Metrics]
     draining: ClassVar[bool] = False
-    room: ClassVar[Room | None] = None
-    """Of those who ask for predictions; None where nobody is held."""
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # uvicorn says it is never None, and begins with None
     running: RequestResponseCycle | None = None
     """The request that is being answered; `cycle` is the one that came last, which may wait behind it."""
@@ -52,10 +49,6 @@ class Guarded(HttpToolsProtocol):
     """Whether bytes are being parsed."""
     coming: Any = None
     """The application, while the body of a request for it may still come with the bytes that are being parsed."""
-    held: bytes | None = None
-    """What came while there was no room; not read until there is, since a crowd of half-read requests fills the cache."""
-    turned_away = False
-    """Whether what was held is refused: there was no room for too long."""
     thrown = 0
     """Bytes that came after the connection was refused."""
 
@@ -75,34 +68,6 @@ class Guarded(HttpToolsProtocol):
             return
         if self.waits == REQUEST:
             self.waits, self.since, self.head = HEAD, self.loop.time(), 0
-            if self._finds_no_room(data):
-                self._hold(data)
-                return
-        self._read(data)
-
-    def _finds_no_room(self, data: bytes) -> bool:
-        """Whether a request for predictions begins that would only wait, and is small enough to do so unread."""
-        room = self.room
-        if room is None or not room.full or self.draining:
-            return False
-        return data.startswith(OFTEN_LINE) and len(data) <= self.limits.head_bytes
-
-    def _hold(self, data: bytes) -> None:
-        """Wait outside, until there is room or patience is over."""
-        self.flow.pause_reading()
-        self.held, self.waits = data, ANSWER
-        self.room.wait(self._told)  # type: ignore[union-attr]  # there is one, or nobody would be held
-
-    def _told(self, room: bool) -> None:  # noqa: FBT001  # as a room tells it
-        data, self.held = self.held, None
-        if data is None or self.transport.is_closing():
-            return
-        self.turned_away, self.waits, self.since = not room, HEAD, self.loop.time()
-        self._read(data)
-        if self.waits != ANSWER:
-            self.flow.resume_reading()
-
-    def _read(self, data: bytes) -> None:
         self.head += len(data)
         self.quick = True
         self.feeding = True
@@ -134,24 +99,18 @@ class Guarded(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End. Circles are broken here: the collector comes seldom, and a connection that is over must not wait for it."""
         super().connection_lost(exc)
-        if self.held is not None and self.room is not None:
-            self.room.leave(self._told)
-        self.held = None
         self.cycle = self.running = None
+        self.scope = self.headers = None  # type: ignore[assignment]  # uvicorn begins with None as well
         self.pipeline.clear()
 
     @property
     def busy(self) -> bool:
         """Whether a request is being answered."""
-        return self.held is not None or (self.running is not None and not self.running.response_complete)
+        return self.running is not None and not self.running.response_complete
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self.running = cycle
-        extensions: dict[str, Any] = {WHOLE: self.answer}
-        if self.turned_away:
-            self.turned_away = False
-            extensions[NO_ROOM] = {}
-        cycle.scope["extensions"] = extensions
+        cycle.scope["extensions"] = {WHOLE: self.answer}  # type: ignore[dict-item]  # of our own
         path = cycle.scope["path"]
         if path == OFTEN and cycle.more_body and self.feeding and not self.tasks:
             self.coming = app
@@ -231,9 +190,10 @@ class Guarded(HttpToolsProtocol):
         ends = b"" if cycle.keep_alive else b"connection: close\r\n"
         self.transport.write(OK % (usual, kind, len(body), ends, body))
         cycle.response_started = cycle.response_complete = True
+        cycle.waiting_for_100_continue = False
         cycle.message_event.set()
         if not cycle.keep_alive:
-            self.close()
+            cycle.transport.close()
         cycle.on_response()
         return True
 
@@ -263,6 +223,8 @@ class Guarded(HttpToolsProtocol):
         app, self.coming = self.coming, None
         if app is not None and self.running is not None:
             self._begin_at_once(self.running, app)
+            if self.deaf:  # it was the last answer, and who asked is given time to read it
+                return
         running = self.running
         if (running is not None and not running.response_complete) or self.pipeline:
             self.waits = ANSWER
@@ -375,9 +337,8 @@ PROBES = frozenset({b"/livez", b"/readyz", b"/metrics"})
 """What is answered when there are too many connections too: a supervisor that hears nothing would kill us."""
 OFTEN = "/v1/predict"
 """Where most requests go; one that comes while no other is being answered is begun without a task."""
-OFTEN_LINE = b"POST /v1/predict "
-WHOLE, NO_ROOM = "mulle.whole", "mulle.no_room"
-"""Extensions of the scope: what sends an answer's head and body at once; that a request waited for room in vain."""
+WHOLE = "mulle.whole"
+"""An extension of the scope: sends an answer's head and body at once."""
 OK = b"HTTP/1.1 200 OK\r\n%scontent-type: %s\r\ncontent-length: %d\r\n%s\r\n%s"
 AT_ONCE = frozenset({"/livez", "/readyz"})
 _BODIED = frozenset({b"content-length", b"transfer-encoding", b"expect"})

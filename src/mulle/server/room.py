@@ -1,25 +1,23 @@
 """How many requests are answered at once. Others wait outside for a while, and are told to come back when it was in vain.
 
 Whoever is inside is answered in batches, so a few batches' worth of requests keep the model busy; more of them would only
-drive each other out of the processor's cache, which is why a connection holds unread what finds no room. Those outside are
-let in when the house is half empty, the latest first: a crowd that came once is answered whole; of one that keeps coming,
-some are served fast and the others are told soon, where by turns everybody would be served late, and fewer of them.
+drive each other out of the processor's cache. Those outside are let in when the house is half empty, the latest first: a
+crowd that came once is answered whole; of one that keeps coming, some are served fast and the others are told soon, where
+by turns everybody would be served late, and fewer of them.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from functools import partial
 from types import TracebackType
-from typing import TypeAlias
 
 from mulle.server.problem import Problem
 
 REFUSALS_PER_S, LONGEST_S = 300, 5.0
 """The more wait outside, the longer each does before it is refused, so that refusing never takes the time answers need."""
-Told: TypeAlias = Callable[[bool], None]
-"""Hears whether there is room; false when there was none for too long."""
+
+
 LOOK_S = 0.02
 """How often it is seen whose patience is over: one timer for all costs less than one for each."""
 
@@ -55,7 +53,7 @@ class Room:
     def __init__(self, most: int, *, hold_s: float = 0.1, slow: Callable[[], bool] = lambda: False) -> None:
         self.inside = 0
         self._most, self._hold_s, self._slow = most, hold_s, slow
-        self._outside: dict[Told, float] = {}
+        self._outside: dict[asyncio.Future[None], float] = {}
         """Who waits, and until when; the first ones came first."""
         self._looking = False
 
@@ -79,31 +77,16 @@ class Room:
         """
         if not self.full:
             return
-        hears = asyncio.get_running_loop().create_future()
-        told = partial(_decide, hears)
-        self.wait(told)
-        try:
-            await hears
-        finally:
-            self.leave(told)
-
-    def wait(self, told: Told) -> None:
-        """Have somebody wait until there is room, and no longer than patience lasts; on the event loop.
-
-        Parameters
-        ----------
-        told
-            Is called once, on the event loop.
-        """
         loop = asyncio.get_running_loop()
+        told = loop.create_future()
         crowd_s = min(LONGEST_S, (len(self._outside) + 1) / REFUSALS_PER_S)
         self._outside[told] = loop.time() + max(self._hold_s, crowd_s)
         if not self._looking:
             self._look(loop)
-
-    def leave(self, told: Told) -> None:
-        """Forget somebody who waits no more."""
-        self._outside.pop(told, None)
+        try:
+            await told
+        finally:
+            self._outside.pop(told, None)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """See whose patience is over, as long as anybody waits."""
@@ -112,10 +95,18 @@ class Room:
             if until > now:
                 break
             del self._outside[told]
-            told(not self.full)
+            self._decide(told)
         self._looking = bool(self._outside)
         if self._looking:
             loop.call_later(LOOK_S, self._look, loop)
+
+    def _decide(self, told: asyncio.Future[None]) -> None:
+        if told.done():
+            return
+        if self.full:
+            told.set_exception(Busy())
+        else:
+            told.set_result(None)
 
     def __enter__(self) -> None:
         self.inside += 1
@@ -126,13 +117,5 @@ class Room:
         self.inside -= 1
         if self._outside and self.inside < max(1, self._most // 2) and not self._slow():
             told, _ = self._outside.popitem()
-            asyncio.get_running_loop().call_soon(told, True)  # noqa: FBT003  # not from within another's answer
-
-
-def _decide(hears: asyncio.Future[None], room: bool) -> None:  # noqa: FBT001  # as whoever waits is told
-    if hears.done():
-        return
-    if room:
-        hears.set_result(None)
-    else:
-        hears.set_exception(Busy())
+            if not told.done():
+                told.set_result(None)

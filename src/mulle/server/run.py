@@ -359,8 +359,7 @@ async def _left_alone(server: Server, parent: RemoteLog) -> None:
 
 def server_of(app: App, limits: Limits, metrics: Metrics) -> Server:
     """Return a uvicorn server that keeps our limits."""
-    held = {"limits": limits, "metrics": metrics, "draining": False, "room": app.service.room}
-    protocol = type("Connection", (Guarded,), held)
+    protocol = type("Connection", (Guarded,), {"limits": limits, "metrics": metrics, "draining": False})
     config = uvicorn.Config(
         app,
         http=Entry(protocol),  # type: ignore[arg-type]  # called as a class would be

@@ -1,9 +1,9 @@
 """The choice: from all that was scored to what would ship. Simple first; more only where it clearly helps.
 
 The linear baseline stands until something beats it by more than one standard error of the paired gain, the luck of choosing
-among many taken out, and that of the training rows counted where folds share them, as in the gain that the report tells. A
-proposal of the search must gain over the portfolio's best once its luck is taken out. An ensemble replaces the best single
-configuration only where the page sets no limit on speed, and only where the interval of its gain excludes zero.
+among many taken out, and that of the training rows counted where folds share them, by the factor of the gain that the report
+tells. A proposal of the search must gain over the portfolio's best once its luck is taken out. An ensemble replaces the best
+single configuration only where the page sets no limit on speed, and only where the interval of its gain excludes zero.
 
 Source of the rule of one standard error: L. Breiman, J. Friedman, R. Olshen, C. Stone, *Classification and
 Regression Trees*, 1984, section 3.4.3.
@@ -143,7 +143,7 @@ class _Judge:
     ) -> Gain:
         """Return the paired gain of one of ours over theirs, the choice among ours repeated in each draw.
 
-        Without a protocol its error is the plain one: a choice between equals compares, it promises nothing.
+        Its error is by default the plain one, of the rows at hand: between candidates of the search that is what decides.
         """
         rows = np.isfinite(theirs).all(axis=1)
         for prediction in ours:

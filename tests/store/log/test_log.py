@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.store.log.conftest import all_rows, keep, put, row, told
 
 from mulle.core.errors import ProjectError, StoreError
-from mulle.store.log import Answer, Change, Exposure, Feedback, Group, Log, LogFull, Promise, Row
+from mulle.store.log import Answer, Change, Exposure, Feedback, Group, Log, LogFull, Promise, Row, tables
+from mulle.store.log.history import Wanted
 from mulle.store.log.place import Place
 from mulle.store.log.writer import Writer
 
@@ -289,3 +290,9 @@ def test_whatever_a_row_holds_comes_back_as_it_was(tmp_path_factory, rows):
     with Log.open(tmp_path_factory.mktemp("any"), tend=False) as log:
         keep(log, *rows)
         assert all_rows(log) == rows
+
+
+def test_a_unit_is_looked_up_by_its_index(log):
+    words, values = Wanted(unit="u1").sql(tables.ROWS)
+    plan = log._reader.ask(f"EXPLAIN QUERY PLAN SELECT id FROM predictions WHERE seq > 0{words}", values)  # noqa: S608
+    assert "predictions_of_unit" in str(plan)

@@ -171,3 +171,24 @@ print(log.close())
 def test_a_process_without_a_file_to_spare_writes_again_when_it_has_some(tmp_path):
     done = subprocess.run([sys.executable, "-c", STARVED, str(tmp_path)], capture_output=True, text=True, check=False)
     assert done.stdout == "True\n", done.stderr
+
+
+def test_who_doubts_makes_the_writer_look_once_a_while_and_nothing_is_lost():
+    books: list[Shaky] = []
+    writer = _writer(set(), books)
+    said: list[StoreError | None] = []
+    for _ in range(200):  # as often as a reader meets the same damage, which the look does not find
+        writer.doubt()
+        writer.write(Group(rows=[row()], done=said.append))
+    assert writer.close(10)
+    assert said == [None] * 200
+    assert len(books) == 2
+    assert writer.dropped == 0
+
+
+def test_a_doubt_that_comes_late_leaves_the_next_database_alone():
+    books: list[Shaky] = []
+    writer = _writer(set(), books)
+    writer.ask(lambda _: writer._look_at(Shaky(set())))
+    assert writer.close(10)
+    assert len(books) == 1

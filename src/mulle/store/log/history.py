@@ -33,6 +33,8 @@ class Wanted:
             *((f"{name} = ?", getattr(self, name)) for name in ("arm", "trial", "unit") if name in table.columns),
         ]
         held = [(words, value) for words, value in asked if value is not None]
+        if self.unit and table is tables.ROWS:
+            held[-1] = f"{held[-1][0]} AND {tables.NAMED}", self.unit  # else the index on units isn't used
         return "".join(f" AND {words}" for words, _ in held), [value for _, value in held]
 
     def takes(self, row: Row) -> bool:

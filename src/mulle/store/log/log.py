@@ -208,8 +208,8 @@ class Log:
     def _looked(self, ask: Callable[[Reader], Result]) -> Result:
         try:
             return ask(self._reader)
-        except Damaged as error:
-            self._writer.doubt(error)
+        except Damaged:
+            self._writer.doubt()
             raise
 
     def read(self, kind: type[E] = Row, **wanted: Any) -> Iterator[list[E]]:  # type: ignore[assignment]

@@ -34,7 +34,7 @@ LOOK_S = 0.9
 """How often it is seen whether the file still stands, beside each time that something is synced."""
 PAGE_BYTES = 2048
 """Of a new file. A commit writes each page that it touches, whole: what is alone on the line waits less for small ones."""
-COMMIT_BYTES = 10_000
+COMMIT_PAGES = 5
 """What a commit adds to the write-ahead log beyond its entries: the pages that it touches, roughly."""
 
 _BAD = (sqlite3.IntegrityError, sqlite3.DataError, sqlite3.InterfaceError, sqlite3.ProgrammingError)
@@ -179,6 +179,7 @@ class SQLiteBook:
         try:
             with self._in_words():
                 self._make()
+                self._commit_bytes = COMMIT_PAGES * int(self._db.execute("PRAGMA page_size").fetchone()[0])
         except BaseException:
             self.close()
             raise
@@ -224,15 +225,15 @@ class SQLiteBook:
         try:
             with self._in_words():
                 statements = list(_statements(groups))
-                self._sync(_SYNC_FULL if synced else _SYNC_NORMAL)
                 self._wait(waits=waits)
+                self._sync(_SYNC_FULL if synced else _SYNC_NORMAL)
                 self._run(statements)
         except BaseException:
             self._roll_back()
             raise
         if synced:
             self._stand()
-        self._behind += COMMIT_BYTES + sum(_weight(group) for group in groups)
+        self._behind += self._commit_bytes + sum(_weight(group) for group in groups)
 
     def _stand(self) -> None:
         """See that the file has not been deleted: the system goes on taking entries for one that nobody can open."""
@@ -292,7 +293,7 @@ class SQLiteBook:
             (n_rows,),
         ).rowcount
         self._left_over = gone == n_rows
-        self._behind += COMMIT_BYTES + gone * 1000
+        self._behind += self._commit_bytes + gone * 1000
 
     def record(self, files: Sequence[Rotated]) -> None:
         """Record files of rotated rows; from then on those rows are read from there alone.
@@ -381,8 +382,8 @@ class SQLiteBook:
         """
         try:
             with self._in_words():
-                self._sync(_SYNC_FULL)
                 self._wait()
+                self._sync(_SYNC_FULL)
                 self._db.execute("BEGIN IMMEDIATE")
                 yield self._db
                 self._db.execute("COMMIT")

@@ -26,6 +26,9 @@ IDLE_S = 1.0
 SLOW_S, SHUN_S = 0.025, 5.0
 """After a write in the caller's thread that took longer than this, for so long all of them are left to the writer's."""
 
+TRUST_S = 60.0
+"""After the database was looked at because a reader met damage, for so long it is not again: a look may find nothing."""
+
 
 class Writer:
     """Takes groups from any thread and writes them in its own.
@@ -59,7 +62,7 @@ class Writer:
         self._asleep = self._closing = self._lossy = False
         self._book: Book | None = None
         self._wait_s, self._again_at = FIRST_TRY_S, 0.0
-        self._shunned_until = 0.0
+        self._shunned_until = self._trusted_until = 0.0
         self._thread = threading.Thread(target=self._live, name="mulle-log", daemon=True)
         self._more = False
         self._refused: Exception | None = None
@@ -139,10 +142,22 @@ class Writer:
         if asleep:
             self._bell.release()
 
-    def doubt(self, error: StoreError) -> None:
-        """Open the database anew, which looks at it: somebody read damage there, of which the pages in memory don't tell."""
+    def doubt(self) -> None:
+        """Look at the database: somebody read damage there, of which the pages in memory need not tell. Once a while."""
+        with self._lock:
+            doubted, again = self._book, monotonic() < self._trusted_until
+            if again or doubted is None:
+                return
+            self._trusted_until = monotonic() + TRUST_S
         with suppress(StoreError):  # it is being closed
-            self.ask(lambda book: None if isinstance(book, StoreError) else self._down(error))
+            self.ask(lambda _: self._look_at(doubted))
+
+    def _look_at(self, doubted: Book) -> None:
+        """Open the database anew, which looks at it and moves aside what is damaged; what comes meanwhile waits."""
+        if self._book is doubted:
+            doubted.close()
+            self._book, self._again_at = None, 0.0
+            self._up()
 
     def close(self, timeout_s: float) -> bool:
         """Write what waits and end; see `mulle.store.log.Log.close`."""
