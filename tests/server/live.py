@@ -24,6 +24,7 @@ import json, sys
 from pathlib import Path
 from mulle.server.entrance import Access
 from mulle.server.limits import Limits
+from mulle.server.privacy import Privacy
 from mulle.server.run import Options, serve
 from mulle.store.log import Promise
 told = json.loads(sys.argv[1])
@@ -33,6 +34,7 @@ beside, share = told.pop("beside", {}), told.pop("share", 1.0)
 options = Options(
     bundle=Path(told.pop("bundle")), home=home, port=told.pop("port", 0), host=told.pop("host", "127.0.0.1"),
     log=told.pop("log", str(home / "log")), limits=Limits(**told.pop("limits", {})),
+    privacy=Privacy(**told.pop("privacy", {})),
     promise=Promise(told.pop("promise", "written")), workers=told.pop("workers", 1), access=Access(**told.pop("access", {})),
 )
 assert not told, told

@@ -179,7 +179,7 @@ def test_what_changed_while_a_bundle_was_tried_is_not_thrown_out_without_a_word(
         return next_
 
     monkeypatch.setattr("mulle.server.admin.admitted", tried)
-    admin = Admin(service, Tuning(None), token="t" * 32)
+    admin = Admin(service, Tuning(None), token="t" * 32, salt=lambda: b"s" * 16)
     try:
         with pytest.raises(StoreError, match="has changed while"):
             asyncio.run(admin._swapped(SwapRequest(path="x")))

@@ -58,7 +58,7 @@ def test_idle_connections_leave_room_for_others_and_end(server):
 def test_many_who_send_slowly_take_nobodys_place(small, tmp_path):
     from .live import live  # noqa: TID252
 
-    with live(small, tmp_path, limits={"waiting": 4, "body_s": 30.0}) as one:
+    with live(small, tmp_path, limits={"at_once": 4, "body_s": 30.0}) as one:
         slow = [socket.create_connection(("127.0.0.1", one.port)) for _ in range(20)]
         for sock in slow:
             sock.sendall(kit.post(b"", length=100))

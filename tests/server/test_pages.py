@@ -83,7 +83,7 @@ def test_a_question_that_can_not_be_answered_is_refused_with_its_place(server, b
 
 
 def test_questions_count_against_the_limit_of_what_may_wait(bundle):
-    with running(bundle, limits=Limits(waiting=0, refusal_s=0.0)) as server:
+    with running(bundle, limits=Limits(at_once=0, refusal_s=0.0)) as server:
         status, problem, headers = server.ask("/v1/explain", {"row": ROW})
     assert status == 503
     assert headers["retry-after"] == "1"

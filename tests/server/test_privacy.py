@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from contextlib import closing
 
 import pytest
 
@@ -11,7 +13,10 @@ from mulle.core.errors import UnknownName
 from mulle.core.project import ServerPart
 from mulle.server import run
 from mulle.server.privacy import Privacy, asked_by
-from mulle.server.record import hashed_unit
+from mulle.server.record import hashed_unit, keyed, salt_of
+from mulle.store.log import Row
+from mulle.store.log.export import opened
+from mulle.store.log.history import Wanted, entries
 
 from . import live as lives  # noqa: TID252  # tests have no package to be named by
 from .pages_fixtures import JOBS, ROW, make_bundle, running  # noqa: TID252
@@ -55,12 +60,26 @@ def test_the_page_of_a_bundle_may_hold_anything(page):
     assert asked_by(page).columns == frozenset()
 
 
-def test_a_swap_logs_nothing_that_the_new_bundles_page_keeps_secret(small, bundles, tmp_path):
-    secretive = bundles("secretive", page={"server": {"hashed": ["job"]}})
-    with lives.live(small, tmp_path) as one:
-        status, told, _ = one.admin("POST", "bundle", {"path": str(secretive)})
-        assert (status, "job" in told["detail"]) == (422, True)
-        assert one.admin("POST", "bundle", {"path": str(secretive), "force": True})[0] == 200
+@pytest.mark.parametrize("force", [False, True])
+def test_a_swap_logs_nothing_that_the_new_bundles_page_keeps_secret(small, bundles, tmp_path, force):
+    secretive = bundles("secretive", page={"server": {"hashed": ["job"], "leave_out": ["age"]}}, stamp="ready")
+    with lives.live(small, tmp_path, privacy={"hashed": ["age"]}) as one:
+        assert one.predict({"age": 41, "job": "before"})[0] == 200
+        assert one.admin("POST", "bundle", {"path": str(secretive), "force": force})[0] == 200
+        assert one.predict({"age": 41, "job": "after"})[0] == 200
+        assert one.admin("POST", "bundle", {"path": str(small), "force": True})[0] == 200, "which asks for less"
+        assert one.predict({"age": 41, "job": "after"})[0] == 200
+        assert one.stop() == 0
+    salt = salt_of(tmp_path)
+    reader, _ = opened(tmp_path / "log")
+    with closing(reader):
+        first, *others = [json.loads(row.inputs) for chunk in entries(reader, Row, Wanted()) for row in chunk]
+    assert first["job"] == "before"
+    assert first["age"] == {"hash": keyed(41, b"")}
+    for inputs in others:
+        assert inputs["job"] == {"hash": keyed("after", salt)}
+        assert "age" not in inputs
+    assert len(others) == 2
 
 
 def test_a_unit_that_is_named_where_the_key_is_left_out_is_known_by_its_hash(small):

@@ -7,8 +7,12 @@ import pkgutil
 import pytest
 
 import mulle.server
+from mulle.runtime.bundle import Bundle
+from mulle.server.limits import Limits
 from mulle.server.problem import Problem
 from mulle.server.room import REFUSALS_PER_S, Busy, Room
+from mulle.server.served import Lineup, Served
+from mulle.server.service import Service
 
 
 def test_who_finds_room_does_not_wait():
@@ -122,3 +126,28 @@ def test_no_problem_is_made_once_and_raised_again():
     for module in pkgutil.walk_packages(mulle.server.__path__, "mulle.server."):
         held = vars(importlib.import_module(module.name)) if module.name != "mulle.server.__main__" else {}
         assert not [name for name, value in held.items() if isinstance(value, Problem)], module.name
+
+
+def test_who_is_inside_and_who_waits_outside_are_counted_apart(small):
+    service = Service(lineup=Lineup(champion=Served(Bundle.load(small))), log=None, limits=Limits(at_once=1))
+
+    async def work() -> list[tuple[bytes, ...]]:
+        with service.room:
+            outside = [asyncio.create_task(service.room.open()) for _ in range(2)]
+            await asyncio.sleep(0)
+            crowded = told()
+        await asyncio.gather(*outside, return_exceptions=True)
+        return [crowded, told()]
+
+    def told() -> tuple[bytes, ...]:
+        return tuple(line for line in service.metrics.text().split(b"\n") if line.startswith(COUNTED))
+
+    try:
+        crowded, empty = asyncio.run(work())
+    finally:
+        service.close()
+    assert crowded == (b"mulle_inside_requests 1", b"mulle_waiting_requests 2")
+    assert empty == (b"mulle_inside_requests 0", b"mulle_waiting_requests 0")
+
+
+COUNTED = (b"mulle_inside_requests", b"mulle_waiting_requests")

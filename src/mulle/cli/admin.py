@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from mulle.cli import option, voice
+from mulle.core.count import count
 from mulle.core.errors import BundleError, DataError, StoreError
 from mulle.store.home import HOME
 
@@ -29,7 +30,7 @@ def admin() -> None:
 @option.project
 @option.json
 def status(page: Path, *, json_: bool) -> None:
-    """Say what is served, with which parameters."""
+    """Say what is served, with which parameters, how many requests wait, and whether the log can be written."""
     _show(_asked(page, "GET", "/admin/status"), json_=json_)
 
 
@@ -50,7 +51,10 @@ def set_(assignments: Sequence[str], bundle: str, page: Path, *, json_: bool) ->
 
 @admin.command("swap")
 @click.argument("path", type=click.Path(path_type=Path, exists=True), metavar="BUNDLE")
-@click.option("--force", is_flag=True, help="Also a draft, and one that clients have to ask or to read otherwise.")
+@click.option(
+    "--force", is_flag=True,
+    help="Also a draft, one that clients have to ask or to read otherwise, and while a release is under way.",
+)  # fmt: skip
 @option.project
 @option.json
 def swap(path: Path, page: Path, *, force: bool, json_: bool) -> None:
@@ -58,7 +62,8 @@ def swap(path: Path, page: Path, *, force: bool, json_: bool) -> None:
 
     It is tried first, in a process of its own. One that can't be opened, differs from its golden rows, gives no
     number, hangs or is too slow is refused, and the old one stays. So is a draft, and one of other columns, classes or
-    outputs, or that predicts something else; --force lets those in.
+    outputs, or that predicts something else; --force lets those in. What the page of the new bundle hashes or
+    leaves out is kept out of the log too, from then on.
     """
     body = {"path": str(path.absolute()), "force": force, "who": _person()}
     _show(_asked(page, "POST", "/admin/bundle", body), json_=json_)
@@ -113,5 +118,27 @@ def _show(told: Mapping[str, Any], *, json_: bool) -> None:
         voice.result(
             f"{served['arm']:11} {served['bundle']}  {served['name']} ({served['stamp']})  {parameters}  {version}"
         )
+    for line in _state(told):
+        voice.result(line)
     if told.get("survives") is False:
         voice.say("This server keeps no log: the change lasts until it stops.")
+
+
+def _state(told: Mapping[str, Any]) -> Iterator[str]:
+    """Say how the server does, in words."""
+    log = told["log"]
+    yield f"{'requests':11} {count(told['inside'], 'request')} inside, {told['waiting']} waiting outside"
+    if not log["kept"]:
+        yield f"{'log':11} none is kept"
+    elif log["fault"]:
+        yield f"{'log':11} CAN'T BE WRITTEN: {log['fault']}; {log['pending']:,} waiting to be written"
+    else:
+        yield f"{'log':11} goes on; {log['pending']:,} waiting to be written"
+    if told["stalled"]:
+        yield f"{'model':11} STUCK: a batch takes longer than it may"
+    if not told["ready"]:
+        yield f"{'readyz':11} 503: no predictions are answered now"
+    if "last" in told["swap"]:
+        last = told["swap"]["last"]
+        why = f": {last['why']}" if last["why"] else ""
+        yield f"{'last swap':11} {last['result']}, {last['path']}{why}"

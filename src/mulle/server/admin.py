@@ -24,7 +24,7 @@ from mulle.server.app import JSON, Gone, Receive, Reply, Request, Scope, Send, r
 from mulle.server.door import FILE, TOKEN
 from mulle.server.guard import LOOPBACK, Guard
 from mulle.server.parameters import Tuning, retuned
-from mulle.server.privacy import asked_by
+from mulle.server.privacy import Privacy, asked_by
 from mulle.server.problem import Problem
 from mulle.server.served import Lineup, Served
 from mulle.server.service import Service
@@ -41,7 +41,7 @@ class SwapRequest(msgspec.Struct, forbid_unknown_fields=True):
 
     path: str
     force: bool = False
-    """Swap although clients would have to send other columns, its page keeps more secret, or a trial is under way."""
+    """Swap although it is a draft, clients would have to send or read otherwise, or a release is under way."""
     who: str = ""
 
 
@@ -56,13 +56,24 @@ class Admin:
         The parameters in force.
     token
         What each request must show.
+    salt
+        Returns by what columns are hashed, should a bundle come whose page hashes some.
     deadline_s
         For trying a bundle.
     """
 
-    def __init__(self, service: Service, tuning: Tuning, *, token: str, deadline_s: float = DEADLINE_S) -> None:
+    def __init__(
+        self,
+        service: Service,
+        tuning: Tuning,
+        *,
+        token: str,
+        salt: Callable[[], bytes],
+        deadline_s: float = DEADLINE_S,
+    ) -> None:
         self.service = service
         self.tuning = tuning
+        self._salt = salt
         self.deadline_s = deadline_s
         self._token = token.encode()
         self._guard = Guard(hosts=frozenset(LOOPBACK))
@@ -128,7 +139,8 @@ class Admin:
                 "pending": kept.pending if kept else 0,
                 "fault": kept.fault if kept else None,
             },
-            "waiting": service.room.inside,
+            "inside": service.room.inside,
+            "waiting": service.room.outside,
             "stalled": service.engine.stall.long,
             "pid": os.getpid(),
             "since": self._since,
@@ -149,7 +161,7 @@ class Admin:
         lineup = self.service.line()
         if served.bundle.hash not in {one.bundle.hash for one in lineup.all}:
             what = "another bundle was taken into service meanwhile; the change is kept for when this one comes back"
-            raise Problem(409, what, fix="look: GET /admin/status", reason="swapped")
+            raise Problem(409, what, fix="look: mulle admin status", reason="swapped")
         self.service.serve(retuned(lineup, bundle, version))
         log.info("parameters %s of %s by %s, version %d", bundle.parameters, bundle.hash[:16], who, version)
         return self.status() | {"survives": self.tuning.survives}
@@ -193,27 +205,32 @@ class Admin:
         lineup = self.service.lineup
         if lineup is not None and len(lineup.all) > 1 and not asked.force:
             what = "a release is under way: the champion can't be changed beneath it"
-            raise StoreError(what, where="swap", fix='mulle release rollback first, or say "force"')
+            raise StoreError(what, where="swap", fix="mulle release withdraw first, or: --force")
         old = lineup.champion.bundle if lineup is not None else None
         new = await asyncio.to_thread(admitted, Path(asked.path), beside=old, deadline_s=self.deadline_s)
         differs = Difference.between(old, new) if old is not None else None
         if differs and not asked.force:
             what = f"clients would have to ask, or to read, otherwise: {differs}"
-            raise StoreError(what, where=asked.path, fix='change the clients, then say "force"')
-        plain = asked_by(new.manifest.page).columns - self.service.privacy.columns
-        if plain and not asked.force:
-            what = f"its page hashes or leaves out what this server would log as it is: {', '.join(sorted(plain))}"
-            fix = 'name them under [server] and start the server anew, or say "force"'
-            raise StoreError(what, where=asked.path, fix=fix)
+            raise StoreError(what, where=asked.path, fix="change the clients, then: --force")
         if new.manifest.stamp != "ready" and not asked.force:
             what = "the bundle is a draft: it was not assessed, or a gate was shut when it was"
-            raise StoreError(what, where=asked.path, fix='mulle assess says why; or say "force"')
+            raise StoreError(what, where=asked.path, fix="mulle assess says why; or: --force")
+        more = await asyncio.to_thread(self._kept_out, new)
         if not asked.force and _standing(self.service.lineup) != _standing(lineup):
             what = "what is served has changed while the bundle was tried: a release goes on, or another swap"
-            raise StoreError(what, where="swap", fix='look: GET /admin/status; then try again, or say "force"')
+            raise StoreError(what, where="swap", fix="look: mulle admin status; then try again, or: --force")
         bundle, version = self.tuning.of(new)
+        self.service.keep_out(more)
         self.service.serve(Lineup(champion=Served(bundle, version=version)))
         return bundle
+
+    def _kept_out(self, new: Bundle) -> Privacy:
+        """Return what the log is to hash and to leave out from now on: also what the page of a new bundle asks for."""
+        held, asked = self.service.privacy, asked_by(new.manifest.page)
+        try:
+            return held.joined(asked, salt=held.salt or (self._salt() if asked.columns else b""))
+        except OSError as error:
+            raise StoreError.of(error, where="the salt of hashed columns") from error
 
 
 def _standing(lineup: Lineup | None) -> tuple[Any, ...]:

@@ -9,6 +9,7 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,7 @@ from mulle.server.keys import FILE as KEYS
 from mulle.server.keys import Keys
 from mulle.server.parameters import Tuning
 from mulle.server.rates import Rate, Rates
+from mulle.server.record import salt_of
 from mulle.server.service import Service
 from mulle.server.side_door import listening
 from mulle.server.stall import ended
@@ -146,7 +148,9 @@ async def _admin(
     with _bound(access.admin_port, port) as sock:
         url = f"http://127.0.0.1:{sock.getsockname()[1]}"
         door = Door(url=url, token=token, pid=os.getpid())
-        async with listening(Admin(service, tuning, token=token), sock, limits=service.limits):
+        async with listening(
+            Admin(service, tuning, token=token, salt=partial(salt_of, home)), sock, limits=service.limits
+        ):
             with announced(home, door, given=given):
                 said(url)
                 yield

@@ -37,8 +37,8 @@ MOST_WAITING = 32
 class Explainer:
     """Answers why.
 
-    One thread, because it shares the machine with predictions, which go first; what waits for it counts as waiting
-    requests like all others.
+    One thread, because it shares the machine with predictions, which go first; what waits for it was let
+    in and counts like all others.
     """
 
     service: Service

@@ -24,7 +24,7 @@ class Limits:
     """From the end of the headers to the end of the body."""
     idle_s: float = 30.0
     connections: int = 2_000
-    waiting: int = 128
+    at_once: int = 128
     """Requests that are answered at once: a batch that runs and one that waits. Others are held outside; see `Room`."""
     wait_s: float = 0.5
     """What waits for the model may take so long, as rows took lately; beyond that 503 too. One batch may always wait."""

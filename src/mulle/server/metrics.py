@@ -213,6 +213,7 @@ COUNTERS: Mapping[str, tuple[str, ...]] = {
 }
 GAUGES: Mapping[str, tuple[str, ...]] = {
     "mulle_ready": (),
+    "mulle_inside_requests": (),
     "mulle_waiting_requests": (),
     "mulle_log_pending": (),
     "mulle_log_down": (),
@@ -238,7 +239,8 @@ HELP = {
     "mulle_hung_total": "How often a challenger or a shadow did not come back in time, and was left alone.",
     "mulle_swaps_total": "Bundles that were offered in place of the one in service, and what became of them.",
     "mulle_ready": "1 when predictions can be answered.",
-    "mulle_waiting_requests": "Requests that were accepted and not answered yet.",
+    "mulle_inside_requests": "Predictions and explanations that were let in and are not answered yet.",
+    "mulle_waiting_requests": "Predictions and explanations that wait outside for room; in vain, they hear 503.",
     "mulle_log_pending": "Entries that wait to be written.",
     "mulle_log_down": "1 while the log can't be written.",
     "mulle_left_alone": "Threads in which a challenger or a shadow hangs; it is asked no more until they are back.",

@@ -28,6 +28,18 @@ class Privacy:
         """Return the columns that the log never holds as they are."""
         return frozenset(self.leave_out) | frozenset(self.hashed)
 
+    def joined(self, other: Privacy, *, salt: bytes) -> Privacy:
+        """Return what keeps out all that either does; what one hashes and the other leaves out is left out.
+
+        Examples
+        --------
+        >>> Privacy(hashed=["email"]).joined(Privacy(leave_out=["email"], hashed=["id"]), salt=b"s" * 16)
+        Privacy(leave_out=['email'], hashed=['id'], salt=b'ssssssssssssssss')
+        """
+        leave_out = list(dict.fromkeys([*self.leave_out, *other.leave_out]))
+        hashed = [name for name in dict.fromkeys([*self.hashed, *other.hashed]) if name not in leave_out]
+        return Privacy(leave_out=leave_out, hashed=hashed, salt=salt)
+
     def check(self, read: Iterable[str], *, elsewhere: Collection[str] = ()) -> None:
         """See that each name means a column.
 

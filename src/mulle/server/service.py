@@ -14,7 +14,7 @@ from typing import Literal
 from mulle.core.clock import now
 from mulle.core.errors import DataError, MulleError, StoreError
 from mulle.runtime.bundle import Bundle
-from mulle.runtime.encode import MISSING
+from mulle.runtime.encode import MISSING, NUMERIC
 from mulle.runtime.feeds import Feeds
 from mulle.runtime.layout import STRINGS, Layout
 from mulle.server.ask import Ask
@@ -53,7 +53,7 @@ class Doors:
     def of(cls, bundle: Bundle, privacy: Privacy) -> Doors:
         """Make them for a bundle."""
         request, key = bundle.manifest.request, bundle.manifest.key
-        plain = [entry for entry in request if entry["wire"] == "number" and entry["kind"] in _READ_AS_NUMBERS]
+        plain = [entry for entry in request if entry["wire"] == "number" and entry["kind"] in NUMERIC]
         numeric = dict.fromkeys((name, entry["kind"]) for entry in plain for name in entry["columns"])
         columns = dict.fromkeys([*bundle.columns, *key])
         recorder = Recorder(
@@ -70,9 +70,6 @@ def _levels(bundle: Bundle) -> Iterator[tuple[int, str, frozenset[str]]]:
         known = bundle.profile.known(columns[feature])
         if known is not None:
             yield at, columns[feature], known | {""}
-
-
-_READ_AS_NUMBERS = frozenset({"number", "place", "boolean", "datetime"})
 
 
 @dataclass(kw_only=True, eq=False)
@@ -115,7 +112,7 @@ class Service:
         )
         synced = self.promise is Promise.SYNCED
         slow = lambda: self.engine.wait_s > self.limits.wait_s  # noqa: E731  # it is one thought
-        self.room = Room(self.limits.waiting, hold_s=self.limits.refusal_s, slow=slow)
+        self.room = Room(self.limits.at_once, hold_s=self.limits.refusal_s, slow=slow)
         self.secret = self.privacy.columns
         """Columns of which no value of the data is told."""
         self.replays = Replays(self.log, needed=synced, unread=lambda: self.metrics.count("mulle_log_unread_total"))
@@ -124,7 +121,8 @@ class Service:
         """Which unit met which trial, by a digest."""
         self.metrics.gauges = {
             "mulle_ready": lambda: {(): float(self.ready)},
-            "mulle_waiting_requests": lambda: {(): float(self.room.inside)},
+            "mulle_inside_requests": lambda: {(): float(self.room.inside)},
+            "mulle_waiting_requests": lambda: {(): float(self.room.outside)},
             "mulle_log_pending": lambda: {(): float(self.log.pending if self.log else 0)},
             "mulle_log_down": lambda: {(): float(bool(self.log and self.log.fault))},
             "mulle_left_alone": self.bench.counted,
@@ -155,6 +153,10 @@ class Service:
         """Replace what is served, between two requests."""
         self._doors = {served.bundle.hash: self._doors_of(served.bundle) for served in lineup.all}
         self.lineup = lineup
+
+    def keep_out(self, privacy: Privacy) -> None:
+        """Hash or leave out other columns from now on."""
+        self.privacy, self.secret, self._doors = privacy, privacy.columns, {}
 
     def _doors_of(self, bundle: Bundle) -> Doors:
         return self._doors.get(bundle.hash) or Doors.of(bundle, self.privacy)
