@@ -10,10 +10,10 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from mulle.server.protocol import FULL_IDLE_S, LINGER_S, SPARE, Guarded, crowded, response
+from mulle.server.protocol import FULL_IDLE_S, LINGER_S, PROBES, SPARE, Guarded, crowded, response
 
-PROBES = (b"GET /livez ", b"GET /readyz ", b"GET /metrics ")
-"""How requests begin that are let in always: a supervisor that hears nothing would kill us."""
+PROBING = tuple(b"GET %s " % path for path in sorted(PROBES))
+"""How the requests begin that are let in always."""
 REFUSED_PER_S = 200
 SHORTEST_S, LONGEST_S = 1.0, 10.0
 KEPT_BYTES = 4096
@@ -90,7 +90,7 @@ class Outside(asyncio.Protocol):
         if self._deaf:
             return
         self._held += data
-        if any(probe.startswith(self._held[: len(probe)]) for probe in PROBES):
+        if any(probe.startswith(self._held[: len(probe)]) for probe in PROBING):
             if b"\r\n" in self._held or len(self._held) > KEPT_BYTES:
                 self._let_in()
             return

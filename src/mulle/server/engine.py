@@ -299,18 +299,18 @@ class Engine:
             _tell(asks)
             return
         exposures = [ask.exposure for ask in asks if ask.exposure is not None]
-        kept = Kept(asks, self, promise)
+        told = Promised(asks, self, promise)
         group = Group(
             rows=[row for ask in asks for row in ask.log_rows],
             exposures=exposures,
             answers=[Answer(ask.key, ask.digest, ask.body, 200, now()) for ask in asks if ask.key],
             promise=promise,
-            done=kept,
+            done=told,
         )
         try:
             (self._log.write if promise is Promise.WRITTEN else self._log.append)(group)
         except StoreError as error:  # full, closed, or its writer is gone
-            kept(error)
+            told(error)
             return
         if promise is Promise.MEMORY:
             _tell(asks)
@@ -321,7 +321,7 @@ class Engine:
 
 
 @dataclass(slots=True, eq=False)
-class Kept:
+class Promised:
     """Tells a batch's answers when the log has kept its promise, or could not."""
 
     asks: list[Ask]

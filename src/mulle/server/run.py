@@ -88,7 +88,7 @@ class First:
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class Keeping:
     """Where entries are kept: in a log of this process, or by the parent of several workers."""
 
     log: Log | RemoteLog | None
@@ -121,7 +121,7 @@ def serve(options: Options, *, said: Callable[[str], None]) -> None:
         if options.workers > 1:
             runner.run(_parent(options, sock, said))
         else:
-            runner.run(served(options, first, sock, kept=lambda: _kept(options), said=said))
+            runner.run(served(options, first, sock, keeping=lambda: _keeping(options), said=said))
             left_behind(say=logging.shutdown)
 
 
@@ -174,8 +174,8 @@ def quiet() -> None:
 
 
 async def _parent(options: Options, sock: socket.socket, said: Callable[[str], None]) -> None:
-    async with _kept(options) as kept:
-        hub = Hub(log=kept.log, sock=sock, n=options.workers, told=packed(options))  # type: ignore[arg-type]
+    async with _keeping(options) as keeps:
+        hub = Hub(log=keeps.log, sock=sock, n=options.workers, told=packed(options))  # type: ignore[arg-type]
         await hub.run(lambda: said(address(sock)))
 
 
@@ -220,17 +220,17 @@ def _has_uvloop() -> bool:
 
 
 @contextlib.asynccontextmanager
-async def _kept(options: Options) -> AsyncIterator[Kept]:
+async def _keeping(options: Options) -> AsyncIterator[Keeping]:
     """Open the log, and close it when all was written."""
     if not options.log:
-        yield Kept(None)
+        yield Keeping(None)
         return
     notify, most = notifier(asyncio.get_running_loop()), options.limits.pending
-    kept = Log.open(options.log, notify=notify, max_pending=most, command="mulle serve")
+    opened_log = Log.open(options.log, notify=notify, max_pending=most, command="mulle serve")
     try:
-        yield Kept(kept)
+        yield Keeping(opened_log)
     finally:
-        await asyncio.to_thread(kept.close, options.limits.drain_s)
+        await asyncio.to_thread(opened_log.close, options.limits.drain_s)
 
 
 async def served(
@@ -238,7 +238,7 @@ async def served(
     first: First,
     sock: socket.socket,
     *,
-    kept: Callable[[], contextlib.AbstractAsyncContextManager[Kept]],
+    keeping: Callable[[], contextlib.AbstractAsyncContextManager[Keeping]],
     said: Callable[[str], None],
     number: int = 0,
 ) -> None:
@@ -250,23 +250,23 @@ async def served(
         What is served, and how.
     sock
         Bound and listening.
-    kept
+    keeping
         Opens what entries are kept in.
     said
         Hears where the server listens.
     number
         Of this worker; the first one has the admin's door.
     """
-    async with kept() as keeping, contextlib.AsyncExitStack() as stack:
+    async with keeping() as keeps, contextlib.AsyncExitStack() as stack:
         enough_files(options.limits)
-        service = service_of(options, keeping)
-        tuning = Tuning(keeping.log)
+        service = service_of(options, keeps)
+        tuning = Tuning(keeps.log)
         service.serve(tuning.lineup(first.lineup))
         server = server_of(app_of(service, first.guard), options.limits, service.metrics)
         server.leaving = service.leave
         gc.set_threshold(*GARBAGE)
         gc.freeze()  # what was loaded stays; the collector need not look at it again
-        stack.enter_context(_tasks(service, server, first.follower, tuning, keeping.parent))
+        stack.enter_context(_tasks(service, server, first.follower, tuning, keeps.parent))
         access = options.access if number == 0 else replace(options.access, admin=False)
         port = sock.getsockname()[1]
         door = watched(service, first.guard, tuning, access=access, home=options.home, port=port)
@@ -275,19 +275,19 @@ async def served(
         await server.serve(sockets=[sock])
 
 
-def service_of(options: Options, kept: Kept) -> Service:
+def service_of(options: Options, keeps: Keeping) -> Service:
     """Return a service that has nothing to serve yet."""
     service = Service(
         lineup=None,
-        log=kept.log,
+        log=keeps.log,
         limits=options.limits,
         promise=options.promise,
         feedback_promise=options.feedback_promise,
         privacy=options.privacy,
         unknown=options.unknown,
     )
-    if kept.parent is not None:
-        service.counted = partial(_counted, service, kept.parent)
+    if keeps.parent is not None:
+        service.counted = partial(_counted, service, keeps.parent)
     return service
 
 

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 
 from mulle.server.hub import unpacked
 from mulle.server.remote import RemoteLog
-from mulle.server.run import Kept, Options, event_loop, prepared, quiet, served
+from mulle.server.run import Keeping, Options, event_loop, prepared, quiet, served
 from mulle.server.stall import left_behind
 from mulle.store.log.readers import reader_of
 
@@ -35,14 +35,14 @@ async def _run(options: Options, number: int, sock: socket.socket, parent: socke
     reader, writer = await asyncio.open_connection(sock=parent)
     history, _ = reader_of(options.log or "none.db")
     remote = RemoteLog(reader, writer, history, max_pending=options.limits.pending)
-    await served(options, first, sock, kept=lambda: _kept(options, remote), said=lambda _: None, number=number)
+    await served(options, first, sock, keeping=lambda: _keeping(options, remote), said=lambda _: None, number=number)
 
 
 @contextlib.asynccontextmanager
-async def _kept(options: Options, remote: RemoteLog) -> AsyncIterator[Kept]:
+async def _keeping(options: Options, remote: RemoteLog) -> AsyncIterator[Keeping]:
     hearing = asyncio.get_running_loop().create_task(remote.run())
     try:
-        yield Kept(remote if options.log else None, parent=remote)
+        yield Keeping(remote if options.log else None, parent=remote)
     finally:
         await remote.close(options.limits.drain_s)
         hearing.cancel()
