@@ -14,6 +14,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from mulle.cli.codes import CODES
 from mulle.cli.main import cli
 from mulle.cli.words import LATER, SECTIONS
 from mulle.core.page_fault import all_keys, field_at
@@ -120,12 +121,7 @@ def command_line() -> str:
         "",
         "| exit code | meaning |",
         "|---|---|",
-        "| 0 | the command completed; a shut gate stops shipping, not looking |",
-        "| 1 | a gate is shut (with `--strict`); for `assess`: not every gate is open |",
-        "| 2 | something you can mend; the message says what, where, and what to type |",
-        "| 3 | a fault of Mulle; the trace stands in a file under `.mulle/faults/` |",
-        "| 130 | interrupted; it says what is kept: what `run`, `check`, `assess` and `demo` finished is found again by "
-        "the same command |",
+        *(f"| {code} | {meaning} |" for code, meanings in CODES.items() for meaning in meanings),
         "",
     ]
     for title, words in SECTIONS.items():

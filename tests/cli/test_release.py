@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -177,3 +178,66 @@ def test_a_rollback_needs_no_page_that_can_be_read(tmp_path):
     (tmp_path / "mulle.toml").write_text("[release\n", encoding="utf-8")
     assert mulle("rollback").exit_code == 0
     assert held() is None
+
+
+BY_NAME = ("--override", "release.steps=it is only a test")
+
+
+def test_a_rollback_under_a_shadow_says_that_the_champion_went_and_how_to_have_it_again(tmp_path, toy_maker):
+    assert mulle("promote", *BY_NAME).exit_code == 0
+    write_bundle(tmp_path / "third", toy_maker(stamp="ready", card="# third\n"))
+    assert mulle("start", "third").exit_code == 0
+    assert mulle("shadow").exit_code == 0
+    told = mulle("rollback", "--why", "complaints").output
+    assert "was taken back" in told
+    assert "(at the step 'shadow'), which nobody met, was withdrawn with it" in told
+    undo = re.search(r"Undo: mulle release (start \S+), then mulle release (promote) --override", told)
+    assert undo, told
+    assert mulle(*undo[1].split()).exit_code == 0
+    assert mulle(undo[2], *BY_NAME).exit_code == 0
+    assert "new" in (Path(".mulle") / champion().folder / "card.md").read_text()
+
+
+def test_a_withdrawal_says_who_went_and_who_goes_on():
+    mulle("shadow")
+    told = json.loads(mulle("withdraw", "--json").output)
+    assert told["says"].endswith("(at the step 'shadow') was withdrawn; the champion goes on.")
+    assert told["champion"]["bundle"] == champion().bundle
+
+
+def champion():
+    return Releases(Path(".mulle").absolute()).state().champion
+
+
+def test_options_before_a_word_hold_for_it_as_behind_it(tmp_path, monkeypatch):
+    mulle("shadow")
+    monkeypatch.chdir(tmp_path.parent)
+    assert json.loads(mulle("-p", str(tmp_path), "--json", "withdraw").output)["challenger"] is None
+    refused = mulle("-p", str(tmp_path), "withdraw")
+    assert (refused.exit_code, "no release is under way" in refused.output) == (2, True)
+    assert mulle("-p", str(tmp_path), "start", str(tmp_path / "new")).exit_code == 0
+    assert mulle("-p", str(tmp_path), *BY_NAME, "canary", "--share", "0.25").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--log", "elsewhere", "rollback"), (*BY_NAME, "withdraw"), (*BY_NAME, "estimate"),
+        ("rollback", "--log", "elsewhere"), ("withdraw", *BY_NAME), ("estimate", *BY_NAME),
+    ],
+)  # fmt: skip
+def test_an_option_that_would_do_nothing_is_refused_before_and_behind_the_word(words):
+    refused = mulle(*words)
+    assert (refused.exit_code, "no such option" in refused.output) == (2, True)
+    assert held() is not None
+
+
+def test_a_look_that_can_not_be_answered_yet_leaves_with_1_and_changes_nothing():
+    assert mulle("canary", "--share", "0.25", *BY_NAME).exit_code == 0
+    came(40, gain=0.0)
+    told = mulle("watch", "--once", "--json")
+    assert told.exit_code == 1
+    assert {check["status"] for check in json.loads(told.output)["checks"]} == {"PASS", "UNANSWERED"}
+    assert mulle().exit_code == 1
+    assert held().step == "canary"
+    assert mulle("promote").exit_code == 2

@@ -15,7 +15,7 @@ from mulle.server.follow import Follower
 from mulle.server.served import Lineup, Served
 from mulle.store.ledger import Ledger
 
-BY_NAME = {"override": {"release.steps": "in a test"}}
+BY_NAME = {"overrides": {"release.steps": "in a test"}}
 
 
 @pytest.fixture

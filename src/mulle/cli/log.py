@@ -14,6 +14,7 @@ import click
 
 from mulle.cli import option, voice
 from mulle.core.errors import ProjectError
+from mulle.store.home import HOME
 
 BEYOND = (
     "the source of the data and files made from it, such as an exported log",
@@ -235,5 +236,4 @@ def _columns(page: Path) -> list[str]:
 
 
 def _home(page: Path) -> Path:
-    folder = page if page.is_dir() else page.absolute().parent
-    return folder / ".mulle"
+    return page.absolute().parent / HOME

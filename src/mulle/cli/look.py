@@ -20,7 +20,7 @@ def status(*, page: Path, json_: bool) -> None:
 
     found = api.status(_folder(page))
     if not json_:
-        found["next"] = typed(str(found["next"]), page / "mulle.toml" if page.is_dir() else page)
+        found["next"] = typed(str(found["next"]), page)
     _show(found, json_=json_, nothing="no run yet")
 
 
@@ -78,8 +78,6 @@ def rows(*, out: Path, page: Path, overrides: Sequence[str], json_: bool) -> Non
 
 def _folder(page: Path) -> Path:
     # Return the project's folder, once its page is known to be there
-    if page.is_dir():
-        return page
     from mulle.core.page_file import read_text  # noqa: PLC0415
 
     read_text(page)

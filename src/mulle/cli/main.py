@@ -1,14 +1,6 @@
 """The way in: ``mulle WORD …``. It finds the word, runs it, and turns what happens into an exit code.
 
-==== =========================================================================================
-code meaning
-==== =========================================================================================
-0    the command completed
-1    a gate is shut (``assess``, ``release``, ``retrain``; elsewhere only with ``--strict``)
-2    something you can mend: the message says what, where, and what to type
-3    a fault of ours: the trace stands in a file
-130  interrupted: it is said what is kept
-==== =========================================================================================
+What the codes mean stands in `mulle.cli.codes`.
 """
 
 from __future__ import annotations

@@ -14,14 +14,35 @@ json = click.option("--json", "json_", is_flag=True, help="One JSON document on 
 
 strict = click.option("--strict", is_flag=True, help="Leave with 1 when a gate is shut.")
 
+PAGE = Path("mulle.toml")
+
+
+def page_of(_: click.Context, __: click.Parameter, given: Path) -> Path:
+    """Return the project file that was meant: a folder means the one in it.
+
+    Raises
+    ------
+    ProjectError
+        When nothing is there by that name, and it is none of a project file: what follows would go beside it.
+    """
+    if given.is_dir():
+        return given / PAGE
+    if given.suffix != PAGE.suffix and not given.exists():
+        from mulle.core.page_file import read_text  # noqa: PLC0415  # imports pydantic
+
+        read_text(given)  # says so
+    return given
+
+
 project = click.option(
     "-p",
     "--project",
     "page",
     type=click.Path(path_type=Path),
-    default=Path("mulle.toml"),
+    default=PAGE,
+    callback=page_of,
     show_default=True,
-    help="The project file.",
+    help="The project file, or its folder.",
 )
 
 overrides = click.option(

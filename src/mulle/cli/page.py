@@ -44,7 +44,7 @@ def _check_names(path: Path, page: Page, changed: Sequence[str]) -> None:
     if any(key == name or key.startswith(f"{name}.") for key in changed for name in NAMED):
         from mulle import api  # imports everything  # noqa: PLC0415
 
-        api.check_page(page, (path if path.is_dir() else path.absolute().parent).resolve())
+        api.check_page(page, path.absolute().parent.resolve())
 
 
 @click.command()

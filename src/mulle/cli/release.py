@@ -6,12 +6,15 @@ import logging
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from shlex import quote
 from time import sleep
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
+from click.core import ParameterSource
 
 from mulle.cli import option, voice
+from mulle.cli.typed import typed
 from mulle.core.errors import MulleError
 from mulle.store.home import HOME
 
@@ -28,9 +31,7 @@ _override = click.option(
     "--override", "overrides", multiple=True, metavar="CHECK=REASON", help="Pass a check by name; the reason is kept."
 )
 _why = click.option("--why", default="", metavar="REASON", help="Kept in the ledger.")
-_share = click.option(
-    "--share", type=click.FloatRange(0, 1, min_open=True), help="Of the units; the page's when absent."
-)
+_share = click.FloatRange(0, 1, min_open=True)
 _each = option.each(_override, _log, option.project, option.json)
 
 
@@ -43,8 +44,23 @@ def release(ctx: click.Context, *, overrides: Sequence[str], url: str | None, pa
     Alone it says where the release stands and what the evidence is; nothing is changed, no look is counted.
     """
     if ctx.invoked_subcommand is not None:
+        _hand_on(ctx, ctx.invoked_subcommand)
         return 0  # not told: click runs the other word next
     return _tell(_walk(page, url, overrides).stands(), json_=json_)
+
+
+def _hand_on(ctx: click.Context, word: str) -> None:
+    """Let options that stand before a word hold for it, as if they stood behind it; refuse those that it doesn't know."""
+    given = {name: value for name, value in ctx.params.items() if ctx.get_parameter_source(name) in _TYPED}
+    command = release.commands[word]
+    known = {param.name for param in command.params}
+    for param in ctx.command.params:
+        if param.name in given and param.name not in known:
+            raise click.NoSuchOption(param.opts[0], ctx=click.Context(command, info_name=word, parent=ctx))
+    ctx.default_map = {word: given}
+
+
+_TYPED = (ParameterSource.COMMANDLINE, ParameterSource.ENVIRONMENT)
 
 
 @release.command()
@@ -59,7 +75,7 @@ def start(*, bundle: Path | None, overrides: Sequence[str], url: str | None, pag
 
 
 @release.command()
-@_share
+@click.option("--share", type=_share, help="Of the requests; [release] mirror of the page when absent.")
 @_each
 def shadow(*, share: float | None, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
     """Let the candidate answer a share of the requests once more; nobody hears it, the log keeps it."""
@@ -67,7 +83,7 @@ def shadow(*, share: float | None, overrides: Sequence[str], url: str | None, pa
 
 
 @release.command()
-@_share
+@click.option("--share", type=_share, help="Of the units; when absent the next of 1, 5 and 25 %.")
 @_each
 def canary(*, share: float | None, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
     """Let the challenger answer 1 % of the units; again, 5 %; again, 25 %. Leaves with 1 when a gate is shut."""
@@ -97,13 +113,13 @@ def judge(*, overrides: Sequence[str], url: str | None, page: Path, json_: bool)
     "--arm", type=click.Choice(["champion", "challenger"]), default="challenger", show_default=True,
     help="Whom all would have met.",
 )  # fmt: skip
-@_each
-def estimate(*, arm: str, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
+@option.each(_log, option.project, option.json)
+def estimate(*, arm: str, url: str | None, page: Path, json_: bool) -> int:
     """Estimate the online metric as if all units had met one arm, from a canary or from a trial that is over.
 
     Leaves with 1 when the log doesn't tell.
     """
-    found = _walk(page, url, overrides).estimate("champion" if arm == "champion" else "challenger")
+    found = _walk(page, url, ()).estimate("champion" if arm == "champion" else "challenger")
     if json_:
         voice.as_json({"arm": arm, "estimates": found})
     else:
@@ -120,18 +136,20 @@ def promote(*, overrides: Sequence[str], url: str | None, page: Path, json_: boo
 
 
 @release.command()
-@_why
-@_each
-def withdraw(*, why: str, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:  # noqa: ARG001
+@option.each(_why, option.project, option.json)
+def withdraw(*, why: str, page: Path, json_: bool) -> int:
     """Take the challenger back; the champion goes on."""
     return _back("withdraw", page, why, json_=json_)
 
 
 @release.command()
-@_why
-@_each
-def rollback(*, why: str, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:  # noqa: ARG001
-    """Undo the last step that people met: withdraw a challenger, else bring the former champion back."""
+@option.each(_why, option.project, option.json)
+def rollback(*, why: str, page: Path, json_: bool) -> int:
+    """Undo the last step that people met: withdraw a canary or a trial, else bring the former champion back.
+
+    Nobody meets a candidate or a shadow: while one is under way the champion is taken back, and the other with it.
+    To end a shadow alone: mulle release withdraw. It says what it did, and how to have that again.
+    """
     return _back("rollback", page, why, json_=json_)
 
 
@@ -204,13 +222,25 @@ def _walk(page: Path, url: str | None, overrides: Sequence[str]) -> Walk:
     )
 
 
-def _back(step: str, page: Path, why: str, *, json_: bool) -> int:
+def _back(step: Literal["withdraw", "rollback"], page: Path, why: str, *, json_: bool) -> int:
     """Go a step back. It reads no page, no log and no bundle: nothing that is amiss there holds it up."""
     from mulle.operate.release.steps import Releases  # noqa: PLC0415
     from mulle.operate.release.stood import Stood  # noqa: PLC0415
 
-    state = Releases(page.absolute().parent / HOME).do(step, why=why)
-    return _tell(Stood(state=state, moved=True), json_=json_)
+    before, state = Releases(page.absolute().parent / HOME).back(step, why=why)
+    return _tell(Stood(state=state, moved=True, says=_undone(before, state, page)), json_=json_)
+
+
+def _undone(before: State, state: State, page: Path) -> str:
+    """Say what a step back did, and how to have again what it took."""
+    held, was, now = before.challenger, before.champion, state.champion
+    gone = f"{held.version.bundle[:16]} (at the step '{held.step}')" if held else ""
+    if was is None or now is None or was.bundle == now.bundle:
+        return f"The challenger {gone} was withdrawn; {'the champion goes on' if now else 'nobody is champion yet'}."
+    also = f" The challenger {gone}, which nobody met, was withdrawn with it." if held else ""
+    start = typed(f"mulle release start {quote(str(page.parent / HOME / was.folder))}", page)
+    again = f'{start}, then {typed("mulle release promote", page)} --override "release.steps=REASON"'
+    return f"The champion {was.bundle[:16]} was taken back; {now.bundle[:16]} is champion again.{also}\nUndo: {again}"
 
 
 def _tell(stood: Stood, *, json_: bool) -> int:
@@ -220,7 +250,8 @@ def _tell(stood: Stood, *, json_: bool) -> int:
     if json_:
         voice.as_json(_as_json(stood))
         return code
-    for line in [*_state_lines(stood.state), *_evidence_lines(stood)]:
+    said = [stood.says, ""] if stood.says else []
+    for line in [*said, *_state_lines(stood.state), *_evidence_lines(stood)]:
         voice.result(line)
     return code
 
@@ -235,7 +266,7 @@ def _as_json(stood: Stood) -> dict[str, Any]:
         "moved": stood.moved,
         "dealt": stood.dealt,
         "held_up": stood.held_up,
-        "says": found.says if found else "",
+        "says": stood.says or (found.says if found else ""),
         "checks": list(found.checks) if found else [],
         "decision": found.ruling.decision if found and found.ruling else None,
         "next": _next(stood),

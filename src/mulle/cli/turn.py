@@ -168,7 +168,6 @@ def watching() -> AbstractContextManager[Watch]:
 def _end(run: Ended, page: Path, *, json_: bool, strict: bool) -> int:
     from mulle.cli.ending import ending, exit_code  # noqa: PLC0415
 
-    page = page / "mulle.toml" if page.is_dir() else page
     if json_:
         voice.as_json(run)
     else:

@@ -168,3 +168,17 @@ def test_a_champion_that_was_rolled_back_is_kept_and_can_come_again():
 def test_a_rollback_with_nothing_to_go_back_to_says_what_is_possible():
     with pytest.raises(Refused, match="mulle release withdraw"):
         after(state_after(*CHAMPION, start("b" * 64)), {"do": "rollback"})
+
+
+def test_reasons_of_ledgers_already_written_are_read_as_those_of_today():
+    older = start("b" * 64) | {"override": "the board agreed", "request": "all clients send it"}
+    today = start("b" * 64) | {
+        "overrides": {"release.assessed": "the board agreed", "release.request": "all clients send it"}
+    }
+    assert state_after(*CHAMPION, older) == state_after(*CHAMPION, today)
+    version = state_after(*CHAMPION, today).challenger.version
+    assert (version.override, version.request) == ("the board agreed", "all clients send it")
+    reasons = {"release.steps": "because"}
+    for named in ({"overrides": reasons}, {"override": reasons}):
+        assert state_after(*CHAMPION, *GROWN, {"do": "promote"} | named).champion.bundle == "b" * 64
+    assert state_after(*CHAMPION, start("b" * 64) | {"override": "", "request": ""}).challenger.version.override == ""

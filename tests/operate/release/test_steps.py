@@ -8,8 +8,9 @@ import pytest
 
 from mulle.core.clock import now
 from mulle.export.bundle import write_bundle
-from mulle.operate.release.state import Refused
+from mulle.operate.release.state import KIND, Refused
 from mulle.operate.release.steps import UNUSED, UNUSED_S, Releases
+from mulle.store.tail import Tail
 
 
 @pytest.fixture
@@ -78,3 +79,11 @@ def test_a_copy_that_nobody_needs_goes_only_after_a_while(releases, bundle):
     releases.do("withdraw")
     assert not folder.exists()
     assert not mark.exists()
+
+
+def test_each_reason_stands_in_the_ledger_under_one_key_by_its_check(releases, bundle):
+    releases.start(bundle("draft", stamp="draft"), override="the board agreed")
+    releases.do("promote")
+    (started, promoted) = [body for _, body in Tail(releases.home / "ledger.db", kind=KIND).since(0)]
+    assert started["overrides"] == {"release.assessed": "the board agreed"}
+    assert not {"override", "request"} & {*started, *promoted}

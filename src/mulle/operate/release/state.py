@@ -30,6 +30,10 @@ KEPT = 3
 """Former champions that can be rolled back to."""
 WATCHED = "release-watched"
 """In ``.mulle``: when a challenger was last looked at by ``mulle release watch``, as the time of this file."""
+ASSESSED = "release.assessed"
+"""By this name a bundle is let in that is a draft, or was never assessed."""
+REQUEST = "release.request"
+"""By this name a bundle is let in that takes other requests than the champion, or answers otherwise."""
 PARTS = 10_000
 """Units are dealt to arms by so many parts; see `mulle.trials.assign`."""
 
@@ -185,12 +189,13 @@ def _start(state: State, body: Mapping[str, Any]) -> State:
     if state.champion is not None and state.champion.bundle == body["bundle"]:
         what = "this bundle is the champion already"
         raise Refused(what, where="mulle release", fix="nothing is to be done; mulle release shows where it stands")
+    passed = _passed(body)
     version = Version(
         bundle=str(body["bundle"]),
         folder=str(body["folder"]),
         run=str(body.get("run", "")),
-        override=str(body.get("override", "")),
-        request=str(body.get("request", "")),
+        override=passed.get(ASSESSED, ""),
+        request=passed.get(REQUEST, ""),
     )
     number = state.number + 1
     since = float(body.get("at", 0.0))
@@ -264,7 +269,7 @@ def _sound_look(found: Mapping[str, Any], before: tuple[Mapping[str, Any], ...])
 
 
 def _promote(state: State, body: Mapping[str, Any]) -> State:
-    steps = set(Step) if state.champion is None or body.get("override") else {Step.TRIAL}
+    steps = set(Step) if state.champion is None or _passed(body) else {Step.TRIAL}
     held = _challenger(state, body, steps)
     former = () if state.champion is None else (state.champion, *state.former)
     former = tuple(version for version in former if version.bundle != held.version.bundle)
@@ -300,6 +305,18 @@ _STEPS = {
     "withdraw": _withdraw,
     "rollback": _rollback,
 }
+
+
+def _passed(body: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return which checks a person passed, with the reasons.
+
+    Older ledgers hold them under ``override``: a promotion's by name, those of a start as texts of their own.
+    """
+    older = body.get("override") or {}
+    passed = dict(older) if isinstance(older, Mapping) else {ASSESSED: str(older)}
+    if body.get("request"):
+        passed[REQUEST] = str(body["request"])
+    return passed | dict(body.get("overrides") or {})
 
 
 def _challenger(state: State, body: Mapping[str, Any], steps: set[Step]) -> Challenger:

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from filelock import FileLock, Timeout
 
 from mulle.core.clock import now
 from mulle.core.errors import StoreError
-from mulle.operate.release.state import KIND, Refused, State, Version, after, stand
+from mulle.operate.release.state import ASSESSED, KIND, REQUEST, Refused, State, Version, after, stand
 from mulle.store.durable import sync_folder, sync_tree
 from mulle.store.ledger import Ledger
 from mulle.store.tail import Tail
@@ -89,8 +89,7 @@ class Releases:
             "bundle": bundle.hash,
             "folder": folder,
             "run": bundle.manifest.run,
-            "override": override if draft else "",
-            "request": self._otherwise(bundle, request),
+            "overrides": _given({ASSESSED: override if draft else "", REQUEST: self._otherwise(bundle, request)}),
         }
         with self._held():
             after(self.state(), body)  # refuses before anything is copied
@@ -137,6 +136,20 @@ class Releases:
             self._tidy(state)
             return state
 
+    def back(self, step: Literal["withdraw", "rollback"], *, why: str = "") -> tuple[State, State]:
+        """Go a step back; return how it stood before, and how it stands now, so that it can be said what was done.
+
+        Raises
+        ------
+        Refused
+            When there is nothing to take back.
+        """
+        with self._held():
+            before = self.state()
+            state = self._append({"do": step, "why": why})
+            self._tidy(state)
+            return before, state
+
     def version_folder(self, version: Version) -> Path:
         """Return where a version's bundle lies."""
         return self.home / version.folder
@@ -176,6 +189,11 @@ class Releases:
 def new_salt() -> str:
     """Return a salt of its own for an assignment."""
     return secrets.token_hex(16)
+
+
+def _given(reasons: Mapping[str, str]) -> dict[str, str]:
+    """Return the reasons that were needed, and given."""
+    return {name: reason for name, reason in reasons.items() if reason}
 
 
 def _proven(path: Path) -> Bundle:

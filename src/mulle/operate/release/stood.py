@@ -22,6 +22,8 @@ class Stood:
     moved: bool = False
     dealt: Mapping[str, Any] | None = None
     """What units were dealt anew by, when they were."""
+    says: str = ""
+    """What was done, in words, where the state alone doesn't tell it."""
     held_up: str = ""
     """The step that was asked for and not taken, as its gate isn't open."""
 

@@ -10,22 +10,19 @@ from mulle.core.check import Check, Status, Verdict, verdict
 from mulle.core.clock import now
 from mulle.core.errors import StoreError, UnknownName
 from mulle.core.project import LimitsPart, ReleasePart, SlicePart
-from mulle.operate.release import trial as trials
+from mulle.operate.release import trial as live_trial
 from mulle.operate.release.criteria import Criteria
 from mulle.operate.release.estimate import Target, estimates
 from mulle.operate.release.evidence import Evidence, of_canary, of_shadow
 from mulle.operate.release.guards import silent
 from mulle.operate.release.online import OnlineLog
 from mulle.operate.release.slices import Slices
-from mulle.operate.release.state import RAMP, WATCHED, Challenger, Refused, State, Step
+from mulle.operate.release.state import ASSESSED, RAMP, REQUEST, WATCHED, Challenger, Refused, State, Step
 from mulle.operate.release.steps import Releases, new_salt
 from mulle.operate.release.stood import Stood
 from mulle.runtime.bundle import Bundle
 from mulle.trials.off_policy import OffPolicy
 
-ASSESSED = "release.assessed"
-REQUEST = "release.request"
-"""By this name a bundle is let in that takes other requests than the champion, or answers otherwise."""
 STEPS = "release.steps"
 """By this name a step may be left out: straight from the shadow to a trial, say."""
 
@@ -106,18 +103,18 @@ class Walk:
         if verdict(found.checks) is not Verdict.OPEN:
             return Stood(state=self._releases.state(), evidence=found, held_up="trial")
         page = self.page if mode is None else self.page.model_copy(update={"mode": mode})
-        design = trials.planned(OnlineLog(self.log), page, self._criteria, at=now())
+        design = live_trial.planned(OnlineLog(self.log), page, self._criteria, at=now())
         told = {"release": held.number, "overrides": dict(self.overrides)}
         state = self._releases.do("trial", share=design["share"], salt=new_salt(), design=design, **told)
-        return Stood(state=state, evidence=replace(found, says=trials.plan_of(design)), moved=True)
+        return Stood(state=state, evidence=replace(found, says=live_trial.plan_of(design)), moved=True)
 
     def judge(self) -> Stood:
         """Look at the trial, when a look is due; the look counts, and is recorded. Units are dealt anew when that is due."""
         held = self._challenger()
         if held.step is not Step.TRIAL:
             return self.stands()
-        if trials.next_look(held) is None:
-            told = trials.verdict_of(OnlineLog(self.log), held, self.overrides)
+        if live_trial.next_look(held) is None:
+            told = live_trial.verdict_of(OnlineLog(self.log), held, self.overrides)
             return Stood(state=self._releases.state(), evidence=told)
         try:
             looked = self._look(held)
@@ -135,7 +132,7 @@ class Walk:
         )
 
     def _look(self, held: Challenger) -> Stood:
-        found, told = trials.look(OnlineLog(self.log), held, self._criteria, at=now(), overrides=self.overrides)
+        found, told = live_trial.look(OnlineLog(self.log), held, self._criteria, at=now(), overrides=self.overrides)
         self._known({check.name for check in told.checks})
         body = {"release": held.number, "look": len(held.looks), "overrides": dict(self.overrides)}
         state = self._releases.do("look", found=found, says=told.says, **body)
@@ -147,7 +144,7 @@ class Walk:
         if held.step is not Step.TRIAL:
             return None
         try:
-            dealt = trials.deal(OnlineLog(self.log), held)
+            dealt = live_trial.deal(OnlineLog(self.log), held)
             if dealt is None:
                 return None
             state = self._releases.do("deal", release=held.number, deal=len(held.dealt), **dealt)
@@ -170,7 +167,7 @@ class Walk:
         if not held.looks:
             self._need(STEPS, "nobody has looked at the trial yet: mulle release judge")
             return Stood(state=self._promoted(held), moved=True)
-        ruling = trials.again(OnlineLog(self.log), held, self.overrides)
+        ruling = live_trial.again(OnlineLog(self.log), held, self.overrides)
         self._known({check.name for check in ruling.checks})
         told = Evidence(checks=ruling.checks, says=ruling.says, next="", ruling=ruling)
         if ruling.decision != "promote":
@@ -178,7 +175,7 @@ class Walk:
         return Stood(state=self._promoted(held, says=ruling.says), evidence=told, moved=True)
 
     def _promoted(self, held: Challenger, **body: object) -> State:
-        return self._releases.do("promote", release=held.number, override=dict(self.overrides), **body)
+        return self._releases.do("promote", release=held.number, overrides=dict(self.overrides), **body)
 
     def withdraw(self, why: str) -> Stood:
         """Take the challenger back; the champion goes on."""
@@ -233,7 +230,7 @@ class Walk:
             return of_shadow(pairs, self.page, limit_ms=self.limits.latency_ms_p95, slices=self._slices())
         if held.step is Step.CANARY:
             return of_canary(log.trial(held.trial, since=held.since), held, self.page, self._criteria)
-        return trials.progress(log, held, self._criteria, at=now())
+        return live_trial.progress(log, held, self._criteria, at=now())
 
     def _silent(self, held: Challenger) -> list[Check]:
         """Ask whether this is the log that servers write: where it isn't, everything looks as if nobody came."""
