@@ -121,8 +121,10 @@ def serve(options: Options, *, said: Callable[[str], None]) -> None:
         if options.workers > 1:
             runner.run(_parent(options, sock, said))
         else:
-            runner.run(served(options, first, sock, keeping=lambda: _keeping(options), said=said))
-            left_behind(say=logging.shutdown)
+            try:
+                runner.run(served(options, first, sock, keeping=lambda: _keeping(options), said=said))
+            finally:
+                left_behind(say=logging.shutdown)
 
 
 def prepared(options: Options) -> First:
@@ -273,6 +275,8 @@ async def served(
         await stack.enter_async_context(door)
         said(address(sock))
         await server.serve(sockets=[sock])
+    if server.lost is not None:
+        raise server.lost
 
 
 def service_of(options: Options, keeps: Keeping) -> Service:
@@ -326,7 +330,7 @@ def _ended(task: asyncio.Task[None], server: Server) -> None:
     """Stop a server that has lost what goes on beside its answers: its supervisor starts it anew, whole."""
     if not task.cancelled() and (error := task.exception()) is not None:
         log.critical("a task beside the answers has ended (%s): this server stops", task.get_name(), exc_info=error)
-        server.should_exit = True
+        server.should_exit, server.lost = True, error
 
 
 async def _as_one_of_many(service: Service, parent: RemoteLog) -> None:
@@ -392,6 +396,8 @@ class Server(uvicorn.Server):
             return
         yield
 
+    lost: BaseException | None = None
+    """What ended a task beside the answers: such a server must not leave with 0, or nobody would start it anew."""
     leaving: Callable[[], None] = staticmethod(lambda: None)
     """Is called when the stop begins."""
 

@@ -26,8 +26,10 @@ def main() -> None:
         socket.socket(fileno=pair) as parent,
         asyncio.Runner(loop_factory=event_loop()) as runner,
     ):
-        runner.run(_run(options, number, sock, parent))
-        left_behind(say=logging.shutdown)
+        try:
+            runner.run(_run(options, number, sock, parent))
+        finally:
+            left_behind(say=logging.shutdown)
 
 
 async def _run(options: Options, number: int, sock: socket.socket, parent: socket.socket) -> None:
