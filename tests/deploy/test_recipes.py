@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from importlib.metadata import metadata
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,38 @@ def test_the_container_starts_the_server_as_nobody_and_asks_whether_it_lives(rec
     assert "HEALTHCHECK" in text
     assert "/livez" in text
     assert text.index("USER") < text.index("ENTRYPOINT")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the container's shell")
+@pytest.mark.parametrize("wheel", [False, True])
+def test_the_container_installs_the_wheel_that_lies_there_and_else_what_is_published(recipes, tmp_path, wheel):
+    text = (recipes / "Containerfile").read_text("utf-8")
+    assert "COPY wheels " in text
+    assert (recipes / "wheels").is_dir(), "else nothing could be copied"
+    (line,) = re.findall(r"^RUN (.*\n && python -m pip install \S+)", text, re.MULTILINE)
+    (published,) = re.findall(r'^ARG MULLE="(.*)"$', text, re.MULTILINE)
+    (tmp_path / "python").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "python").chmod(0o755)
+    file = recipes / "wheels" / "mulle-9-py3-none-any.whl"
+    if wheel:
+        file.touch()
+    told = {"PATH": f"{tmp_path}:/usr/bin:/bin", "MULLE": published}
+    command = line.replace("/tmp/wheels", str(recipes / "wheels"))  # noqa: S108  # the container's
+    done = subprocess.run(["/bin/sh", "-c", command], env=told, capture_output=True, text=True, check=True)
+    extras = "[postgres]" if "[postgres]" in published else ""
+    assert done.stdout == f"-m pip install {f'{file}{extras}' if wheel else published}\n"
+
+
+def test_recipes_ask_for_no_extra_that_is_not_there(recipes):
+    asked = re.findall(r'ARG MULLE="mulle(?:\[(.*)\])?==', (recipes / "Containerfile").read_text("utf-8"))
+    assert len(asked) == 1
+    assert {*filter(None, asked[0].split(","))} <= set(metadata("mulle").get_all("Provides-Extra"))
+
+
+def test_what_is_our_fault_is_told_by_its_own_alerts_alone(recipes):
+    (away,) = [rule["expr"] for rule in alerts(recipes) if rule["alert"] == "MulleTurnedAway"]
+    (ours,) = re.findall(r'reason!~"([a-z_|]+)"', away)
+    assert set(ours.split("|")) == {"busy", "not_ready", "log", "failed", "stalled"}
 
 
 @pytest.mark.slow

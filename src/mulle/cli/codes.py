@@ -16,7 +16,8 @@ CODES: Mapping[int, tuple[str, ...]] = {
         "`release` alone, `canary`, `trial`, `promote`, `watch --once`: a check of the step under way fails, **or can't be "
         "answered yet**, as is usual while few units came; nothing was changed. Whoever schedules `watch --once` alerts on 2 "
         "and 3, by which a look failed, and not on 1 (systemd: `SuccessExitStatus=1`)",
-        "`release judge`: the verdict isn't *promote* (before a trial: as `release` alone); `release estimate`: the log doesn't tell",
+        "`release judge`: the verdict isn't *promote* (before a trial: as `release` alone)",
+        "`release estimate`: the log doesn't tell",
         "`replay`: the answer is another one now",
         "`forget`: nothing was found, and the log holds rows that only another salt could tell",
     ),

@@ -18,8 +18,8 @@ from mulle.runtime.bundle import Bundle
 from mulle.runtime.manifest import Manifest
 
 _ALWAYS = (
-    "README.md", "Containerfile", "systemd/mulle.service", "prometheus/alerts.yaml", "prometheus/scrape.yaml",
-    "grafana/dashboard.json",
+    "README.md", "Containerfile", "wheels/README.md", "systemd/mulle.service",
+    "prometheus/alerts.yaml", "prometheus/scrape.yaml", "grafana/dashboard.json",
     "kubernetes/kustomization.yaml", "kubernetes/deployment.yaml", "kubernetes/service.yaml", "kubernetes/disruption.yaml",
     "kubernetes/network.yaml",
 )  # fmt: skip
@@ -219,7 +219,8 @@ def _of_salt(manifest: Manifest) -> dict[str, str]:
 def _of_log(*, several: bool) -> dict[str, str]:
     if not several:
         return {
-            "requirement": requirement("serve"),
+            "requirement": requirement(),
+            "extras": "",
             "replicas": "1",
             "strategy": "type: Recreate  # one writer at a time",
             "log_value": "value: /var/lib/mulle/log",
@@ -235,7 +236,8 @@ def _of_log(*, several: bool) -> dict[str, str]:
             "`--log postgresql://…`.",
         }
     return {
-        "requirement": requirement("serve", "postgres"),
+        "requirement": requirement("postgres"),
+        "extras": "[postgres]",
         "replicas": "2",
         "strategy": "rollingUpdate:\n      maxUnavailable: 0\n      maxSurge: 1",
         "log_value": "valueFrom:\n                secretKeyRef: {name: @{slug}-log, key: url}",
