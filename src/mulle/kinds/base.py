@@ -135,7 +135,10 @@ class Kind(ABC):
 
     Raw columns become *values* (`read`: typed, null where missing), values become *wire* arrays (`to_wire`), and views
     turn wire arrays into the model's matrix. When serving, `mulle.runtime.encode` goes from raw to wire in one step
-    with the feature's options; the contract test of kinds holds both ways against each other.
+    with the feature's options, and a bundle opens without your file. So a kind of your own ships when its raw values
+    are read as one of the kinds of Mulle reads them: it names that kind in ``reads_as``, and everything else is its
+    own: how a column is recognised, summarised and drawn, and the views, which become part of the bundle's graph.
+    `mulle.testing.check_kind` holds both ways against each other.
     """
 
     name: ClassVar[str]
@@ -145,6 +148,9 @@ class Kind(ABC):
     views: ClassVar[Mapping[str, type[View]]]
     like: ClassVar[str] = ""
     """Another kind with the same views: families that name no views for this kind see it as they see that one."""
+    reads_as: ClassVar[str] = ""
+    """The kind of Mulle whose raw values this one reads, with the same options and to the same wire values; its name is
+    what a bundle's request says. Empty for the kinds of Mulle itself."""
 
     @abstractmethod
     def recognise(self, facts: Facts) -> Guess | None:
@@ -196,7 +202,7 @@ def kind(cls: type[KindT]) -> type[KindT]:
     >>> from mulle.kinds.number import Number
     >>> @kind
     ... class Score(Number):
-    ...     name, like = "score", "number"
+    ...     name, like, reads_as = "score", "number", "number"
     ...
     ...     def recognise(self, facts):
     ...         return Guess(sure=0.95, why="named as a score") if facts.name.endswith("_score") else None

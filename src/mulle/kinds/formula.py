@@ -166,7 +166,7 @@ def _derived(name: str, text: str, columns: Mapping[str, Column], given: _Given)
 
 def _entry(feature: Feature, column: str, dtype: pl.DataType) -> dict[str, Any]:
     """Return how a formula reads a column: as its feature does, but numbers as numbers even when they name levels."""
-    name, options = feature.kind, dict(feature.options)
+    name, options = kinds.get(feature.kind).reads_as or feature.kind, dict(feature.options)
     if name in _WORDS and dtype.is_numeric():
         name, options = "number", {}
     if name == "place":

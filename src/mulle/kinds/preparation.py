@@ -14,13 +14,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mulle.core.errors import DataError, UnknownName
+from mulle.core.errors import DataError, ProjectError, UnknownName
 from mulle.core.jsonable import Json, from_json, to_json
 from mulle.core.schema import Feature
 from mulle.export.graph import Graph
 from mulle.kinds.base import Kind, MatrixColumn, Values, View, kinds, seen_as
 from mulle.kinds.tokens import Tokens
 from mulle.runtime import decode
+from mulle.runtime.encode import READABLE
 from mulle.runtime.layout import NUMBERS, STRINGS, Layout
 from mulle.runtime.session import Session
 
@@ -71,13 +72,31 @@ def request(features: Sequence[Feature]) -> list[dict[str, Any]]:
     return [_entry(feature) for feature in features]
 
 
+def read_as(name: str) -> str:
+    """Return by whose name a bundle reads the raw values of a kind: its own, or that which it names in ``reads_as``.
+
+    Raises
+    ------
+    ProjectError
+        When a bundle could not read them, which opens without the file that brought the kind.
+    """
+    held = kinds.get(name).reads_as or name
+    if held not in READABLE:
+        raise ProjectError(
+            f"a bundle can't read values of the kind '{name}': it opens without the file that brought the kind",
+            where=f"class {type(kinds.get(name)).__qualname__}, reads_as",
+            fix=f'name the kind whose raw values it reads, as in reads_as = "number"; known: {", ".join(sorted(READABLE))}',
+        )
+    return held
+
+
 def _entry(feature: Feature) -> dict[str, Any]:
     kind = kinds.get(feature.kind)
     step = kind.step(feature)
     options = {k: v for k, v in feature.options.items() if k not in _LOCAL}
     return {
         "name": feature.name,
-        "kind": feature.kind,
+        "kind": read_as(feature.kind),
         "wire": kind.wire,
         "columns": list(feature.columns),
         "options": to_json(options),

@@ -989,5 +989,7 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], Read]] = {
     "text": _text_reader,
     "image": _image_reader,
 }
+READABLE = frozenset([*_READERS, formula.KIND])
+"""Kinds whose raw values can be read here, without anything that trains."""
 NUMERIC = frozenset(["number", "place", "boolean", "datetime"])
 """Kinds that travel as float64; the others travel as str or bytes."""

@@ -17,11 +17,13 @@ from mulle.core.check import Check, Outcome, Status
 from mulle.core.count import count
 from mulle.core.errors import MulleError, ProjectError, UnknownName
 from mulle.core.figure import Table
+from mulle.core.jsonable import from_json
 from mulle.core.project import Page
 from mulle.core.schema import Feature, LeftOut, Schema
 from mulle.core.work import Job, Ref, unit
 from mulle.kinds import kinds
 from mulle.kinds.formula import derive
+from mulle.kinds.preparation import request
 from mulle.kinds.recognise import facts, guess
 from mulle.metrics import metrics
 from mulle.policies import policies
@@ -60,7 +62,9 @@ def run(turn: Turn) -> tuple[Outcome, Framed]:
     sealed = seal(turn, source)
     guessed = turn.work("problem.schema", schema_params(page), source=sealed.development)
     target = _target(guessed)
-    task = tasks.get(guessed.json("schema.json")["task"])
+    schema = from_json(Schema, guessed.json("schema.json"))
+    request(schema.features)  # what no bundle could read is refused here, not when everything was fitted
+    task = tasks.get(schema.task)
     _every_key_is_read(page, task, target)
     framed = _framed(page, (source, sealed), guessed, task, target)
     keep_seal(turn, sealed)
