@@ -92,9 +92,21 @@ def test_a_fourth_bundle_needs_a_reason_that_stays_on_the_record(folder):
 
 def test_a_new_seal_begins_to_count_anew(folder):
     open_seal(folder, bundle="b1", run="r", now=NOW)
-    write_lock(folder, read_lock(folder).reseal(Seal(by="time", time="at", cut=NOW, number=2)))
+    write_lock(folder, read_lock(folder).reseal(Seal(by="time", time="at", cut=NOW)))
+    assert read_lock(folder).seal.number == 2
     assert open_seal(folder, bundle="b1", run="r", now=NOW).opening.number == 1
     assert len(read_lock(folder).openings) == 2
+
+
+def test_a_seal_of_the_same_rows_is_the_same_seal_with_its_openings(folder):
+    first = read_lock(folder).seal
+    open_seal(folder, bundle="b1", run="r", now=NOW)
+    lock = read_lock(folder).reseal(Seal(by="time", time="at", cut="2026-06-01"))
+    lock = lock.reseal(Seal(by="time", time="at", cut="2026-07-01"))
+    assert (lock.seal.number, len(lock.opened())) == (3, 0)
+    back = lock.reseal(Seal(by="content", inputs=first.inputs, salt="5eed", fraction=0.2, made="later"))
+    assert (back.seal, len(back.opened()), len(back.earlier)) == (first, 1, 2)
+    assert back.reseal(Seal(by="none")).seal.number == 4
 
 
 def test_without_a_test_there_is_nothing_to_open(tmp_path):

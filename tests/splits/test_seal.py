@@ -144,9 +144,6 @@ def test_time_seals_the_newest_rows_and_keeps_its_cut():
     assert test.mean() == pytest.approx(0.2, abs=0.02)
     later = frame.with_columns(pl.col("at") + dt.timedelta(1000))
     assert seal.test(later).all()
-    assert not seal.next(frame, now=NOW).test(frame).any()
-    assert seal.next(frame, now=NOW).test(later).all()
-    assert seal.next(frame, now=NOW).number == 2
 
 
 def test_time_may_be_text_or_a_number_and_a_cut_may_be_named():
@@ -160,7 +157,6 @@ def test_time_may_be_text_or_a_number_and_a_cut_may_be_named():
     assert years.cut == "#2008.0"
     assert (years.test(frame) == (frame["year"] >= 2008).to_numpy()).all()
     assert make_seal(frame, inputs=["a"], time="year", test_from="2008", now=NOW).cut == "#2008"
-    assert not years.next(frame, now=NOW).test(frame).any()
 
 
 def test_a_row_without_a_time_is_never_sealed():
@@ -194,8 +190,6 @@ def test_a_named_source_or_no_test_seals_no_row():
     assert not make_seal(frame, inputs=["a"], test="none", now=NOW).test(frame).any()
     seal = make_seal(frame, inputs=["a"], test="test.csv", now=NOW)
     assert (seal.by, seal.source) == ("source", "test.csv")
-    with pytest.raises(DataError, match="bring a new test"):
-        seal.next(frame, now=NOW)
 
 
 def test_a_page_that_asks_for_another_seal_is_noticed():
@@ -235,5 +229,3 @@ def test_rows_that_come_in_later_move_no_seal_by_time_and_another_share_is_notic
     assert seal.differs(make_seal(dated(150), inputs=["a"], time="at", now=NOW)) == []
     (told,) = seal.differs(make_seal(dated(), inputs=["a"], time="at", fraction=0.4, now=NOW))
     assert told == "test_fraction is '0.2' in mulle.lock, '0.4' on the page"
-    later = seal.next(dated(), now=NOW)
-    assert later.differs(make_seal(dated(150), inputs=["a"], time="at", fraction=0.4, now=NOW)) == []

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from mulle.compute.source import digest
-from mulle.core.check import Outcome, Status
-from mulle.core.jsonable import to_json
+from mulle.core.check import Outcome
+from mulle.core.jsonable import from_json, to_json
+from mulle.splits.lock import Lock, read_lock
 from mulle.stages.base import Framed, Prepared, Scored
 from mulle.store.ledger import EventKind
 from mulle.store.workspace import Workspace
@@ -18,9 +20,23 @@ def record_outcomes(space: Workspace, outcomes: Sequence[Outcome]) -> None:
     for outcome in outcomes:
         space.record(EventKind.OUTCOME, outcome)
         for check in outcome.checks:
-            if check.override and check.status in {Status.FAIL, Status.UNANSWERED}:
+            if check.passed_by_name:
                 held = {"check": check.name, "status": check.status, "says": check.says, "reason": check.override}
                 space.record(EventKind.OVERRIDE, held)
+
+
+def record_lock(space: Workspace, folder: Path) -> Lock | None:
+    """Record what ``mulle.lock`` holds where that is new, and return what it held last, also when it is gone now.
+
+    The file may be deleted to seal anew; which seals there were, and how often they were opened, survives in the ledger.
+    """
+    known = [event.body for event in space.ledger.events(kind=EventKind.SEAL)]
+    lock = read_lock(folder)
+    if lock is None:
+        return from_json(Lock, known[-1]) if known else None
+    if not known or to_json(lock) != known[-1]:
+        space.record(EventKind.SEAL, lock)
+    return lock
 
 
 def record_scored(space: Workspace, left: Mapping[str, Any]) -> int:

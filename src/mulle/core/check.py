@@ -20,6 +20,10 @@ class Status(StrEnum):
     """Worth knowing; gates nothing."""
 
 
+BLOCKING = (Status.FAIL, Status.UNANSWERED)
+"""What keeps a gate from opening, in the order in which it is told."""
+
+
 class Verdict(StrEnum):
     """What a gate says: open, shut, or undecided."""
 
@@ -92,6 +96,42 @@ class Check:
         """Return the same check, passed by a person for a reason that stays on the record."""
         return replace(self, override=reason)
 
+    @property
+    def blocks(self) -> bool:
+        """Whether it keeps its gate from opening: it failed or has no answer, and nobody passed it by name."""
+        return self.status in BLOCKING and not self.override
+
+    @property
+    def passed_by_name(self) -> bool:
+        """Whether a person passed what would keep the gate from opening; an override of a pass says nothing."""
+        return self.status in BLOCKING and bool(self.override)
+
+
+def blocking(checks: Iterable[Check]) -> list[Check]:
+    """Return the checks that keep a gate from opening, failures first.
+
+    Examples
+    --------
+    >>> costs = Check(name="problem.costs", status=Status.UNANSWERED, says="Nobody said what mistakes cost.")
+    >>> twins = Check(name="data.twins", status=Status.FAIL, says="9 rows are twins.")
+    >>> [check.name for check in blocking([costs, twins])], blocking([twins.overridden("Two tills; ask Ana")])
+    (['data.twins', 'problem.costs'], [])
+    """
+    return sorted((check for check in checks if check.blocks), key=lambda check: BLOCKING.index(check.status))
+
+
+def overridden(checks: Iterable[Check], reasons: Mapping[str, str]) -> list[Check]:
+    """Return checks as persons pass them now: those that are named with their reason, all others with none.
+
+    Parameters
+    ----------
+    checks
+        Passed by whatever was said before, or by nobody.
+    reasons
+        By name of the check. What is not among them any more is not passed any more.
+    """
+    return [check.overridden(reasons.get(check.name, "")) for check in checks]
+
 
 def verdict(checks: Iterable[Check]) -> Verdict:
     """Join checks into the verdict of a gate.
@@ -134,3 +174,25 @@ class Outcome:
     def verdict(self) -> Verdict:
         """The gate's verdict, from the checks."""
         return verdict(self.checks)
+
+    def overridden(self, reasons: Mapping[str, str]) -> Outcome:
+        """Return the same outcome with its checks as persons pass them now: what was found is not found anew."""
+        return replace(self, checks=overridden(self.checks, reasons))
+
+
+def checks_of(outcomes: Iterable[Outcome]) -> list[Check]:
+    """Return all checks of all stages, in order."""
+    return [check for outcome in outcomes for check in outcome.checks]
+
+
+def may_ship(outcomes: Sequence[Outcome]) -> bool:
+    """Say whether what the stages judged may ship: every gate is open, and that of the sealed test is among them.
+
+    Examples
+    --------
+    >>> data, sealed = (Outcome(stage=stage, question="", answer="") for stage in ("data", "assess"))
+    >>> may_ship([data]), may_ship([data, sealed])
+    (False, True)
+    """
+    assessed = any(outcome.stage == "assess" for outcome in outcomes)
+    return assessed and verdict(checks_of(outcomes)) is Verdict.OPEN

@@ -421,6 +421,11 @@ class Page(_Part):
     ] = []
     """Checks passed by name, each with a reason that stays on the record."""
 
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Return why each check that is passed by name may pass, by its name."""
+        return {override.check: override.reason for override in self.overrides}
+
     _source: Any = PrivateAttr(default=None)
     """The page as it was written (`mulle.core.page_fault.Source`): for places in errors, and for secrets."""
 

@@ -49,7 +49,7 @@ class Lock:
     openings
         Each opening, of this seal and of earlier ones.
     earlier
-        Seals whose rows have joined training.
+        Seals that were in force before, and whose rows have joined training.
     scored
         How many different configurations were scored on this project's validation rows, over all runs.
     format
@@ -70,9 +70,27 @@ class Lock:
         """Return the lock with ``n`` more scored configurations."""
         return replace(self, scored=self.scored + n)
 
+    @property
+    def seals(self) -> tuple[Seal, ...]:
+        """Return all seals that there were, the one in force last."""
+        return (*self.earlier, self.seal)
+
     def reseal(self, seal: Seal) -> Lock:
-        """Return the lock with the next seal in force and the present one among the earlier."""
-        return replace(self, seal=seal, earlier=(*self.earlier, self.seal))
+        """Return the lock with another seal in force and the present one among the earlier.
+
+        A seal that puts the same rows aside as one that there was is that one again, with each of its openings.
+
+        Examples
+        --------
+        >>> lock = Lock(seal=Seal(by="time", time="at", cut="2026-01-01"))
+        >>> lock.reseal(Seal(by="time", time="at", cut="2026-06-01")).seal.number
+        2
+        >>> lock.reseal(Seal(by="time", time="at", cut="2026-01-01")).seal.number
+        1
+        """
+        same = next((one for one in self.seals if one.same_rows(seal)), None)
+        chosen = same or replace(seal, number=len(self.seals) + 1)
+        return replace(self, seal=chosen, earlier=tuple(one for one in self.seals if one.number != chosen.number))
 
 
 def read_lock(folder: Path) -> Lock | None:

@@ -95,7 +95,7 @@ def open_seal(folder: Path, *, bundle: str, run: str, now: str, reason: str = ""
             raise ProjectError(
                 f"the sealed test was opened for {len(done)} bundles already",
                 where=f"{folder / 'mulle.lock'}, [[openings]]",
-                fix='say why once more is needed: mulle assess --again "REASON"; or seal newer rows',
+                fix='say why once more is needed: mulle assess --again "REASON"; or delete mulle.lock to seal anew',
             )
         new = Opening(number=number, bundle=bundle, at=now, run=run, seal=lock.seal.number, reason=reason.strip())
         write_lock(folder, replace(lock, openings=(*lock.openings, new)))

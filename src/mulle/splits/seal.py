@@ -45,7 +45,7 @@ class Seal:
     fraction
         The share of units that was wanted.
     number
-        1, and one more each time that newer rows become the next seal.
+        1, and one more each time that ``mulle.lock`` was deleted to seal anew.
     made
         When, ISO 8601.
 
@@ -129,7 +129,7 @@ class Seal:
         """
         pairs = [("by", self.by, wanted.by), ("source", self.source, wanted.source)]
         pairs += [("unit", ", ".join(self.unit), ", ".join(wanted.unit)), ("time", self.time, wanted.time)]
-        if self.by == wanted.by and self.number == 1:  # later seals have moments of their own
+        if self.by == wanted.by:
             share = self.salt or (self.by == "time" and not test_from)
             pairs += [("test_fraction", str(self.fraction), str(wanted.fraction))] if share else []
             same = not test_from or _moment(self.cut) == _moment(wanted.cut)
@@ -138,24 +138,22 @@ class Seal:
             f"{what} is '{held}' in mulle.lock, '{asked}' on the page" for what, held, asked in pairs if held != asked
         ]
 
-    def next(self, frame: pl.DataFrame, *, now: str) -> Seal:
-        """Return the next seal by time: the rows newer than all of this frame, which then all join training.
+    def same_rows(self, other: Seal) -> bool:
+        """Say whether another seal puts the same rows of a table aside, whatever its number and wherever it was made.
 
-        Raises
-        ------
-        DataError
-            When this seal is not by time: rows that a hash has sealed stay so.
+        Examples
+        --------
+        >>> first, second = (Seal(by="content", inputs=["x"], salt=salt, fraction=0.2) for salt in ("5eed", "5a17"))
+        >>> first.same_rows(second), first.same_rows(replace(first, number=2, made="2026-11-22"))
+        (False, True)
         """
-        if self.by != "time":
-            raise DataError(
-                f"a seal by {self.by} has no next one",
-                where=_WHERE,
-                fix="name [data] time, or bring a new test as [data] test = SOURCE",
-            )
-        column = _column(frame, self.time)
-        last = float(np.nanmax(moments(column)))
-        cut = to_text(np.nextafter(last, np.inf) if column.dtype.is_numeric() else last + 1, column)
-        return replace(self, cut=cut, number=self.number + 1, made=now)
+        return self._rule == other._rule
+
+    @property
+    def _rule(self) -> tuple[object, ...]:
+        if self.by in {"time", "source", "none"}:
+            return (self.by, self.time, self.cut, self.source)
+        return (self.by, *self.unit, *sorted(self.inputs), self.salt, self.fraction)
 
 
 def make_seal(

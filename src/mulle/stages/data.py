@@ -277,7 +277,7 @@ def _seal_check(framed: Framed) -> Check:
             name="data.seal",
             status=Status.FAIL,
             says="The page asks for another seal than mulle.lock holds: " + "; ".join(sides.changed) + ".",
-            fix="change the page back, or delete mulle.lock to seal anew (its count of openings is lost with it)",
+            fix="change the page back, or delete mulle.lock to seal anew",
             n_rows=counts["n_sealed"],
         )
     return _sealed(sides, counts)
@@ -287,7 +287,10 @@ def _sealed(sides: Sealed, counts: Mapping[str, int]) -> Check:
     """Say how many rows are sealed, and by what."""
     words = f"{counts['n_sealed']:,} rows ({counts['n_sealed'] / counts['n_rows']:.0%}) are sealed by {sides.seal.by} "
     words += "until `mulle assess`"
-    words += ", as mulle.lock says." if not sides.new else "; the rule was written to mulle.lock: commit it."
+    words += ", as mulle.lock says." if sides.lock is None else "; the rule was written to mulle.lock: commit it."
+    if sides.lock is not None and (sides.lock.earlier or sides.lock.openings):
+        n = len(sides.lock.opened())
+        words += f" It is seal {sides.seal.number} of this project, opened {n} {'time' if n == 1 else 'times'} before."
     return Check(name="data.seal", status=Status.PASS, says=words, n_rows=counts["n_sealed"])
 
 

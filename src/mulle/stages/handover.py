@@ -132,7 +132,6 @@ def _framed(held: Mapping[str, Any], ref: Callable[[str], Ref]) -> Framed:
         seal=from_json(Seal, held["seal"]),
         development=ref(held["development"]),
         sealed=ref(held["sealed"]) if held["sealed"] else None,
-        new=False,
     )
     return Framed(
         source=ref(held["source"]),

@@ -39,7 +39,8 @@ class Sealed:
     seal: Seal
     development: Ref
     sealed: Ref | None
-    new: bool
+    lock: Lock | None = None
+    """What `keep_seal` has to write; None where the seal stood in ``mulle.lock``."""
     changed: Sequence[str] = ()
     side_of: Callable[[Side], Ref] | None = None
     """Gives the raw rows of a side; *everything* is for what is refitted once it has been assessed."""
@@ -62,6 +63,9 @@ def read(job: Job) -> None:
 def seal(turn: Turn, source: Ref) -> Sealed:
     """Put the test rows aside: by the rule in ``mulle.lock``, or by a new one, which `keep_seal` writes there.
 
+    Where the file was deleted, which the ledger knows (``turn.memo["lock"]``), the new rule has a salt of its own, and
+    what there was of seals and openings stays on record; a rule without a salt that seals the same rows is the old one.
+
     Returns
     -------
     Sealed
@@ -69,14 +73,20 @@ def seal(turn: Turn, source: Ref) -> Sealed:
     """
     lock = read_lock(turn.folder)
     in_force = None if lock is None else lock.seal
+    before: Lock | None = turn.memo.get("lock")
+    number = lock.seal.number if lock else len(before.seals) + 1 if before else 1
     # with a lock or without, the same is asked first: what the first run decided is found again by the next
-    decided = turn.work("problem.sides", {"want": _wanted(turn.page, source)}, **_sources(turn, source, in_force))
+    decided = turn.work(
+        "problem.sides", {"want": _wanted(turn.page, source, number)}, **_sources(turn, source, in_force)
+    )
     wanted = from_json(Seal, decided.json("rule.json"))
     if lock is None:
         now = (turn.now or datetime.now(UTC)).isoformat(timespec="seconds")
-        rule, new, changed = replace(wanted, made=now), True, []
+        made = replace(wanted, made=now)
+        new, changed = before.reseal(made) if before else Lock(seal=made), []
+        rule = new.seal
     else:
-        rule, new, changed = lock.seal, False, lock.seal.differs(wanted, test_from=turn.page.data.test_from or "")
+        rule, new, changed = lock.seal, None, lock.seal.differs(wanted, test_from=turn.page.data.test_from or "")
         if replace(rule, made="") != wanted:
             asked = {"rule": to_json(rule) | {"made": ""}}
             decided = turn.work("problem.sides", asked, **_sources(turn, source, in_force))
@@ -90,7 +100,7 @@ def seal(turn: Turn, source: Ref) -> Sealed:
         seal=rule,
         development=held["development"],
         sealed=held.get("sealed"),
-        new=new,
+        lock=new,
         changed=changed,
         side_of=side_of,
     )
@@ -105,8 +115,8 @@ def _sides(turn: Turn, names: Sequence[Side], inputs: Mapping[str, Ref]) -> dict
 
 def keep_seal(turn: Turn, sealed: Sealed) -> None:
     """Write a new seal's rule to ``mulle.lock``: only now that both sides were found to have rows and classes."""
-    if sealed.new:
-        write_lock(turn.folder, Lock(seal=sealed.seal))
+    if sealed.lock is not None:
+        write_lock(turn.folder, sealed.lock)
 
 
 def _sources(turn: Turn, source: Ref, rule: Seal | None) -> dict[str, Ref]:
@@ -116,9 +126,11 @@ def _sources(turn: Turn, source: Ref, rule: Seal | None) -> dict[str, Ref]:
     return {"source": source} | ({"test": snapshot(turn, test)} if test and test != "none" else {})
 
 
-def _wanted(page: Page, source: Ref) -> dict[str, Any]:
+def _wanted(page: Page, source: Ref, number: int) -> dict[str, Any]:
     data = page.data
-    return {
+    # a first seal's salt hangs on nothing but the project; each later one draws another, because its number counts
+    later = {"number": number} if number > 1 else {}
+    return later | {
         "inputs": input_columns(page, list(pl.read_parquet_schema(source.path / "raw.parquet"))),
         "group": data.group or "",
         "key": listed(data.key),
@@ -133,13 +145,16 @@ def _wanted(page: Page, source: Ref) -> dict[str, Any]:
 def decide(job: Job) -> None:
     """Decide each row's side: by a given rule, or by the one that the page asks for.
 
-    A new rule's salt comes from the unit's seed, so that equal projects seal equal rows.
+    A new rule's salt comes from the unit's seed, so that equal projects seal equal rows; the seed hangs on the seal's
+    number too, so that one project never seals the same rows twice by a new salt.
     """
     raw, test_source = _raw(job)
     if "rule" in job.params:
         rule = from_json(Seal, job.params["rule"])
     else:
-        rule = make_seal(raw, now="", salt=job.rng("salt").bytes(16).hex(), **job.params["want"])
+        want = dict(job.params["want"])
+        number = want.pop("number", 1)
+        rule = replace(make_seal(raw, now="", salt=job.rng("salt").bytes(16).hex(), **want), number=number)
     known = set(raw.columns)
     same = content(raw, [column for column in rule.inputs if column in known])
     test = test_source if test_source is not None else rule.test(raw)

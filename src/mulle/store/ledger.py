@@ -34,6 +34,8 @@ class EventKind(StrEnum):
     """A configuration was scored; what ships has to carry the honest estimate over all of them."""
     OVERRIDE = "override"
     """A check was passed by name, with a reason."""
+    SEAL = "seal"
+    """The seal is another, or was opened: the body is what ``mulle.lock`` holds, which may be deleted."""
     END = "end"
     """The run ended, and how."""
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mulle.core.check import Check, Interval, Status, Verdict
+from mulle.core.check import Check, Interval, Status, Verdict, overridden
 from mulle.core.check import verdict as joined
 from mulle.trials.always import Guardrail
 from mulle.trials.needed import needed_rows
@@ -170,8 +170,7 @@ def rule(
         *(_guardrail(name, found) for name, found in guardrails.items()),
         _weeks(days, wanted=whole_weeks),
     )
-    reasons = overrides or {}
-    checks = tuple(check.overridden(reasons[check.name]) if check.name in reasons else check for check in checks)
+    checks = tuple(overridden(checks, overrides or {}))
     decision = _decision(checks)
     money = {primary.name: worth for primary in primaries if (worth := primary.money()) is not None}
     more = max((check.needed_rows or 0 for check in checks), default=0) if decision == "inconclusive" else 0
@@ -186,7 +185,7 @@ def rule(
 
 def _decision(checks: Sequence[Check]) -> Decision:
     """Return what the checks say together; ratio and feedback alone can only forbid a decision."""
-    if any(check.status in (Status.FAIL, Status.UNANSWERED) and not check.override for check in _trust(checks)):
+    if any(check.blocks for check in _trust(checks)):
         return "inconclusive"
     words: dict[Verdict, Decision] = {Verdict.OPEN: "promote", Verdict.SHUT: "keep", Verdict.UNDECIDED: "inconclusive"}
     return words[joined(checks)]

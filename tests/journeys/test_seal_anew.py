@@ -1,0 +1,93 @@
+"""Deleting the lock seals other rows, and neither a seal nor an opening is forgotten by it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+import mulle
+from mulle.splits.lock import Lock, changing, read_lock, write_lock
+from mulle.splits.opening import open_seal
+
+NOW = "2026-11-22T10:00:00+00:00"
+
+
+def look(project: mulle.Project) -> mulle.Run:
+    return mulle.run(project, until="data", workers=1)
+
+
+def lock_of(project: mulle.Project) -> Lock:
+    lock = read_lock(project.folder)
+    assert lock is not None
+    return lock
+
+
+def sealed(project: mulle.Project, frame: pl.DataFrame) -> set[int]:
+    return set(np.flatnonzero(lock_of(project).seal.test(frame)).tolist())
+
+
+def opened(project: mulle.Project, bundle: str) -> None:
+    """Open the seal for a bundle, and let the next turn of the loop see it in the lock."""
+    open_seal(project.folder, bundle=bundle, run="r", now=NOW)
+    look(project)
+
+
+@pytest.mark.usefixtures("one_process")
+def test_a_lock_that_was_deleted_seals_other_rows_and_keeps_what_there_was(
+    made: Callable[..., mulle.Project], cancer: pl.DataFrame
+) -> None:
+    project = made(cancer)
+    look(project)
+    first, rows = lock_of(project).seal, sealed(project, cancer)
+    opened(project, "b1")
+    with changing(project.folder) as lock:
+        write_lock(project.folder, lock.count(7))
+    look(project)
+    (project.folder / "mulle.lock").unlink()
+    run = look(project)
+    lock = lock_of(project)
+    assert lock.seal.salt != first.salt
+    assert (lock.seal.number, list(lock.earlier), len(lock.openings), len(lock.opened())) == (2, [first], 1, 0)
+    assert lock.scored == 7
+    assert len(rows & sealed(project, cancer)) < len(rows) / 2
+    said = next(check for check in run.checks if check.name == "data.seal").says
+    assert "seal 2 of this project, opened 0 times before" in said
+    look(project)
+    assert lock_of(project) == lock
+    (project.folder / "mulle.lock").unlink()
+    look(project)
+    assert lock_of(project).seal.salt not in {first.salt, lock.seal.salt}
+
+
+@pytest.mark.usefixtures("one_process")
+def test_the_same_rows_sealed_again_count_on(made: Callable[..., mulle.Project], cancer: pl.DataFrame) -> None:
+    days = pl.datetime_range(pl.datetime(2026, 1, 1), pl.datetime(2026, 1, 1) + pl.duration(days=len(cancer) - 1), "1d")
+    frame = cancer.with_columns(at=pl.select(days).to_series())
+    project = made(frame, time="at")
+    look(project)
+    opened(project, "b1")
+    opened(project, "b2")
+    first = lock_of(project)
+    (project.folder / "mulle.lock").unlink()
+    run = look(project)
+    assert lock_of(project) == first
+    said = next(check for check in run.checks if check.name == "data.seal").says
+    assert "seal 1 of this project, opened 2 times before" in said
+    assert open_seal(project.folder, bundle="b3", run="r", now=NOW).opening.number == 3
+
+
+@pytest.mark.usefixtures("one_process")
+def test_equal_projects_seal_equal_rows(
+    made: Callable[..., mulle.Project], cancer: pl.DataFrame, tmp_path: Path
+) -> None:
+    locks = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        project = made(cancer, folder=tmp_path / name)
+        look(project)
+        locks.append(lock_of(project).seal.salt)
+    assert locks[0] == locks[1]
