@@ -25,9 +25,10 @@ def runs(tmp_path: Path) -> Callable[..., Path]:
     def write(name: str, until: str = "", verdict: str = "shut") -> Path:
         home = tmp_path / ".mulle" / "runs" / name
         home.mkdir(parents=True)
-        check = {"name": "evaluate.gain", "status": "FAIL"}
+        check = {"name": "evaluate.gain", "status": "FAIL", "says": "no gain"}
         held: dict[str, Any] = {
             "id": name,
+            "project": "churn",
             "started": "",
             "stamp": "draft",
             "verdict": verdict,
@@ -35,7 +36,8 @@ def runs(tmp_path: Path) -> Callable[..., Path]:
             "until": until,
         }
         held |= {"decision": {"next": "mulle set budget=5m"}}
-        held |= {"outcomes": [{"stage": "evaluate", "facts": {"estimate": 0.8}, "checks": [] if until else [check]}]}
+        outcome = {"stage": "evaluate", "question": "How good?", "answer": "So good.", "facts": {"estimate": 0.8}}
+        held |= {"outcomes": [outcome | {"checks": [] if until else [check]}]}
         (home / "run.json").write_text(json.dumps(held), "utf-8")
         return home
 

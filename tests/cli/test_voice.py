@@ -126,14 +126,15 @@ def test_no_line_of_the_end_is_wider_than_the_terminal(runs, width):
 
 
 def test_ship_says_yes_only_when_every_gate_is_open_and_the_seal_was_opened(runs):
-    assert click.unstyle(ship(runs.FakeRun([runs.data()], stamp="ready"))) == "yes"
+    assert click.unstyle(ship(runs.FakeRun([runs.data(), runs.sealed()], stamp="ready"))) == "yes"
+    assert click.unstyle(ship(runs.FakeRun([runs.data()], stamp="ready"))).startswith("not yet")
     assert click.unstyle(ship(runs.FakeRun([runs.data()]))).startswith("not yet")
     assert click.unstyle(ship(runs.FakeRun([runs.problem(runs.COSTS)], stamp="ready"))) == "no: 1 UNANSWERED"
 
 
 def test_a_yes_names_the_checks_that_a_person_passed(runs):
     passed = runs.TWINS.overridden("agreed with Ana, two tills")
-    run = runs.FakeRun([runs.data(passed)], stamp="ready")
+    run = runs.FakeRun([runs.data(passed), runs.sealed()], stamp="ready")
     assert click.unstyle(ship(run)) == "yes, with 1 check passed by a person: data.twins"
     assert "ship? yes, with 1 check passed by a person: data.twins" in click.unstyle(ending(run, width=80))
 

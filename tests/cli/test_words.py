@@ -111,7 +111,9 @@ def test_assess_always_leaves_with_1_when_a_gate_is_shut(project, api, runs, mul
 
 
 def test_an_overridden_failure_does_not_shut_the_gate(project, api, runs, mulle_):
-    api.ends = runs.FakeRun([runs.data(runs.TWINS.overridden("agreed with Ana, two tills"))], stamp="ready")
+    api.ends = runs.FakeRun(
+        [runs.data(runs.TWINS.overridden("agreed with Ana, two tills")), runs.sealed()], stamp="ready"
+    )
     done = mulle_("assess")
     assert done.exit_code == 0
     assert "ship? yes" in done.stdout

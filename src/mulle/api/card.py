@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-from mulle.core.check import Check, Outcome, Status, Verdict
+from mulle.core.check import Check, Outcome, Verdict, blocking, checks_of, may_ship
 
 STAMP = "## May it be used?"
 PASSED = "## What a person passed by name"
 SEALED = "## On rows that nobody had seen"
 _HEAD = re.compile(r"^(?=## )", re.MULTILINE)
-_BLOCKS = {Status.FAIL, Status.UNANSWERED}
 
 
 def carded(card: str, outcomes: Sequence[Outcome]) -> str:
@@ -32,7 +31,7 @@ def carded(card: str, outcomes: Sequence[Outcome]) -> str:
 
     Examples
     --------
-    >>> from mulle.core.check import Check
+    >>> from mulle.core.check import Check, Status
     >>> check = Check(name="data.twins", status=Status.FAIL, says="9 rows are twins.", override="Two tills; ask Ana")
     >>> print(carded("# Churn\n", [Outcome(stage="data", question="", answer="", checks=[check])]))
     # Churn
@@ -56,8 +55,8 @@ def _stamp(outcomes: Sequence[Outcome]) -> Iterator[str]:
     assessed = any(outcome.stage == "assess" for outcome in outcomes)
     closed = [outcome for outcome in outcomes if outcome.verdict is not Verdict.OPEN]
     yield STAMP
-    if assessed and not closed:
-        by_name = ", some passed by a person (see below)" if any(c.override for o in outcomes for c in o.checks) else ""
+    if may_ship(outcomes):
+        by_name = ", some passed by a person (see below)" if _by_name(outcomes) else ""
         yield f"It is stamped *ready*: every gate is open, that of the sealed test too{by_name}."
         return
     unseen = "" if assessed else " The sealed test was never opened for it (`mulle assess`)."
@@ -69,11 +68,7 @@ def _stamp(outcomes: Sequence[Outcome]) -> Iterator[str]:
 def _why(outcome: Outcome) -> str:
     what = "the sealed test" if outcome.stage == "assess" else outcome.stage
     word = "failed" if outcome.stage == "assess" and outcome.verdict is Verdict.SHUT else outcome.verdict
-    return "\n".join([f"- **{what}: {word}**", *(f"  - {_told(check)}" for check in _blocking(outcome))])
-
-
-def _blocking(outcome: Outcome) -> list[Check]:
-    return [check for check in outcome.checks if check.status in _BLOCKS and not check.override]
+    return "\n".join([f"- **{what}: {word}**", *(f"  - {_told(check)}" for check in blocking(outcome.checks))])
 
 
 def _told(check: Check) -> str:
@@ -81,10 +76,13 @@ def _told(check: Check) -> str:
 
 
 def _passed(outcomes: Sequence[Outcome]) -> Iterator[str]:
-    held = [check for o in outcomes for check in o.checks if check.override and check.status in _BLOCKS]
-    if held:
+    if held := _by_name(outcomes):
         yield PASSED
         yield "\n".join(f"- `{check.name}` ({check.status}: {check.says}) Reason: {check.override}" for check in held)
+
+
+def _by_name(outcomes: Sequence[Outcome]) -> list[Check]:
+    return [check for check in checks_of(outcomes) if check.passed_by_name]
 
 
 _WORDS = {
@@ -98,4 +96,4 @@ def _sealed(outcomes: Sequence[Outcome]) -> Iterator[str]:
     for outcome in outcomes:
         if outcome.stage == "assess":
             yield SEALED
-            yield " ".join([_WORDS[outcome.verdict], outcome.answer, *(c.says for c in _blocking(outcome))])
+            yield " ".join([_WORDS[outcome.verdict], outcome.answer, *(c.says for c in blocking(outcome.checks))])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,10 +12,10 @@ from typing import Any
 
 from mulle.api.project import Opened, import_code
 from mulle.api.record import record_outcomes
-from mulle.api.turns import Run, begin_turn, hand_out, last_run, outcomes_of, same_page, write_run
+from mulle.api.turns import Run, begin_turn, hand_out, last_run, outcomes_of, same_page, take_up, write_run
 from mulle.compute.local import LocalWorkshop
 from mulle.compute.turn import Nobody, Watch
-from mulle.core.check import Verdict, verdict
+from mulle.core.check import Outcome, blocking, checks_of, may_ship
 from mulle.core.errors import ProjectError, StoreError
 from mulle.operate.final import QUESTION, refit
 from mulle.stages.handover import read_handover
@@ -51,8 +51,9 @@ def final(project: Opened, *, watch: Watch | None = None, workers: int | None = 
     with Workspace.open(project.folder, write=True, command="mulle run --final") as space:
         assessed = last_run(project.folder, with_bundle=True)
         held = json.loads((assessed / "run.json").read_text("utf-8"))
-        _need_open(held, assessed)
         same_page(project, space, assessed.name)
+        space.run_id = assessed.name
+        outcomes = _open(take_up(project, space, outcomes_of(held)), assessed)
         left = read_handover(assessed / "handover.json", space.artifacts.find)
         recipe = _recipe(space, held, left)
         space.begin(project.page.model_dump(mode="json"), seed=project.page.project.seed)
@@ -71,26 +72,25 @@ def final(project: Opened, *, watch: Watch | None = None, workers: int | None = 
                 home.rmdir()  # only of a run that left nothing in it
         record_outcomes(space, [outcome])
         home = space.run_folder(space.run_id)
-        made = Run(id=home.name, folder=project.folder, project=held["project"], outcomes=[*outcomes_of(held), outcome])
-        made.stamp = "ready" if made.verdict is Verdict.OPEN else "draft"
+        made = Run(id=home.name, folder=project.folder, project=held["project"], outcomes=[*outcomes, outcome])
+        made.stamp = "ready" if may_ship(made.outcomes) else "draft"
         hand_out(project, made, bundle=built.path / "bundle")
         write_run(made, project, started)
         return made
 
 
-def _need_open(held: Mapping[str, Any], home: Path) -> None:
+def _open(outcomes: Sequence[Outcome], home: Path) -> Sequence[Outcome]:
     """Refuse what was not assessed, or what has a gate that is not open."""
-    outcomes = outcomes_of(held)
-    checks = [check for outcome in outcomes for check in outcome.checks]
     if not any(outcome.stage == "assess" for outcome in outcomes):
         raise ProjectError("the last run was not assessed", where=f"run {home.name}", fix="mulle assess")
-    if verdict(checks) is not Verdict.OPEN:
-        names = [c.name for c in checks if verdict([c]) is not Verdict.OPEN]
+    if not may_ship(outcomes):
+        names = [check.name for check in blocking(checks_of(outcomes))]
         raise ProjectError(
             f"not every gate of the assessed run is open: {', '.join(names)}",
             where=f"run {home.name}",
             fix="mend what is open; or pass it by name with [[overrides]] check and reason, then mulle assess again",
         )
+    return outcomes
 
 
 def _recipe(space: Workspace, held: Mapping[str, Any], left: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mulle.api.project import Opened
-from mulle.api.turns import last_look, last_run
+from mulle.api.standing import page_changed, page_now, restated
+from mulle.api.turns import last_look, last_run, outcomes_of
+from mulle.core.check import blocking, checks_of
 from mulle.core.errors import StoreError, UnknownName
-from mulle.core.page_file import load_page, render
 from mulle.splits.lock import read_lock
 
 if TYPE_CHECKING:
@@ -63,14 +64,16 @@ def status(folder: Path) -> dict[str, Any]:
         held = _read(last_run(folder) / "run.json")
     except StoreError:
         return {"run": "none yet", "next": "mulle run"}
-    if _page_changed(folder, held):
+    page = page_now(folder)
+    if page_changed(page, held):
         return _line(held) | {
             **_looked(folder),
             "seal": _seal_words(folder),
             "open": "the page has changed since this run",
             "next": "mulle run",
         }
-    standing = [c["name"] for o in held["outcomes"] for c in o["checks"] if _stands(c)]
+    held = restated(page, held)
+    standing = [check.name for check in blocking(checks_of(outcomes_of(held)))]
     return _line(held) | {
         **_looked(folder),
         "seal": _seal_words(folder),
@@ -91,15 +94,6 @@ def _looked(folder: Path) -> dict[str, Any]:
 def _seal_words(folder: Path) -> str:
     lock = read_lock(folder)
     return f"{lock.seal.by}, {len(lock.opened())} opening(s)" if lock else "none"
-
-
-def _page_changed(folder: Path, held: Mapping[str, Any]) -> bool:
-    path = folder / "mulle.toml"
-    return path.exists() and render(load_page(path)) != held["page"]
-
-
-def _stands(check: Mapping[str, Any]) -> bool:
-    return check["status"] in {"FAIL", "UNANSWERED"} and not check.get("override")
 
 
 def compare(folder: Path, a: str, b: str) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mulle.core.check import Check, Outcome, Status, Verdict, verdict
+from mulle.core.check import Check, Outcome, blocking, checks_of, may_ship
 from mulle.core.command import parted
 from mulle.core.project import Page
 
@@ -59,14 +59,9 @@ def _artifact(facts: Mapping[str, Mapping[str, Any]]) -> list[Line]:
 
 def decision(outcomes: Sequence[Outcome], page: Page, *, stamp: str, interrupted: bool = False) -> dict[str, Any]:
     """Say whether to ship, why or why not, what it is worth, and the next thing to type."""
-    checks = [check for outcome in outcomes for check in outcome.checks if not check.override]
-    failed = [c for c in checks if c.status is Status.FAIL]
-    open_ = [c for c in checks if c.status is Status.UNANSWERED]
-    assessed = any(o.stage == "assess" for o in outcomes)
-    ship = stamp == "ready" and verdict(checks) is Verdict.OPEN and assessed
-    because = [c.says for c in (*failed, *open_)]
-    if not because:
-        because = [_open_words(outcomes)] if ship else ["the sealed test has not been opened for this bundle yet"]
+    standing = blocking(checks_of(outcomes))
+    ship = stamp == "ready" and may_ship(outcomes)
+    because = [c.says for c in standing] or [_open_words(outcomes) if ship else _not_yet(outcomes)]
     if interrupted:
         because.insert(0, "the run was stopped before its end; the same command goes on from there")
     facts: dict[str, Any] = {}
@@ -77,25 +72,32 @@ def decision(outcomes: Sequence[Outcome], page: Page, *, stamp: str, interrupted
         "ship": ship,
         "because": because,
         "worth": str(facts.get("worth_says", "")),
-        "next": _next(failed, open_, outcomes, page),
+        "next": _next(standing, outcomes, page, ship=ship),
     }
+
+
+def _not_yet(outcomes: Sequence[Outcome]) -> str:
+    if may_ship(outcomes):
+        return (
+            "a check was passed by name since the bundle was stamped; mulle assess takes that up and fits nothing anew"
+        )
+    return "the sealed test has not been opened for this bundle yet"
 
 
 def _open_words(outcomes: Sequence[Outcome]) -> str:
     """Say that every gate is open, and by whose word where a check was passed by a person."""
-    standing = (Status.FAIL, Status.UNANSWERED)
-    named = [c.name for o in outcomes for c in o.checks if c.override and c.status in standing]
+    named = [check.name for check in checks_of(outcomes) if check.passed_by_name]
     return "every gate is open" + (f"; passed by a person, with a reason: {', '.join(named)}" if named else "")
 
 
-def _next(failed: Sequence[Check], open_: Sequence[Check], outcomes: Sequence[Outcome], page: Page) -> str:
+def _next(standing: Sequence[Check], outcomes: Sequence[Outcome], page: Page, *, ship: bool) -> str:
     stages = {outcome.stage for outcome in outcomes}
-    fixes = [c.fix for c in (*failed, *open_) if c.fix]
+    fixes = [c.fix for c in standing if c.fix]
     typed = [command for _, command, _ in map(parted, fixes) if command.startswith("mulle ")]
-    if "assess" in stages and not failed and not open_:
+    if ship:
         return f"mulle predict {page.project.name}.zip NEW_ROWS.csv OUT.csv"
     if "package" not in stages:
         return "mulle run"
-    if not failed and not open_:
+    if not standing:
         return "mulle assess"
     return next(iter([*typed, *fixes]), "mulle run")

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from mulle.api.card import carded
 from mulle.api.project import Opened, import_code
-from mulle.api.record import record_outcomes, record_scored
+from mulle.api.record import record_lock, record_outcomes, record_scored
 from mulle.api.shelf import Shelved, shelve
 from mulle.api.summary import decision, headline
 from mulle.compute.key import Ground
 from mulle.compute.local import LocalWorkshop
 from mulle.compute.turn import Nobody, Turn, Watch
-from mulle.core.check import Check, Outcome, Status, Verdict, verdict
+from mulle.core.check import Check, Outcome, Status, Verdict, checks_of, may_ship, verdict
 from mulle.core.duration import seconds
 from mulle.core.errors import ProjectError, StoreError
 from mulle.core.jsonable import to_json
@@ -57,12 +57,12 @@ class Checks(Sequence[Check]):
     @property
     def failed(self) -> list[Check]:
         """Checks that failed and were not overridden."""
-        return [c for c in self._checks if c.status is Status.FAIL and not c.override]
+        return [c for c in self._checks if c.blocks and c.status == Status.FAIL]
 
     @property
     def unanswered(self) -> list[Check]:
         """Checks that nobody and nothing could answer yet."""
-        return [c for c in self._checks if c.status is Status.UNANSWERED and not c.override]
+        return [c for c in self._checks if c.blocks and c.status == Status.UNANSWERED]
 
     def frame(self) -> pl.DataFrame:
         """Return the checks as a Polars frame, one a row."""
@@ -119,7 +119,7 @@ class Run:
     @property
     def checks(self) -> Checks:
         """All checks of all stages, in order."""
-        return Checks([check for outcome in self.outcomes for check in outcome.checks])
+        return Checks(checks_of(self.outcomes))
 
     @property
     def verdict(self) -> Verdict:
@@ -260,8 +260,11 @@ def run(
                 watch=watch,
             ) as workshop:
                 turn = begin_turn(project, space.run_id, workshop, watch, (began, budget, started))
+                turn.memo["lock"] = record_lock(space, project.folder)
                 turned = turn_once(turn, until=until)
-            return _finish(project, space, turned, home, started, until=until or "")
+            made = _finish(project, space, turned, home, started, until=until or "")
+            record_lock(space, project.folder)
+            return made
         finally:
             with suppress(OSError):
                 home.rmdir()  # only of a run that left nothing in it
@@ -429,26 +432,43 @@ def assess(project: Opened, *, watch: Watch | None = None, again: str | None = N
         with LocalWorkshop(space, project.page, home, seed=project.page.project.seed, files=files, watch=watch) as shop:
             turn = begin_turn(project, home.name, shop, watch, (perf_counter(), None, datetime.now(UTC)))
             turn.memo["again"] = again or ""
-            turned = Turned(left=dict(left))
-            outcome = take(ASSESS, turn, turned)
+            try:
+                outcome = take(ASSESS, turn, Turned(left=dict(left)))
+            finally:
+                record_lock(space, project.folder)  # it was opened, whatever came of it
+        earlier = take_up(project, space, [o for o in outcomes_of(held) if o.stage != "assess"])
         record_outcomes(space, [outcome])
-        earlier = [o for o in outcomes_of(held) if o.stage != "assess"]
         made = Run(id=home.name, folder=project.folder, project=held["project"], outcomes=[*earlier, outcome])
-        made.stamp = "ready" if made.verdict is Verdict.OPEN else "draft"
+        made.stamp = "ready" if may_ship(made.outcomes) else "draft"
         hand_out(project, made)
         write_run(made, project, datetime.fromisoformat(held["started"]))
         space.record("stamp", {"stamp": made.stamp, "verdict": str(made.verdict)})
         return made
 
 
+def take_up(project: Opened, space: Workspace, found: Sequence[Outcome]) -> list[Outcome]:
+    """Pass checks of earlier stages by the overrides that are on the page now, and record where that changes any.
+
+    An override is a person's decision about a verdict, not about the work: it is taken up without doing any anew.
+    """
+    now = [outcome.overridden(project.page.reasons) for outcome in found]
+    record_outcomes(space, [after for before, after in zip(found, now, strict=True) if before != after])
+    return now
+
+
 _LATER = frozenset({"overrides", "server", "release"})
 """Tables of the page that may change after a run: the bundle doesn't depend on them."""
+
+
+def changed_tables(then: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    """Return the tables of the page that changed, but for those that a bundle doesn't depend on."""
+    return [table for table in {**then, **now} if table not in _LATER and then.get(table) != now.get(table)]
 
 
 def same_page(project: Opened, space: Workspace, run_id: str) -> None:
     """Refuse to judge a bundle by another page than it was made with; overrides and what comes after may have changed."""
     then, now = dict(space.ledger.run(run_id).page), project.page.model_dump(mode="json")
-    changed = [table for table in now if table not in _LATER and then.get(table) != now[table]]
+    changed = [table for table in changed_tables(then, now) if table in now]
     if changed:
         raise ProjectError(
             f"the page has changed since the last run: [{'], ['.join(changed)}]",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mulle.api.standing import page_now, restated
 from mulle.api.turns import last_run
-from mulle.core.errors import UnknownName
+from mulle.core.errors import ProjectError, UnknownName
 
 if TYPE_CHECKING:
     from mulle.operate.predict import Summary
@@ -43,7 +47,7 @@ def predict(bundle: Path, source: Path, out: Path, progress: Any = None) -> Summ
 
 
 def report(folder: Path, run_id: str | None = None) -> Path:
-    """Draw the report of a run anew.
+    """Draw the report of a run anew; that of the last run with the overrides that are on the page now.
 
     Parameters
     ----------
@@ -68,4 +72,13 @@ def report(folder: Path, run_id: str | None = None) -> Path:
     if not (home / "run.json").exists():
         known = [p.name for p in (folder / ".mulle" / "runs").glob("*")]
         raise UnknownName.among(run_id or "", known, noun="run", where=str(folder))
-    return Path(write_report(home, home / "report.html"))
+    return Path(write_report(_now(folder, home), home / "report.html"))
+
+
+def _now(folder: Path, home: Path) -> Mapping[str, Any]:
+    """Return what a run wrote; the last one as it stands under the page of now, where that can be read."""
+    held: dict[str, Any] = json.loads((home / "run.json").read_text("utf-8"))
+    if home == last_run(folder):
+        with suppress(ProjectError):  # a report of what was done doesn't need a sound page
+            return restated(page_now(folder), held)
+    return held

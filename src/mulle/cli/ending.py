@@ -12,7 +12,7 @@ import click
 
 from mulle.cli.lines import VERDICTS, mark
 from mulle.cli.typed import PAGE, program, typed
-from mulle.core.check import Check, Outcome, Status, Verdict
+from mulle.core.check import BLOCKING, Check, Outcome, Status, Verdict, blocking, checks_of, may_ship
 
 SHUT = 1
 UNANSWERED = (
@@ -118,25 +118,14 @@ def _gates(outcomes: Sequence[Outcome], width: int) -> Iterator[str]:
 
 def _why(outcome: Outcome) -> str:
     # Name what keeps a gate from opening; what each of them says stands below
-    standing = _standing([outcome])
+    standing = blocking(outcome.checks)
     names = ", ".join(check.name for check in standing)
     return f"{_counted(standing)}: {names}" if standing else outcome.answer
 
 
 def _counted(checks: Iterable[Check]) -> str:
     counts = Counter(check.status for check in checks)
-    shown = (Status.FAIL, Status.UNANSWERED)
-    return ", ".join(f"{counts[status]} {status}" for status in shown if counts[status])
-
-
-def _standing(outcomes: Iterable[Outcome]) -> list[Check]:
-    # Return the checks that keep a gate from opening, failures first
-    checks = [check for one in outcomes for check in one.checks if check.status in _KEPT and not check.override]
-    return sorted(checks, key=lambda check: _KEPT[check.status])
-
-
-_KEPT = {Status.FAIL: 0, Status.UNANSWERED: 1}
-"""What keeps a gate from opening, in the order in which it is told."""
+    return ", ".join(f"{counts[status]} {status}" for status in BLOCKING if counts[status])
 
 
 def _numbers(headline: Sequence[tuple[str, str, str]], width: int) -> Iterator[str]:
@@ -161,7 +150,7 @@ def _done(outcomes: Sequence[Outcome], width: int, page: Path) -> Iterator[str]:
 
 
 def _ship(run: Ended, width: int, page: Path) -> Iterator[str]:
-    standing = _standing(run.outcomes)
+    standing = blocking(checks_of(run.outcomes))
     yield from _hung(f"  {click.style('ship?', bold=True)} ", ship(run), width)
     if standing and all(check.status is Status.UNANSWERED for check in standing):
         yield from _hung("    ", UNANSWERED, width)
@@ -185,20 +174,24 @@ def ship(run: Ended) -> str:
     str
         Yes only when every gate is open and the bundle is stamped ready.
     """
-    standing = _standing(run.outcomes)
+    standing = blocking(checks_of(run.outcomes))
     if run.interrupted and not standing:
         return click.style("not yet: the run was stopped", fg="yellow", bold=True)
     if standing:
         colour = "red" if standing[0].status is Status.FAIL else "yellow"
         return click.style(f"no: {_counted(standing)}", fg=colour, bold=True)
-    if run.verdict is Verdict.OPEN and run.stamp == "ready":
+    if _ready(run):
         return click.style("yes", fg="green", bold=True) + _passed_by_name(run.outcomes)
     return click.style("not yet: the sealed test has not been opened for this bundle", fg="yellow", bold=True)
 
 
+def _ready(run: Ended) -> bool:
+    return run.stamp == "ready" and may_ship(run.outcomes)
+
+
 def _passed_by_name(outcomes: Iterable[Outcome]) -> str:
     """Say which checks a person passed: a yes that hides them would be half a yes."""
-    names = [check.name for one in outcomes for check in one.checks if check.override and check.status in _KEPT]
+    names = [check.name for check in checks_of(outcomes) if check.passed_by_name]
     if not names:
         return ""
     return f", with {len(names)} {'check' if len(names) == 1 else 'checks'} passed by a person: {', '.join(names)}"
@@ -207,7 +200,7 @@ def _passed_by_name(outcomes: Iterable[Outcome]) -> str:
 def _ways(run: Ended, width: int, page: Path) -> Iterator[str]:
     bundle, next_ = _near(run.bundle_path), typed(run.next, page)
     ways = {"run": run.id, "report": _near(run.report), "bundle": bundle, "zip": _near(run.zip), "next": next_}
-    if bundle and run.stamp == "ready" and run.verdict is Verdict.OPEN:
+    if bundle and _ready(run):
         ways["serve"] = f"{program()} serve {bundle}"
     for name, way in ways.items():
         if way:

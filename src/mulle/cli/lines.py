@@ -11,7 +11,7 @@ from typing import Self
 import click
 
 from mulle.cli import voice
-from mulle.core.check import Check, Outcome, Status, Verdict
+from mulle.core.check import BLOCKING, Check, Outcome, Status, Verdict
 from mulle.core.duration import spoken
 
 MARKS = {Status.PASS: "✓", Status.FAIL: "✗", Status.UNANSWERED: "?", Status.NOTE: "·"}
@@ -101,7 +101,7 @@ class Lines:
         """Count a check; show it unless it passed."""
         self.counts[check.status] += 1
         noted = check.status is Status.NOTE and self.name in {"problem", "data"}
-        if noted or check.status in {Status.FAIL, Status.UNANSWERED}:
+        if noted or check.status in BLOCKING:
             says = check.says + ("  (overridden)" if check.override else "")
             self.told(f"{mark(check.status)} {click.style(check.name, bold=True)}  ", says)
 

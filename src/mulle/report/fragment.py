@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mulle.core.check import Check
+from mulle.core.check import BLOCKING, Check, checks_of
 from mulle.core.figure import Figure
 from mulle.report.draw import svg
 from mulle.report.run import Record, read_run
@@ -33,12 +33,12 @@ def run_html(run: Mapping[str, Any] | Path | Record) -> str:
     True
     """
     record = read_run(run)
-    every = shown_checks([check for outcome in record.outcomes for check in outcome.checks])
+    every = shown_checks(checks_of(record.outcomes))
     return render(
         "run.html",
         run=record,
         gates=gates(record),
-        checks=[held for held in every if held.state in {"FAIL", "UNANSWERED"}],
+        checks=[held for held in every if held.state in BLOCKING],
         look=look("base.css"),
     )
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mulle.compute.turn import Turn
-from mulle.core.check import Check
+from mulle.core.check import Check, overridden
 from mulle.core.jsonable import from_json
 from mulle.core.loss import Loss
 from mulle.core.project import CostsPart
@@ -211,8 +211,7 @@ def costs_of(costs: CostsPart | str) -> Costs:
 
 def settle(turn: Turn, checks: Sequence[Check]) -> list[Check]:
     """Apply the page's overrides to the checks, and show each to whoever watches."""
-    reasons = {override.check: override.reason for override in turn.page.overrides}
-    settled = [check.overridden(reasons[check.name]) if check.name in reasons else check for check in checks]
+    settled = overridden(checks, turn.page.reasons)
     for check in settled:
         turn.watch.check(check)
     return settled
