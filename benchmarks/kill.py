@@ -73,8 +73,8 @@ def drive() -> None:
     import_file(here)
     with Workspace.open(".", write=True, command="kill.py") as space:
         folder = space.run_folder(space.begin({}))
-        page = Page(data=DataPart(target="y"))
-        with LocalWorkshop(space, page, folder, workers=2, files=[here]) as shop:
+        Page(data=DataPart(target="y"))
+        with LocalWorkshop(space, folder, workers=2, files=[here]) as shop:
             Path("total").write_text(repr(total(shop)), "utf-8")
 
 

@@ -27,17 +27,17 @@ N_UNITS = 300
 
 def main() -> int:
     """Measure and print."""
-    page = Page(data=DataPart(target="y"))
+    Page(data=DataPart(target="y"))
     with tempfile.TemporaryDirectory(dir=".") as home:
         say("make a workspace, with imports", [timed(lambda: Workspace.open(home, write=True).close())])
         say("open it again", [timed(lambda: Workspace.open(home, write=True).close()) for _ in range(9)])
         with Workspace.open(home, write=True) as space:
             folder = Path(home)
-            with LocalWorkshop(space, page, folder, workers=1) as local:
+            with LocalWorkshop(space, folder, workers=1) as local:
                 say("start a worker, first unit", [timed(lambda: echo(local, -1))])
                 say("do a tiny unit in a worker", [timed(lambda n=n: echo(local, n)) for n in range(N_UNITS)])
                 say("find it done", [timed(lambda n=n: echo(local, n)) for n in range(N_UNITS)])
-            serial = SerialWorkshop(space, page, folder, seed=1)
+            serial = SerialWorkshop(space, folder, seed=1)
             say("do a tiny unit in this process", [timed(lambda n=n: echo(serial, n)) for n in range(N_UNITS)])
     return 0
 

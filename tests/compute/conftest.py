@@ -5,7 +5,6 @@ import pytest
 
 from mulle.compute.local import LocalWorkshop
 from mulle.compute.serial import SerialWorkshop
-from mulle.core.project import DataPart, Page
 from mulle.core.registry import import_file
 from mulle.store.workspace import Workspace
 
@@ -15,25 +14,20 @@ import_file(UNITS)
 
 
 @pytest.fixture
-def page() -> Page:
-    return Page(data=DataPart(target="churned"))
-
-
-@pytest.fixture
 def space(tmp_path: Path) -> Iterator[Workspace]:
     with Workspace.open(tmp_path, write=True) as opened:
         yield opened
 
 
 @pytest.fixture
-def local(space: Workspace, page: Page) -> Iterator[LocalWorkshop]:
-    with LocalWorkshop(space, page, space.home, workers=2, files=[UNITS], grace_s=0.3) as workshop:
+def local(space: Workspace) -> Iterator[LocalWorkshop]:
+    with LocalWorkshop(space, space.home, workers=2, files=[UNITS], grace_s=0.3) as workshop:
         yield workshop
 
 
 @pytest.fixture
-def serial(space: Workspace, page: Page) -> SerialWorkshop:
-    return SerialWorkshop(space, page, space.home, files=[UNITS])
+def serial(space: Workspace) -> SerialWorkshop:
+    return SerialWorkshop(space, space.home, files=[UNITS])
 
 
 @pytest.fixture(params=["serial", "local"])

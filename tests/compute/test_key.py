@@ -7,13 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import mulle
-from mulle.compute.key import Ground, page_values, ticket, unit_seed
+from mulle.compute.key import Ground, ticket, unit_seed
 from mulle.compute.source import DOORS, code_hash, digest, files_hash, inner_hash, neighbours, own_code_hash, versions
-from mulle.core.errors import UnknownName
-from mulle.core.project import DataPart, Page
 from mulle.core.work import Order, Ref
 
-PAGE = Page(data=DataPart(target="churned"), checks={"data.missing": 0.9}, features={"a": "b + 1"})
 GROUND = Ground(code="c", versions={"numpy": "2"}, seed=0)
 plain = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=5),
@@ -23,9 +20,9 @@ plain = st.recursive(
 params = st.dictionaries(st.text(max_size=4), plain, max_size=3)
 
 
-def key(order=None, page=PAGE, **changes):
-    order = order or Order(unit="test.target", params={"n": 1})
-    return ticket(order, page, dataclasses.replace(GROUND, **changes)).key
+def key(order=None, **changes):
+    order = order or Order(unit="test.draw", params={"n": 1})
+    return ticket(order, dataclasses.replace(GROUND, **changes)).key
 
 
 @settings(deadline=None)
@@ -61,7 +58,7 @@ def test_code_versions_seed_and_threads_change_the_key(changes):
 def test_the_seed_hangs_on_neither_code_nor_versions_nor_threads():
     order = Order(unit="test.square")
     other = Ground(code="d", versions={}, seed=0, threads=4)
-    assert ticket(order, PAGE, GROUND).seed == ticket(order, PAGE, other).seed
+    assert ticket(order, GROUND).seed == ticket(order, other).seed
 
 
 def test_inputs_count_by_content_and_by_name():
@@ -73,37 +70,8 @@ def test_inputs_count_by_content_and_by_name():
     assert len({with_inputs(a=here), with_inputs(b=here), with_inputs(a=Ref("i", Path("here")))}) == 3
 
 
-def test_only_declared_keys_of_the_page_count():
-    other_target = Page(data=DataPart(target="left"))
-    other_goal = PAGE.model_copy(update={"project": PAGE.project.model_copy(update={"goal": "x"})})
-    assert key(page=other_target) != key()
-    assert key(page=other_goal) == key()
-
-
 def test_seconds_do_not_count():
-    assert key(Order(unit="test.target", seconds=3)) == key(Order(unit="test.target"))
-
-
-def test_dotted_keys_reach_values_parts_and_free_names():
-    keys = (
-        "data.target",
-        "features.a",
-        "checks.data.missing",
-        "checks.data.rows",
-        "objective.costs",
-        "limits",
-    )
-    found = page_values(PAGE, keys)
-    assert found["data.target"] == "churned"
-    assert found["features.a"] == "b + 1"
-    assert found["checks.data.missing"] == 0.9
-    assert found["checks.data.rows"] is None
-    assert found["limits"]["size_mb"] is None
-
-
-def test_a_key_that_no_page_can_have_is_told_with_the_nearest():
-    with pytest.raises(UnknownName, match="did you mean 'target'"):
-        page_values(PAGE, ["data.traget"], where="unit x")
+    assert key(Order(unit="test.draw", seconds=3)) == key(Order(unit="test.draw"))
 
 
 def test_doors_do_not_count_as_code_and_everything_else_does(tmp_path):

@@ -15,7 +15,7 @@ import pytest
 
 from mulle.compute.local import LocalWorkshop
 from mulle.compute.process import worker_environment
-from mulle.core.errors import NotFittedError, ProjectError, WorkError
+from mulle.core.errors import DataError, NotFittedError, ProjectError, WorkError
 from mulle.core.work import Order, unit
 
 UNITS = Path(__file__).parent / "units_for_tests.py"
@@ -122,8 +122,8 @@ def test_workers_work_side_by_side(local, tmp_path):
     assert [done.ref.json("answer.json") for done in local.work_all(orders)] == [True, True]
 
 
-def test_no_more_workers_start_than_there_is_work(space, page):
-    with LocalWorkshop(space, page, space.home, workers=8, files=[UNITS]) as workshop:
+def test_no_more_workers_start_than_there_is_work(space):
+    with LocalWorkshop(space, space.home, workers=8, files=[UNITS]) as workshop:
         list(workshop.work_all(squares(2)))
         assert len(children()) <= 2
         list(workshop.work_all(squares(2)))
@@ -194,29 +194,29 @@ def test_a_unit_that_no_other_process_can_import_is_refused(local):
         local.work(Order(unit="test.inside"))
 
 
-def test_code_that_changes_during_a_run_is_refused(space, page, tmp_path):
+def test_code_that_changes_during_a_run_is_refused(space, tmp_path):
     mine = tmp_path / "units_for_tests.py"
     shutil.copy(UNITS, mine)
-    with LocalWorkshop(space, page, space.home, files=[mine]) as workshop:
+    with LocalWorkshop(space, space.home, files=[mine]) as workshop:
         mine.write_text(mine.read_text() + "\n# edited\n")
         with pytest.raises(ProjectError, match="run the command again"):
             workshop.work(squares(1)[0])
 
 
-def test_a_user_file_that_fails_in_the_worker_is_told(space, page, tmp_path):
+def test_a_user_file_that_fails_in_the_worker_is_told(space, tmp_path):
     mine = tmp_path / "mine.py"
     mine.write_text("import nothing_of_that_name\n")
     with (
-        LocalWorkshop(space, page, space.home, files=[mine]) as workshop,
+        LocalWorkshop(space, space.home, files=[mine]) as workshop,
         pytest.raises(ProjectError, match="nothing_of_that_name"),
     ):
         workshop.work(squares(1)[0])
 
 
-def test_a_file_named_like_a_library_beside_the_project_does_no_harm(space, page, tmp_path, monkeypatch):
+def test_a_file_named_like_a_library_beside_the_project_does_no_harm(space, tmp_path, monkeypatch):
     (tmp_path / "json.py").write_text("raise RuntimeError('not me')")
     monkeypatch.chdir(tmp_path)
-    with LocalWorkshop(space, page, space.home, workers=1, files=[UNITS]) as workshop:
+    with LocalWorkshop(space, space.home, workers=1, files=[UNITS]) as workshop:
         assert workshop.work(squares(3)[2]).json("answer.json") == 4
 
 
@@ -224,7 +224,6 @@ DRIVER = """
 import sys
 from pathlib import Path
 from mulle.compute.local import LocalWorkshop
-from mulle.core.project import DataPart, Page
 from mulle.core.registry import import_file
 from mulle.core.work import Order
 from mulle.store.workspace import Workspace
@@ -232,7 +231,7 @@ from mulle.store.workspace import Workspace
 folder, units = sys.argv[1:]
 import_file(Path(units))
 with Workspace.open(folder, write=True) as space:
-    shop = LocalWorkshop(space, Page(data=DataPart(target="y")), space.home, workers=2, files=[Path(units)])
+    shop = LocalWorkshop(space, space.home, workers=2, files=[Path(units)])
     orders = [Order(unit="test.deaf", params={"n": n, "tally": folder + "/tally"}) for n in range(2)]
     list(shop.work_all(orders))
 """
@@ -303,10 +302,10 @@ def test_what_was_ordered_ahead_is_done_once_and_found(local, tmp_path):
     assert len(tally.read_text("ascii").splitlines()) == 3
 
 
-def test_whoever_asks_goes_before_what_was_only_ordered_ahead(space, page, tmp_path):
+def test_whoever_asks_goes_before_what_was_only_ordered_ahead(space, tmp_path):
     tally = tmp_path / "tally"
     orders = squares(3, tally=str(tally))
-    with LocalWorkshop(space, page, space.home, workers=1, files=[UNITS]) as alone:
+    with LocalWorkshop(space, space.home, workers=1, files=[UNITS]) as alone:
         alone.ahead(orders)
         alone.work(orders[2])
         alone.work(squares(4)[3])
@@ -315,10 +314,10 @@ def test_whoever_asks_goes_before_what_was_only_ordered_ahead(space, page, tmp_p
 
 
 def test_a_fault_in_what_was_ordered_ahead_is_told_to_whoever_asks_for_it(local):
-    local.ahead([Order(unit="test.undeclared")])
+    local.ahead([Order(unit="test.refuse")])
     local.work(squares(1)[0])
-    with pytest.raises(NotFittedError, match="without declaring it"):
-        local.work(Order(unit="test.undeclared"))
+    with pytest.raises(DataError, match="leave it out"):
+        local.work(Order(unit="test.refuse"))
 
 
 def test_what_was_cut_short_ahead_is_not_done_a_second_time_for_whoever_asks(local, tmp_path):

@@ -1,5 +1,6 @@
 """What every workshop promises, in this process or in others."""
 
+import importlib
 from pathlib import Path
 from time import perf_counter
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from mulle.compute.turn import Nobody
-from mulle.core.errors import DataError, NotFittedError, ProjectError, StoreError, UnknownName, WorkError
+from mulle.core.errors import DataError, ProjectError, StoreError, UnknownName, WorkError
 from mulle.core.work import Order
 
 
@@ -36,15 +37,6 @@ def test_inputs_reach_the_unit(workshop):
     assert workshop.work(Order(unit="test.sum", inputs={"a": one, "b": two})).json("answer.json") == 5
 
 
-def test_a_declared_key_of_the_page_reaches_the_unit(workshop):
-    assert workshop.work(Order(unit="test.target")).json("answer.json") == "churned"
-
-
-def test_an_undeclared_key_is_an_error(workshop):
-    with pytest.raises(NotFittedError, match=r"add reads=\('data.target',\)"):
-        workshop.work(Order(unit="test.undeclared"))
-
-
 def test_an_error_of_ours_keeps_its_type_and_words(workshop):
     with pytest.raises(DataError, match="leave it out") as caught:
         workshop.work(Order(unit="test.refuse"))
@@ -63,12 +55,13 @@ def test_an_error_in_a_file_of_the_users_own_is_theirs_and_keeps_its_trace_in_a_
     ) as caught:
         workshop.work(Order(unit="test.stumble"))
     assert caught.value.exit_code == 2
-    assert caught.value.where.endswith("units_for_tests.py, line 73")
+    assert caught.value.where.endswith("units_for_tests.py, line 63")
     trace = Path(caught.value.fix.partition("the whole trace is in ")[2])
     assert "in stumble" in trace.read_text()
 
 
 def test_an_error_of_ours_that_nobody_foresaw_keeps_its_trace_in_a_file(workshop):
+    importlib.import_module("mulle.stages.data")  # brings the unit
     with pytest.raises(WorkError, match=r"the unit 'data\.folds' failed: KeyError") as caught:
         workshop.work(Order(unit="data.folds"))
     assert caught.value.exit_code == 3

@@ -48,16 +48,6 @@ def draw(job: Job) -> None:
     job.write("answer.json", job.rng("draw").random())
 
 
-@unit("test.target", reads=("data.target",))
-def target(job: Job) -> None:
-    job.write("answer.json", job.key("data.target"))
-
-
-@unit("test.undeclared")
-def undeclared(job: Job) -> None:
-    job.key("data.target")
-
-
 @unit("test.refuse")
 def refuse(job: Job) -> None:
     raise DataError("the column 'age' is empty", where="people.csv", fix="leave it out")

@@ -17,7 +17,6 @@ from mulle.core.work import Order, unit
 from mulle.store.workspace import Workspace
 import mulle.store.ledger, filelock
 
-PAGE = Page(data=DataPart(target="y"))
 ASKED = {
     "open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.scandir", "sqlite3.connect", "os.fsync",
 }
@@ -35,7 +34,7 @@ def count(job):
 def run(after):
     with Workspace.open(".", write=True, command="crash") as space:
         space.begin({})
-        shop = SerialWorkshop(space, PAGE, space.home)
+        shop = SerialWorkshop(space, space.home)
         for n in range(2):
             shop.work(Order(unit="crash.count", params={"n": n}))
             kept.append(n)

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 
 from mulle.compute.serial import SerialWorkshop
 from mulle.core.loss import logistic
-from mulle.core.project import DataPart, Page
 from mulle.core.work import Ref
 from mulle.metrics import metrics
 from mulle.models import Column, Rows, Training, families
@@ -66,7 +65,7 @@ def scored(candidate: Candidate, error: Error) -> Result:
 @pytest.fixture
 def search(tmp_path: Path) -> Search:
     """Return a search that has scored nothing."""
-    workshop = SerialWorkshop(Workspace.open(tmp_path, write=True), Page(data=DataPart(target="y")), tmp_path)
+    workshop = SerialWorkshop(Workspace.open(tmp_path, write=True), tmp_path)
     return Search(problem=PROBLEM, workshop=workshop)
 
 

@@ -252,7 +252,6 @@ def run(
         try:
             with LocalWorkshop(
                 space,
-                project.page,
                 home,
                 workers=workers,
                 seed=project.page.project.seed,
@@ -429,7 +428,7 @@ def assess(project: Opened, *, watch: Watch | None = None, again: str | None = N
         held = json.loads((home / "run.json").read_text("utf-8"))
         same_page(project, space, home.name)
         left = read_handover(home / "handover.json", space.artifacts.find)
-        with LocalWorkshop(space, project.page, home, seed=project.page.project.seed, files=files, watch=watch) as shop:
+        with LocalWorkshop(space, home, seed=project.page.project.seed, files=files, watch=watch) as shop:
             turn = begin_turn(project, home.name, shop, watch, (perf_counter(), None, datetime.now(UTC)))
             turn.memo["again"] = again or ""
             try:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from pydantic import BaseModel
 
 from mulle.compute.source import code_hash, digest, versions
 from mulle.core.errors import UnknownName
@@ -63,19 +61,16 @@ class Ticket:
     unit: str
     address: str
     params: Mapping[str, Json]
-    page: Mapping[str, Json]
     seed: int
 
 
-def ticket(order: Order, page: BaseModel, ground: Ground) -> Ticket:
+def ticket(order: Order, ground: Ground) -> Ticket:
     """Make an order ready.
 
     Parameters
     ----------
     order
         What is to be done.
-    page
-        The project file, from which the declared keys are taken.
     ground
         What the run stands on.
 
@@ -87,17 +82,15 @@ def ticket(order: Order, page: BaseModel, ground: Ground) -> Ticket:
     Raises
     ------
     UnknownName
-        When no unit has that name, or the page has no such key.
+        When no unit has that name.
     """
     registered = find_unit(order.unit)
     params = to_json(order.params)
-    values = page_values(page, registered.reads, where=f"unit {order.unit}")
     parts = {
         "unit": order.unit,
         "address": registered.address,
         "params": params,
         "inputs": {name: ref.hash for name, ref in order.inputs.items()},
-        "page": values,
         "ground": to_json(ground),
     }
     return Ticket(
@@ -105,7 +98,6 @@ def ticket(order: Order, page: BaseModel, ground: Ground) -> Ticket:
         unit=order.unit,
         address=registered.address,
         params=params,
-        page=values,
         seed=unit_seed(ground.seed, order.unit, params),
     )
 
@@ -146,54 +138,3 @@ def unit_seed(seed: int, unit: str, params: Mapping[str, Json]) -> int:
     False
     """
     return int(digest([seed, unit, params])[:8], 16) % 2**31
-
-
-def page_values(page: BaseModel, reads: Sequence[str], *, where: str = "") -> dict[str, Json]:
-    """Return the values of dotted keys of the project file, as plain JSON.
-
-    Parameters
-    ----------
-    page
-        The project file.
-    reads
-        Dotted keys: ``"data.target"``, ``"features"``. Within a table with free names the rest of the key is
-        the name, and an absent one is None.
-    where
-        Who asks, for the message.
-
-    Returns
-    -------
-    dict of str to Json
-        One entry a key.
-
-    Raises
-    ------
-    UnknownName
-        When the page can have no such key.
-    """
-    return {key: _plain(_value(page, key, where)) for key in reads}
-
-
-def _value(page: BaseModel, key: str, where: str) -> object:
-    held: object = page
-    parts = key.split(".")
-    for i, part in enumerate(parts):
-        if isinstance(held, Mapping):
-            return held.get(".".join(parts[i:]))
-        if not isinstance(held, BaseModel) or part not in type(held).model_fields:
-            known = type(held).model_fields if isinstance(held, BaseModel) else ()
-            unknown = UnknownName.among(part, known, noun=f"key '{key}': part", where=where)
-            raise unknown
-        held = getattr(held, part)
-    return held
-
-
-def _plain(value: object) -> Json:
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, Mapping):
-        return {str(name): _plain(held) for name, held in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(held) for held in value]
-    plain: Json = to_json(value)
-    return plain

@@ -16,8 +16,6 @@ from queue import Empty, SimpleQueue
 from time import perf_counter
 from typing import Any, Self
 
-from pydantic import BaseModel
-
 from mulle.compute.faults import from_words, trace_file
 from mulle.compute.key import Ground, Ticket, ticket
 from mulle.compute.process import Mail, Message, Process, end_all
@@ -72,8 +70,6 @@ class LocalWorkshop:
     ----------
     memory
         Where finished work is kept: a `mulle.store.workspace.Workspace` open for writing.
-    page
-        The project file.
     folder
         Where traces and the workers' logs are written: the run's folder.
     workers
@@ -93,11 +89,9 @@ class LocalWorkshop:
     --------
     >>> from tempfile import TemporaryDirectory
     >>> import mulle.compute.echo
-    >>> from mulle.core.project import DataPart, Page
     >>> from mulle.store.workspace import Workspace
-    >>> page = Page(data=DataPart(target="y"))
     >>> with TemporaryDirectory() as folder, Workspace.open(folder, write=True) as space:
-    ...     with LocalWorkshop(space, page, space.home, workers=1) as workshop:
+    ...     with LocalWorkshop(space, space.home, workers=1) as workshop:
     ...         ref = workshop.work(Order(unit="compute.echo", params={"say": "hello"}))
     ...         ref.json("echo.json")
     {'say': 'hello'}
@@ -106,7 +100,6 @@ class LocalWorkshop:
     def __init__(
         self,
         memory: Memory,
-        page: BaseModel,
         folder: Path,
         *,
         workers: int | None = None,
@@ -117,7 +110,6 @@ class LocalWorkshop:
         grace_s: float = GRACE_S,
     ) -> None:
         self.memory = memory
-        self.page = page
         self.folder = Path(folder)
         self.n_workers = max(1, workers or n_cores())
         self.files = [Path(file).resolve() for file in files]
@@ -224,7 +216,7 @@ class LocalWorkshop:
     # ------------------------------------------------------------------ what is asked
 
     def _take(self, order: Order, batch: Batch) -> None:
-        ready = ticket(order, self.page, self.ground)
+        ready = ticket(order, self.ground)
         ref = self.memory.find(ready.key)
         if ref is not None:
             batch.done.append(Done(order=order, ref=ref, cached=True))
@@ -416,7 +408,6 @@ def _message(task: Task, seconds: float | None) -> dict[str, Any]:
         "address": task.ready.address,
         "params": task.ready.params,
         "inputs": {name: [ref.hash, str(ref.path)] for name, ref in task.order.inputs.items()},
-        "page": task.ready.page,
         "out": str(task.out),
         "seed": task.ready.seed,
         "seconds": seconds,

@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
 
-from pydantic import BaseModel
-
 from mulle.compute.faults import trace_file, traced
 from mulle.compute.key import Ground, Ticket, find_unit, ticket
 from mulle.compute.turn import Done, Nobody, Watch
@@ -26,8 +24,6 @@ class SerialWorkshop:
     ----------
     memory
         Where finished work is kept: a `mulle.store.workspace.Workspace`.
-    page
-        The project file.
     folder
         Where traces of what failed are written: the run's folder.
     seed
@@ -40,14 +36,13 @@ class SerialWorkshop:
     Examples
     --------
     >>> from tempfile import TemporaryDirectory
-    >>> from mulle.core.project import DataPart, Page
     >>> from mulle.core.work import unit
     >>> from mulle.store.workspace import Workspace
     >>> @unit("example.double")
     ... def double(job):
     ...     job.write("answer.json", 2 * job.params["number"])
     >>> with TemporaryDirectory() as folder, Workspace.open(folder, write=True) as space:
-    ...     workshop = SerialWorkshop(space, Page(data=DataPart(target="y")), space.home)
+    ...     workshop = SerialWorkshop(space, space.home)
     ...     workshop.work(Order(unit="example.double", params={"number": 21})).json("answer.json")
     42
     """
@@ -55,7 +50,6 @@ class SerialWorkshop:
     def __init__(
         self,
         memory: Memory,
-        page: BaseModel,
         folder: Path,
         *,
         seed: int = 0,
@@ -63,7 +57,6 @@ class SerialWorkshop:
         watch: Watch | None = None,
     ) -> None:
         self.memory = memory
-        self.page = page
         self.folder = Path(folder)
         self.ground = Ground.here(seed=seed, files=files)
         self.watch: Watch = watch or Nobody()
@@ -99,7 +92,7 @@ class SerialWorkshop:
             One for each order, in their order.
         """
         for order in orders:
-            ready = ticket(order, self.page, self.ground)
+            ready = ticket(order, self.ground)
             ref = self.memory.find(ready.key)
             if ref is not None:
                 yield Done(order=order, ref=ref, cached=True)
@@ -123,7 +116,6 @@ class SerialWorkshop:
         job = Job(
             params=ready.params,
             inputs=order.inputs,
-            page=ready.page,
             out=out,
             seed=ready.seed,
             seconds=seconds,

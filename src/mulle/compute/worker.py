@@ -109,7 +109,6 @@ def _job(message: dict[str, Any], started: float, say: Callable[[dict[str, Any]]
     return Job(
         params=message["params"],
         inputs={name: Ref(held, Path(path)) for name, (held, path) in message["inputs"].items()},
-        page=message["page"],
         out=Path(message["out"]),
         seed=message["seed"],
         seconds=message["seconds"],

@@ -7,7 +7,7 @@ JSON, ONNX. It never sees the ledger. What it may depend on is all in the job, a
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
@@ -15,7 +15,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from mulle.core.errors import NotFittedError
 from mulle.core.jsonable import Json, to_json
 
 
@@ -46,8 +45,6 @@ class Job:
         Plain JSON.
     inputs
         Folders of earlier work, by name.
-    page
-        The keys of the project file that the unit declared, dotted, with their values.
     out
         An empty folder to write into.
     seed
@@ -58,7 +55,6 @@ class Job:
 
     params: Mapping[str, Any]
     inputs: Mapping[str, Ref]
-    page: Mapping[str, Any]
     out: Path
     seed: int
     seconds: float | None = None
@@ -68,18 +64,6 @@ class Job:
     def rng(self, name: str) -> np.random.Generator:
         """Return a random generator that depends on the unit's seed and on ``name`` only."""
         return np.random.default_rng([self.seed, *name.encode()])
-
-    def key(self, name: str) -> Any:
-        """Return one declared key of the project file.
-
-        Raises
-        ------
-        NotFittedError
-            When the unit did not declare that it reads the key, so that its cache would be wrong.
-        """
-        if name not in self.page:
-            raise NotFittedError(f"a unit read '{name}' without declaring it", fix=f"add reads=('{name}',)")
-        return self.page[name]
 
     def left(self) -> float | None:
         """Return the seconds that are left, or None when there is no limit."""
@@ -100,11 +84,10 @@ CUT_SHORT = "_cut_short"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unit:
-    """A registered unit: where its function lives and which keys of the page it reads."""
+    """A registered unit: where its function lives."""
 
     name: str
     function: Callable[[Job], None]
-    reads: tuple[str, ...] = ()
 
     @property
     def address(self) -> str:
@@ -115,15 +98,13 @@ class Unit:
 UNITS: dict[str, Unit] = {}
 
 
-def unit(name: str, *, reads: Iterable[str] = ()) -> Callable[[Callable[[Job], None]], Callable[[Job], None]]:
+def unit(name: str) -> Callable[[Callable[[Job], None]], Callable[[Job], None]]:
     """Register a function as a unit of work.
 
     Parameters
     ----------
     name
         Unique, dotted: ``"model.fold"``.
-    reads
-        Keys of the project file that change its result.
 
     Returns
     -------
@@ -132,7 +113,7 @@ def unit(name: str, *, reads: Iterable[str] = ()) -> Callable[[Callable[[Job], N
     """
 
     def decorate(function: Callable[[Job], None]) -> Callable[[Job], None]:
-        UNITS[name] = Unit(name=name, function=function, reads=tuple(reads))
+        UNITS[name] = Unit(name=name, function=function)
         return function
 
     return decorate
