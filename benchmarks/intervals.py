@@ -6,7 +6,7 @@ is taken on 40,000 fresh rows. Goals: intervals hold the truth in 93-97 %; usele
 
 A second arm asks the same of the families that stop early, on 200 to 800 rows: five configurations of linear models,
 CatBoost, LightGBM and the network, each fold cut where the mean validation curve of the other folds is lowest
-(`mulle.models.limits.best_iteration`, as `mulle.training.stop` does), and, for comparison, where its own rows like it best.
+(`mulle.models.stopping.best_iteration`, as `mulle.training.stop` does), and, for comparison, where its own rows like it best.
 Before it, what their out-of-fold predictions seem to know of pure noise.
 
 Run: ``OMP_NUM_THREADS=1 python benchmarks/intervals.py [PROJECTS [PROJECTS_OF_THE_SECOND_ARM]]``; 0 leaves an arm out.
@@ -33,7 +33,7 @@ from mulle.core.loss import logistic, squared
 from mulle.metrics import Metric, metrics
 from mulle.models import Column, Family, Fitted, Params, Rows, Training, families
 from mulle.models.fit import fit_loss
-from mulle.models.limits import best_iteration
+from mulle.models.stopping import best_iteration
 from mulle.splits import Folds, make_folds
 from mulle.training.scoring import predict
 from mulle.trials.bbc import honest

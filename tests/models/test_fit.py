@@ -7,7 +7,7 @@ from mulle.core.errors import ProjectError
 from mulle.core.loss import each, logistic
 from mulle.models import Column, Family, Rows, Training, families
 from mulle.models.fit import fit_loss
-from mulle.models.limits import Deadline, best, stalled
+from mulle.models.stopping import Deadline, best, stalled
 from mulle.testing import scores
 
 RNG = np.random.default_rng(0)

@@ -9,9 +9,8 @@ import polars as pl
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mulle.core.schema import Feature
+from mulle.core.schema import Column, Feature
 from mulle.kinds.preparation import Preparation, canonical, wires
-from mulle.models.base import Column
 from mulle.training.cut import rule_in_words
 
 AMOUNT = Column(name="amount", feature="amount")

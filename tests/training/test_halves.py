@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mulle.core.loss import Loss, each, logistic, softmax, squared
+from mulle.core.schema import Column
 from mulle.export.joined import Joined
 from mulle.export.layers import Layers
 from mulle.export.scorer import Scorer
 from mulle.export.snapshots import Snapshots
 from mulle.models import families
-from mulle.models.base import Column, Fitted, Rows, Training
+from mulle.models.base import Fitted, Rows, Training
 from mulle.models.fit import fit_loss
 from mulle.training.halves import crosswise, looks
 from mulle.training.scoring import native, predict

@@ -25,7 +25,7 @@ from mulle.export.forms import load_scorer
 from mulle.metrics import Metric, metrics
 from mulle.models import families
 from mulle.models.base import Config
-from mulle.models.limits import best, best_iteration, mean_curve
+from mulle.models.stopping import best, best_iteration, mean_curve
 from mulle.splits.folds import Folds, make_folds
 from mulle.store.workspace import Workspace
 from mulle.training.fold import FoldData, fold_order
@@ -102,8 +102,8 @@ def bench(folder: Path, x: NDArray[Any], target: Floats, *, protocol: Any = "kfo
         folds_ref=folded,
         folds=FoldRows(valid=folds.valid, target=target),
     )
-    page = Page(data=DataPart(target="y"))
-    workshop = SerialWorkshop(Workspace.open(folder / "space", write=True), page, folder)
+    Page(data=DataPart(target="y"))
+    workshop = SerialWorkshop(Workspace.open(folder / "space", write=True), folder)
     return Bench(problem=problem, folds=folds, search=Search(problem=problem, workshop=workshop))
 
 
@@ -192,7 +192,7 @@ def job_of(held: Bench, family: str, k: int) -> Job:
         "prepared": held.search.prepared(chosen),
     }
     order = fold_order(chosen, config, k, loss=held.problem.loss, features=held.problem.features, inputs=inputs)
-    return Job(params=order.params, inputs=order.inputs, page={}, out=Path(), seed=1)
+    return Job(params=order.params, inputs=order.inputs, out=Path(), seed=1)
 
 
 def order_of(held: Bench, family: str) -> Order:

@@ -57,6 +57,16 @@ class Feature:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One column of the feature matrix: its name, the feature it came from, and its levels if it holds codes."""
+
+    name: str
+    feature: str
+    n_levels: int = 0
+    """More than 0: whole codes 0..n_levels-1, to be split as categories. 0: an ordinary number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LeftOut:
     """A column that is not used, why, and the command that brings it back."""
 

@@ -46,16 +46,6 @@ class Guess:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MatrixColumn:
-    """One column of a feature matrix: its name, the feature it came from, and its levels if it holds codes."""
-
-    name: str
-    feature: str
-    n_levels: int = 0
-    """More than 0: whole codes 0..n_levels-1, to be split as categories. 0: an ordinary number."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
     """A column after it was read as its kind.
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from mulle.core.errors import DataError, ProjectError, UnknownName
 from mulle.core.jsonable import Json, from_json, to_json
-from mulle.core.schema import Feature
+from mulle.core.schema import Column, Feature
 from mulle.export.graph import Graph
-from mulle.kinds.base import Kind, MatrixColumn, Values, View, kinds, seen_as
+from mulle.kinds.base import Kind, Values, View, kinds, seen_as
 from mulle.kinds.tokens import Tokens
 from mulle.runtime import decode
 from mulle.runtime.encode import READABLE
@@ -284,10 +284,10 @@ class Preparation:
         return cls(blocks=tuple(blocks))
 
     @property
-    def columns(self) -> tuple[MatrixColumn, ...]:
+    def columns(self) -> tuple[Column, ...]:
         """Return the matrix's columns in order."""
         names = (held for block in self.blocks for held in block.view.names())
-        return tuple(MatrixColumn(name=n, feature=f, n_levels=k) for n, f, k in names)
+        return tuple(Column(name=n, feature=f, n_levels=k) for n, f, k in names)
 
     @property
     def features(self) -> tuple[Feature, ...]:

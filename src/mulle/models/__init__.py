@@ -1,6 +1,7 @@
 """Model families, one a file."""
 
-from mulle.models.base import Column, Config, Family, Fitted, Params, Rows, Suggest, Training, families, model
+from mulle.core.schema import Column
+from mulle.models.base import Config, Family, Fitted, Params, Rows, Suggest, Training, families, model
 
 __all__ = [
     "Column",

@@ -13,19 +13,10 @@ from numpy.typing import NDArray
 from mulle.core.jsonable import Json
 from mulle.core.loss import Loss
 from mulle.core.registry import Registry
+from mulle.core.schema import Column
 from mulle.export.scorer import Scorer
 
 Params = Mapping[str, Json]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """One column of the feature matrix: its name, the feature it came from, and its levels if it holds codes."""
-
-    name: str
-    feature: str
-    n_levels: int = 0
-    """More than 0: integer codes 0..n_levels-1, to be split as categories. 0: an ordinary number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,8 @@ from mulle.core.jsonable import Json
 from mulle.export.oblivious import from_oblivious
 from mulle.export.trees import Trees
 from mulle.models.base import Config, Family, Fitted, Params, Rows, Suggest, Training, model
-from mulle.models.limits import Deadline, best
 from mulle.models.losses import constant
+from mulle.models.stopping import Deadline, best
 
 _OBJECTIVES = {"logistic": "Logloss", "softmax": "MultiClass", "squared": "RMSE"}
 _RATES = {"logistic": (0.247, -5.158), "softmax": (0.02, -2.364), "squared": (0.157, -4.062)}

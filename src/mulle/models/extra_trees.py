@@ -12,8 +12,8 @@ from mulle.core.jsonable import Json
 from mulle.core.loss import Loss
 from mulle.export.trees import Mode, Tree, Trees
 from mulle.models.base import Config, Family, Fitted, Params, Rows, Suggest, Training, model
-from mulle.models.limits import Deadline
 from mulle.models.losses import constant, mean_loss
+from mulle.models.stopping import Deadline
 
 Doubles = NDArray[np.float64]
 

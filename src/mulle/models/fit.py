@@ -11,7 +11,7 @@ from mulle.core.errors import ProjectError
 from mulle.core.loss import Loss
 from mulle.export.joined import Joined
 from mulle.models.base import Family, Fitted, Params, Rows, Training
-from mulle.models.limits import Deadline, best, mean_curve
+from mulle.models.stopping import Deadline, best, mean_curve
 
 
 def fit_loss(family: Family, training: Training, params: Params) -> Fitted:

@@ -13,8 +13,8 @@ from mulle.core.jsonable import Json
 from mulle.core.loss import Loss
 from mulle.export.trees import Mode, Tree, Trees
 from mulle.models.base import Config, Family, Fitted, Params, Rows, Suggest, Training, model
-from mulle.models.limits import Deadline, best, stalled
 from mulle.models.losses import constant
+from mulle.models.stopping import Deadline, best, stalled
 
 _OBJECTIVES = {"logistic": "binary", "softmax": "multiclass", "squared": "regression"}
 _METRICS = {"logistic": "binary_logloss", "softmax": "multi_logloss", "squared": "rmse"}

@@ -15,10 +15,10 @@ from mulle.export.layers import Layers
 from mulle.export.scorer import Scorer
 from mulle.export.snapshots import Snapshots
 from mulle.models.base import Config, Family, Fitted, Params, Rows, Suggest, Training, model
-from mulle.models.limits import Deadline, best
 from mulle.models.losses import constant, prior, raw_loss, slopes
 from mulle.models.scaled import Scaled
 from mulle.models.scaling import as_outputs, scaling, target_scaling
+from mulle.models.stopping import Deadline, best
 
 Doubles = NDArray[np.float64]
 

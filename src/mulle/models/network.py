@@ -15,9 +15,9 @@ from mulle.core.loss import Loss
 from mulle.export.layers import Layers
 from mulle.models.album import Album
 from mulle.models.base import Config, Family, Fitted, Params, Suggest, Training, model
-from mulle.models.limits import Deadline, best, stalled
 from mulle.models.losses import constant, raw_loss, slopes
 from mulle.models.scaling import as_outputs, scaling, target_scaling
+from mulle.models.stopping import Deadline, best, stalled
 
 Floats = NDArray[np.float32]
 Weights = list[Floats]

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from mulle.models.base import Column
+from mulle.core.schema import Column
 
 Floats = NDArray[np.float64]
 

@@ -19,15 +19,15 @@ from numpy.typing import NDArray
 
 from mulle.core.jsonable import from_json, to_json
 from mulle.core.loss import Loss
-from mulle.core.schema import Feature, Schema
+from mulle.core.schema import Column, Feature, Schema
 from mulle.core.work import Job, Order, Ref, unit
 from mulle.export.scorer import Scorer
 from mulle.kinds import preparation as prepare_
-from mulle.kinds.base import MatrixColumn, seen_as
+from mulle.kinds.base import seen_as
 from mulle.kinds.preparation import Preparation
-from mulle.models.base import Column, Config, Family, Fitted, Rows, Training, families
+from mulle.models.base import Config, Family, Fitted, Rows, Training, families
 from mulle.models.fit import fit_loss
-from mulle.models.limits import best_iteration
+from mulle.models.stopping import best_iteration
 from mulle.training.halves import crosswise
 from mulle.training.scoring import predict
 
@@ -90,11 +90,6 @@ def write_matrix(path: Path, shape: tuple[int, int], parts: Iterable[Matrix]) ->
             file.write(np.ascontiguousarray(part, np.float32).data)
 
 
-def columns_of(columns: Sequence[MatrixColumn]) -> tuple[Column, ...]:
-    """Return the matrix columns of a preparation as families know them."""
-    return tuple(Column(name=c.name, feature=c.feature, n_levels=c.n_levels) for c in columns)
-
-
 def _target_views(job: Job) -> dict[str, list[str]]:
     return {kind: [v for v in views if v in TARGET_VIEWS] for kind, views in seen_as(job.params["views"]).items()}
 
@@ -138,7 +133,7 @@ class FoldData:
         self.extra["train"] = fitted.out_of_fold(of_train, target, rng=job.rng("out of fold"))
         self.extra["valid"] = fitted.run(_some(wires, self.valid))
         self.preparation = fitted
-        self.columns += columns_of(fitted.columns)
+        self.columns += fitted.columns
 
     def matrices(self) -> tuple[Matrix, Matrix]:
         """Return the matrices of the training and of the validation rows."""

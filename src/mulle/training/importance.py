@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from mulle.core.jsonable import from_json
 from mulle.core.loss import Loss
+from mulle.core.schema import Column
 from mulle.core.work import Job, unit
 from mulle.export.forms import load_scorer
 from mulle.export.graph import Graph
 from mulle.kinds.preparation import Preparation
 from mulle.metrics import metrics
-from mulle.models.base import Column
 from mulle.runtime.session import Session
 from mulle.training.fold import read_wires, weight_of
 from mulle.training.scoring import emit_prediction

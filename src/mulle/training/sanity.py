@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from mulle.core.jsonable import from_json
 from mulle.core.loss import Loss
+from mulle.core.schema import Column
 from mulle.core.work import Job, unit
-from mulle.models.base import Column, Family, Rows, Training, families
+from mulle.models.base import Family, Rows, Training, families
 from mulle.models.fit import fit_loss
 from mulle.training.fold import as_columns
 from mulle.training.scoring import predict

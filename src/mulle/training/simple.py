@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from mulle.core.jsonable import from_json
 from mulle.core.loss import Loss
+from mulle.core.schema import Column
 from mulle.core.work import Job, unit
-from mulle.models.base import Column
 from mulle.training.cut import rule_in_words
 from mulle.training.fold import as_columns, features_of
 

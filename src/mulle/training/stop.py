@@ -18,7 +18,7 @@ from mulle.core.loss import Loss
 from mulle.core.work import Job, Order, Ref, unit
 from mulle.export.forms import load_scorer
 from mulle.kinds.preparation import Preparation
-from mulle.models.limits import best_iteration, mean_curve
+from mulle.models.stopping import best_iteration, mean_curve
 from mulle.training.fold import OTHERS, OWN, Matrix, beside, leave, read_wires, target_features, weight_of
 from mulle.training.scoring import predict
 

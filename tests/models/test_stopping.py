@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from mulle.models.limits import best_iteration, mean_curve
+from mulle.models.stopping import best_iteration, mean_curve
 
 NAN = math.nan
 GOOD = [4.0, 2.0, 3.0]
