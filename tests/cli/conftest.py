@@ -130,8 +130,8 @@ class Api:
         self.raises: BaseException | None = None
         self.told: dict[str, Any] = {}
 
-    def open_project(self, path: Path, overrides: Sequence[str]) -> Page:
-        return load_page(path, overrides=overrides)
+    def open_project(self, path: Path, settings: Sequence[str]) -> Page:
+        return load_page(path, settings=settings)
 
     def run(self, project: Page, *, watch: Any, **how: Any) -> FakeRun:
         self.told = {**how, "project": project}

@@ -6,7 +6,7 @@ import stat
 import tomllib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mulle.core import page_file
@@ -27,7 +27,7 @@ from mulle.core.page_file import (
     set_keys,
     write_page,
 )
-from mulle.core.project import Page
+from mulle.core.project import VARIABLE, Page
 from mulle.core.schema import LeftOut
 
 SMALL = '[data]\nsource = "a.csv"\ntarget = "churned"\n'
@@ -361,7 +361,7 @@ def test_neither_render_nor_what_is_kept_shows_what_a_variable_holds(page, monke
 )
 def test_an_override_takes_toml_else_text_and_short_names(page, words, path, value):
     extra = ["fairness.measure=error", 'fairness.columns=["sex"]'] if "max_gap" in words else []
-    held = load_page(page(SMALL), overrides=[words, *extra])
+    held = load_page(page(SMALL), settings=[words, *extra])
     for name in path.split("."):
         held = getattr(held, name)
     assert held == value
@@ -381,7 +381,7 @@ def test_an_override_takes_toml_else_text_and_short_names(page, words, path, val
     ],
 )
 def test_a_wrong_override_is_told_as_it_was_typed(page, words, says):
-    (fault,) = faults_of(page(SMALL), overrides=[words])
+    (fault,) = faults_of(page(SMALL), settings=[words])
     assert says in fault.fix
     assert fault.where == f"--set {words}"
 
@@ -390,7 +390,7 @@ def test_a_name_that_two_keys_share_must_be_said_in_full(page):
     shared = [keys for keys in all_keys() if keys[-1] == "columns"]
     assert len(shared) == 1  # today no short name is shared; a second one makes this test choose another
     with pytest.raises(UnknownName, match="is unknown"):
-        load_page(page(SMALL), overrides=["where=x"])  # slices are rows, not one key
+        load_page(page(SMALL), settings=["where=x"])  # slices are rows, not one key
 
 
 # ------------------------------------------------------------------------------------------ mulle set
@@ -462,10 +462,12 @@ def test_set_that_cannot_write_leaves_the_old_page_whole(page, monkeypatch):
 
 
 @given(st.text(st.characters(codec="utf-8")))
+@example("${")
+@example("$${A} and ${A}")
 def test_any_text_can_be_set_and_comes_back(tmp_path_factory, goal):
     path = tmp_path_factory.mktemp("page") / "mulle.toml"
     path.write_text(SMALL, "utf-8")
-    written = goal.replace("${", "$${")
+    written = VARIABLE.sub(lambda name: f"${name[0]}", goal)  # a dollar and a brace alone stand for themselves
     page_file.replace_text(path, f"{SMALL}[project]\ngoal = {page_file.toml(written)}\n")
     assert load_page(path).project.goal == goal
 
@@ -596,7 +598,7 @@ def test_what_is_rendered_reads_back_as_the_same_page(page, text):
 
 def test_render_says_of_each_key_where_it_comes_from(page):
     path = page(f'{SMALL}[objective]\nmetric = "roc_auc"\n')
-    shown = render(load_page(path, overrides=["seed=3"]))
+    shown = render(load_page(path, settings=["seed=3"]))
     assert re.search(r"(?m)^metric = \"roc_auc\"$", shown)
     assert re.search(r"(?m)^budget = \"60s\" +# default$", shown)
     assert re.search(r"(?m)^seed = 3 +# from --set$", shown)

@@ -104,14 +104,14 @@ def _tables(source: str, target: str, options: dict[str, Any]) -> dict[str, Any]
     return {**tables, "data": {"source": source, "target": target, **tables.get("data", {}), **data}}
 
 
-def open_project(path: Path, overrides: Sequence[str] = ()) -> Opened:
+def open_project(path: Path, settings: Sequence[str] = ()) -> Opened:
     """Open the project whose page is at ``path``: a file, or the folder that holds ``mulle.toml``.
 
     Parameters
     ----------
     path
         The page or its folder.
-    overrides
+    settings
         ``a.b=c`` for this once.
 
     Returns
@@ -125,7 +125,7 @@ def open_project(path: Path, overrides: Sequence[str] = ()) -> Opened:
         When the page is wrong.
     """
     file = path / "mulle.toml" if (path / "mulle.toml").is_file() else path
-    return Opened(page=load_page(file, overrides=overrides), folder=file.resolve().parent)
+    return Opened(page=load_page(file, settings=settings), folder=file.resolve().parent)
 
 
 def check_page(page: Page, folder: Path) -> None:

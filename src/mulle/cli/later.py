@@ -19,7 +19,7 @@ INSTEAD = {
 def _later(name: str) -> click.Command:
     @click.command(context_settings={"ignore_unknown_options": True})
     @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-    def command(arguments: tuple[str, ...]) -> NoReturn:  # whatever was asked, the answer is the same  # noqa: ARG001  # whatever was asked, the answer is the same
+    def command(arguments: tuple[str, ...]) -> NoReturn:  # noqa: ARG001  # whatever was asked, the answer is the same
         raise MulleError(f"mulle {name} is not built yet", where=f"mulle {name}", fix=INSTEAD[name])
 
     command.help = f"Not built yet. Until then: {INSTEAD[name]}."
@@ -27,4 +27,4 @@ def _later(name: str) -> click.Command:
 
 
 judge, monitor, retrain = map(_later, ("judge", "monitor", "retrain"))
-assert set(INSTEAD) == LATER  # each word of that section has its line here  # noqa: S101  # each word of that section has its line here
+assert set(INSTEAD) == LATER  # noqa: S101  # each word of that section has its line here

@@ -7,7 +7,7 @@ from time import perf_counter
 from types import TracebackType
 from typing import Self
 
-from rich.console import Console, ConsoleRenderable, Group  # this file alone adapts rich  # noqa: TID253  # this file alone adapts rich
+from rich.console import Console, ConsoleRenderable, Group  # noqa: TID253  # this file alone adapts rich
 from rich.live import Live as Block  # noqa: TID253
 from rich.progress_bar import ProgressBar  # noqa: TID253
 from rich.spinner import Spinner  # noqa: TID253

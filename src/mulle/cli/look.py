@@ -16,7 +16,7 @@ from mulle.cli.typed import typed
 @option.each(option.project, option.json)
 def status(*, page: Path, json_: bool) -> None:
     """Say where the project stands: the last run, the seal, what is open, what to do next."""
-    from mulle import api  # imports everything  # noqa: PLC0415  # imports everything
+    from mulle import api  # noqa: PLC0415  # imports everything
 
     found = api.status(_folder(page))
     if not json_:
@@ -63,12 +63,12 @@ def compare(*, a: str, b: str, page: Path, json_: bool) -> None:
 
 @click.command()
 @click.argument("out", type=click.Path(path_type=Path))
-@option.each(option.project, option.overrides, option.json)
-def rows(*, out: Path, page: Path, overrides: Sequence[str], json_: bool) -> None:
+@option.each(option.project, option.settings, option.json)
+def rows(*, out: Path, page: Path, settings: Sequence[str], json_: bool) -> None:
     """Write the rows that are not sealed to OUT (.parquet or .csv), for a notebook."""
     from mulle import api  # noqa: PLC0415
 
-    project = api.open_project(page, overrides)
+    project = api.open_project(page, settings)
     found = api.rows(project, out)
     if json_:
         voice.as_json({"path": str(out), "rows": found})

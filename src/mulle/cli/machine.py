@@ -16,7 +16,7 @@ def parts(*, room: str | None, json_: bool) -> None:
 
     ROOM shows one of these lists only: mulle parts metrics.
     """
-    from mulle import api  # imports everything  # noqa: PLC0415  # imports everything
+    from mulle import api  # noqa: PLC0415  # imports everything
 
     found: dict[str, dict[str, str]] = {}
     for one in api.parts():

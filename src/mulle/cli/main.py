@@ -24,7 +24,7 @@ INTERRUPTED = 130
 class Words(click.Group):
     """All words of the command line; each one's module is imported only when it is used."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # click's signature  # noqa: ARG002  # click's signature
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
         """Name all words in the order of the help."""
         return list(ALL)
 

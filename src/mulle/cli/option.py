@@ -45,9 +45,9 @@ project = click.option(
     help="The project file, or its folder.",
 )
 
-overrides = click.option(
+settings = click.option(
     "--set",
-    "overrides",
+    "settings",
     multiple=True,
     metavar="KEY=VALUE",
     help="Another value for this once: --set budget=5m. May be repeated.",

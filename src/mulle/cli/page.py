@@ -26,7 +26,7 @@ def set_(assignments: Sequence[str], page: Path, *, json_: bool) -> None:
     A key may be written without its table where that is clear: mulle set costs.false_negative=20.
     The file is written only when the changed page is right.
     """
-    from mulle.core import page_file  # imports pydantic  # noqa: PLC0415  # imports pydantic
+    from mulle.core import page_file  # noqa: PLC0415  # imports pydantic
 
     changed = page_file.set_keys(page, assignments, check=partial(_check_names, page))
     if json_:
@@ -49,16 +49,16 @@ def _check_names(path: Path, page: Page, changed: Sequence[str]) -> None:
 
 @click.command()
 @option.project
-@option.overrides
+@option.settings
 @option.json
-def render(page: Path, overrides: Sequence[str], *, json_: bool) -> None:
+def render(page: Path, settings: Sequence[str], *, json_: bool) -> None:
     """Show the project file with every key, and say which are defaults.
 
     What comes from the environment is shown as ${NAME}, never as its value.
     """
     from mulle.core import page_file  # noqa: PLC0415
 
-    read = page_file.load_page(page, overrides=overrides)
+    read = page_file.load_page(page, settings=settings)
     if json_:
         voice.as_json(read.model_dump(mode="json"))
         return
@@ -68,7 +68,7 @@ def render(page: Path, overrides: Sequence[str], *, json_: bool) -> None:
 @click.command()
 @click.option("--out", type=click.Path(path_type=Path), help="A file to write instead of stdout.")
 @option.json
-def schema(out: Path | None, *, json_: bool) -> None:  # it is JSON either way  # noqa: ARG001  # it is JSON either way
+def schema(out: Path | None, *, json_: bool) -> None:  # noqa: ARG001  # it is JSON either way
     """Print the JSON Schema of mulle.toml, for editors.
 
     With the Even Better TOML extension, one line at the top of the page is enough:

@@ -40,7 +40,7 @@ def try_(*, source: str, target: str, name: str | None, folder: Path, budget: st
 
     It leaves mulle.toml behind; from there: mulle run, mulle set KEY=VALUE, mulle assess.
     """
-    from mulle import api  # imports everything  # noqa: PLC0415  # imports everything
+    from mulle import api  # noqa: PLC0415  # imports everything
 
     begun = api.init(source, target=target, folder=folder, name=name)
     _tell_guesses(begun.guessed, begun.path)
@@ -80,22 +80,24 @@ def demo(*, name: str, folder: Path | None, json_: bool) -> int:
 
 
 @click.command()
-@option.each(option.project, option.overrides, option.strict, option.json)
-def check(*, page: Path, overrides: Sequence[str], strict: bool, json_: bool) -> int:
+@option.each(option.project, option.settings, option.strict, option.json)
+def check(*, page: Path, settings: Sequence[str], strict: bool, json_: bool) -> int:
     """Look at the page and the data, and stop before any model."""
-    return _turn(page, overrides, until="data", budget=None, strict=strict, json_=json_)
+    return _turn(page, settings, until="data", budget=None, strict=strict, json_=json_)
 
 
 @click.command()
-@click.option("--until", metavar="STAGE", help="Stop after this stage: problem, data, baseline, model, evaluate.")
+@click.option(
+    "--until", metavar="STAGE", help="Stop after this stage: problem, data, baseline, model, evaluate, package."
+)
 @click.option(
     "--final", is_flag=True, help="Refit what was assessed on every row, the sealed ones too, and nothing else."
 )
-@option.each(option.project, option.overrides, option.budget, option.strict, option.json)
+@option.each(option.project, option.settings, option.budget, option.strict, option.json)
 def run(
     *,
     page: Path,
-    overrides: Sequence[str],
+    settings: Sequence[str],
     until: str | None,
     budget: str | None,
     final: bool,
@@ -112,14 +114,14 @@ def run(
     if final and (until or budget):
         raise click.UsageError("--final searches for nothing: it takes neither --until nor --budget")
     if final:
-        return _final(page, overrides, strict=strict, json_=json_)
-    return _turn(page, overrides, until=until, budget=budget, strict=strict, json_=json_)
+        return _final(page, settings, strict=strict, json_=json_)
+    return _turn(page, settings, until=until, budget=budget, strict=strict, json_=json_)
 
 
 @click.command()
 @click.option("--again", metavar="REASON", help="Open the sealed test beyond the third time; the reason is kept.")
-@option.each(option.project, option.overrides, option.json)
-def assess(*, page: Path, overrides: Sequence[str], again: str | None, json_: bool) -> int:
+@option.each(option.project, option.settings, option.json)
+def assess(*, page: Path, settings: Sequence[str], again: str | None, json_: bool) -> int:
     """Open the sealed test for the very bundle that would ship. Leaves with 1 unless every gate is open.
 
     The opening is recorded before a row is read. The same bundle gives the stored answer and is not
@@ -127,28 +129,28 @@ def assess(*, page: Path, overrides: Sequence[str], again: str | None, json_: bo
     """
     from mulle import api  # noqa: PLC0415
 
-    project = api.open_project(page, overrides)
+    project = api.open_project(page, settings)
     with watching() as watch:
         assessed = api.assess(project, watch=watch, again=again)
     code = _end(assessed, page, json_=json_, strict=True)
     return code or int(assessed.stamp != "ready")
 
 
-def _final(page: Path, overrides: Sequence[str], *, strict: bool, json_: bool) -> int:
+def _final(page: Path, settings: Sequence[str], *, strict: bool, json_: bool) -> int:
     from mulle import api  # noqa: PLC0415
 
-    project = api.open_project(page, overrides)
+    project = api.open_project(page, settings)
     with watching() as watch:
         made = api.final(project, watch=watch)
     return _end(made, page, json_=json_, strict=strict)
 
 
 def _turn(
-    page: Path, overrides: Sequence[str], *, until: str | None, budget: str | None, strict: bool, json_: bool
+    page: Path, settings: Sequence[str], *, until: str | None, budget: str | None, strict: bool, json_: bool
 ) -> int:
     from mulle import api  # noqa: PLC0415
 
-    project = api.open_project(page, overrides)
+    project = api.open_project(page, settings)
     with watching() as watch:
         turned = api.run(project, watch=watch, until=until, budget=budget)
     return _end(turned, page, json_=json_, strict=strict)
@@ -157,7 +159,7 @@ def _turn(
 def watching() -> AbstractContextManager[Watch]:
     """Return somebody who watches: a live view on a terminal, else lines."""
     if sys.stderr.isatty() and environment().get("TERM") != "dumb":
-        from mulle.cli.live import LiveView  # imports rich  # noqa: PLC0415  # imports rich
+        from mulle.cli.live import LiveView  # noqa: PLC0415  # imports rich
 
         return LiveView()
     from mulle.cli.lines import Lines  # noqa: PLC0415

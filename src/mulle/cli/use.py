@@ -22,7 +22,7 @@ def predict(*, bundle: Path, source: str, out: Path, json_: bool) -> None:
 
     A row that can't be scored goes to OUT.rejected with its reason, and is counted; none is dropped silently.
     """
-    from mulle import api  # imports everything  # noqa: PLC0415  # imports everything
+    from mulle import api  # noqa: PLC0415  # imports everything
 
     began = perf_counter()
     summary = api.predict(bundle, Path(source), out, progress())
@@ -48,7 +48,7 @@ def progress() -> Callable[[int], None]:
 
     def told(n_rows: int) -> None:
         now = perf_counter()
-        if now - said[0] > 0.1:  # more often than that nobody can read  # noqa: PLR2004  # more often than that nobody can read
+        if now - said[0] > 0.1:  # noqa: PLR2004  # more often than that nobody can read
             said[0] = now
             click.echo(f"\r{n_rows:,} rows, {n_rows / max(now - began, 1e-9):,.0f} a second ", nl=False, err=True)
 

@@ -90,7 +90,7 @@ def _write(stream: TextIO, text: str) -> None:
 
 def as_json(value: object) -> None:
     """Write a result for machines, to stdout: one JSON document."""
-    from mulle.core.jsonable import to_json  # imports numpy  # noqa: PLC0415  # imports numpy
+    from mulle.core.jsonable import to_json  # noqa: PLC0415  # imports numpy
 
     plain = value.to_json() if isinstance(value, SpeaksJson) else to_json(value)
     wide = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"

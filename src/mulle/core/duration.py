@@ -72,7 +72,7 @@ def spoken(span_s: float) -> str:
     >>> spoken(0.4), spoken(8.26), spoken(75), spoken(5400), spoken(180000)
     ('0.4s', '8.3s', '1m15s', '1h30m', '2d2h')
     """
-    if span_s < 10:  # below ten seconds a tenth matters  # noqa: PLR2004  # below ten seconds a tenth matters
+    if span_s < 10:  # noqa: PLR2004  # below ten seconds a tenth matters
         return f"{span_s:.1f}".removesuffix(".0") + "s"
     left = round(span_s)
     said: list[str] = []

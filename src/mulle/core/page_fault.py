@@ -47,7 +47,7 @@ class Source:
     text
         The file.
     raw
-        What stands in it, with overrides laid over.
+        What stands in it, with settings laid over.
     told
         Paths that came from the command line, with the words that were typed.
     command

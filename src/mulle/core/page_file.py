@@ -53,14 +53,14 @@ _HOW = "mulle init FILE --target COLUMN writes one from your data"
 # ------------------------------------------------------------------------------------------ reading
 
 
-def load_page(path: Path, *, overrides: Sequence[str] = ()) -> Page:
+def load_page(path: Path, *, settings: Sequence[str] = ()) -> Page:
     r"""Read a project file.
 
     Parameters
     ----------
     path
         The file, usually ``mulle.toml``.
-    overrides
+    settings
         Keys to change for this once: ``"objective.budget=5m"``. Values are TOML, else text. A key may be
         written without its table where that is clear: ``"costs.false_negative=20"``.
 
@@ -80,10 +80,10 @@ def load_page(path: Path, *, overrides: Sequence[str] = ()) -> Page:
     >>> with TemporaryDirectory() as folder:
     ...     file = Path(folder) / "mulle.toml"
     ...     _ = file.write_text('[data]\nsource = "a.csv"\ntarget = "churned"\n')
-    ...     load_page(file, overrides=["budget=5m"]).objective.budget
+    ...     load_page(file, settings=["budget=5m"]).objective.budget
     '5m'
     """
-    return _validated(_source(path, overrides))
+    return _validated(_source(path, settings))
 
 
 def make_page(values: Mapping[str, Any], *, name: str = "the project") -> Page:
@@ -132,10 +132,10 @@ def _validated(source: Source) -> Page:
     return page.from_source(source)
 
 
-def _source(path: Path, overrides: Sequence[str]) -> Source:
+def _source(path: Path, settings: Sequence[str]) -> Source:
     text = read_text(path)
     raw = _flat_checks(_parsed(text, path.name))
-    told = _lay_over(raw, overrides)
+    told = _lay_over(raw, settings)
     return Source(name=path.name, text=text, raw=raw, told=told)
 
 
@@ -415,10 +415,10 @@ def _leaves(annotation: Any) -> Iterator[Any]:
         yield annotation
 
 
-def _lay_over(raw: dict[str, Any], overrides: Sequence[str]) -> dict[Keys, str]:
+def _lay_over(raw: dict[str, Any], settings: Sequence[str]) -> dict[Keys, str]:
     told: dict[Keys, str] = {}
     faults: list[MulleError] = []
-    for words in overrides:
+    for words in settings:
         try:
             path, value = assignment(words)
         except ProjectError as error:
@@ -528,7 +528,7 @@ def set_keys(
 
 
 def _edited(text: str, keys: Keys, value: Any) -> str:
-    import tomlkit  # only for writing; it takes 60 ms to import  # noqa: PLC0415  # only for writing; it takes 60 ms to import
+    import tomlkit  # noqa: PLC0415  # only for writing; it takes 60 ms to import
     from tomlkit.items import InlineTable, Table  # noqa: PLC0415
 
     document = tomlkit.parse(text)

@@ -354,7 +354,7 @@ def _example_rows(field: FieldInfo) -> Iterator[str]:
 
 
 def _example(field: FieldInfo) -> Any:
-    assert field.examples is not None  # a test sees that every key has one  # noqa: S101  # a test sees that every key has one
+    assert field.examples is not None  # noqa: S101  # a test sees that every key has one
     return field.examples[0]
 
 

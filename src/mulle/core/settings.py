@@ -23,7 +23,7 @@ def environment() -> Mapping[str, str]:
     >>> "PATH" in environment()
     True
     """
-    return os.environ  # here and nowhere else  # noqa: TID251  # here and nowhere else
+    return os.environ  # noqa: TID251  # here and nowhere else
 
 
 def calm_threads() -> None:
