@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from mulle.api import Project, init
+    from mulle.api.final import final
     from mulle.api.turns import Run, assess, run
     from mulle.checks import check
     from mulle.core.errors import MulleError
@@ -30,6 +31,7 @@ __all__ = [
     "Run",
     "assess",
     "check",
+    "final",
     "init",
     "kind",
     "metric",

@@ -6,7 +6,9 @@ part in ``tests/contracts``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import process_time
@@ -17,14 +19,20 @@ import polars as pl
 from numpy.typing import NDArray
 
 from mulle.core.figure import Figure
+from mulle.core.jsonable import Json
 from mulle.core.loss import Loss, logistic, softmax, squared
+from mulle.core.schema import Column, Feature
 from mulle.export.forms import load_scorer
 from mulle.export.graph import DType, Graph
 from mulle.export.links import apply_link
 from mulle.export.scorer import Scorer
-from mulle.models.base import Column, Family, Fitted, Params, Rows, Training
+from mulle.kinds import Kind, kinds
+from mulle.kinds.preparation import Preparation, canonical, request, wires
+from mulle.metrics import Metric
+from mulle.models.base import Family, Fitted, Params, Rows, Training
 from mulle.models.losses import mean_loss, prior
 from mulle.policies.base import Costs, Policy
+from mulle.runtime import encode
 from mulle.runtime.session import Session, quiet_ort
 from mulle.tasks.base import Target, Task
 
@@ -135,6 +143,155 @@ def check_figure(figure: Figure) -> None:
     for mark in figure.marks:
         sizes = {len(held) for held in (mark.x, mark.y) if len(held)}
         assert mark.kind == "rule" or len(sizes) == 1, f"{figure.name}, {mark.name}: x and y are of one length"
+
+
+# ---------------------------------------------------------------- kinds
+
+
+def check_kind(kind: Kind, columns: Sequence[pl.Series], options: Mapping[str, Json] | None = None) -> None:
+    """Check that a kind keeps its contract on raw columns: what it reads in training a bundle reads in service.
+
+    The raw values become the same wire values on both ways, many rows as one, and the same are refused; values that
+    were read can be read again; each view gives the columns that it names, survives JSON, and takes a row alone; what
+    was read is summarised and drawn.
+
+    Parameters
+    ----------
+    kind
+        The kind. It need not be registered.
+    columns
+        Raw columns, as many as its ``arity``, of some ten rows at least; some values should be null, some unreadable.
+    options
+        How the columns are read, as `recognise` would say.
+
+    Raises
+    ------
+    AssertionError
+        With what was expected.
+    ProjectError
+        When it names no kind whose raw values a bundle could read: see ``Kind.reads_as``.
+
+    Examples
+    --------
+    >>> from mulle.kinds import kinds
+    >>> check_kind(kinds.get("number"), [pl.Series("price", ["€1,250", None, "7", "dear"] * 5)])
+    """
+    names = tuple(f"c{i}" for i in range(kind.arity))
+    assert len(columns) == kind.arity, f"{kind.name}: it reads {kind.arity} raw columns"
+    feature = Feature(name="it", kind=kind.name, columns=names, options=options or {})
+    raw = pl.DataFrame([column.alias(name) for name, column in zip(names, columns, strict=True)])
+    with _registered(kind):
+        table, faults = canonical([feature], raw)
+        values = [table[name] for name in names]
+        assert all(held.dtype == kind.dtype for held in values), (
+            f"{kind.name}: values are of its own type, {kind.dtype}"
+        )
+        _check_both_ways(kind, feature, raw, values, set(faults[0].positions) if faults else set())
+        again = kind.read(values, feature.options)
+        assert not again.faults, f"{kind.name}: what was read can be read again"
+        for before, after in zip(values, again.values, strict=True):
+            assert before.equals(after, null_equal=True), f"{kind.name}: what was read is read again as the same"
+        for view in kind.views:
+            _check_view(kind, view, feature, table)
+        assert len(kind.summarise(values).columns) == 2, f"{kind.name}: a summary has two columns"  # noqa: PLR2004
+        check_figure(kind.draw("it", values, None))
+
+
+@contextmanager
+def _registered(kind: Kind) -> Iterator[None]:
+    """Let a kind be found by its name for a while."""
+    known = kind.name in kinds.names()
+    if not known:
+        kinds.take(type(kind))
+    try:
+        yield
+    finally:
+        if not known:
+            kinds.remove(kind.name)
+
+
+def _check_both_ways(
+    kind: Kind, feature: Feature, raw: pl.DataFrame, values: Sequence[pl.Series], faults: set[int]
+) -> None:
+    (entry,) = request([feature])
+    trained = kind.to_wire(values, feature.options)
+    served, bad = encode.wire(entry, [raw[name].to_list() for name in feature.columns])
+    assert set(np.flatnonzero(bad).tolist()) == faults, f"{kind.name}: both ways refuse the same rows"
+    same = "the same wire values in training and in service"
+    assert np.array_equal(trained, served, equal_nan=served.dtype == np.float64), f"{kind.name}: {same}"
+    single, given = encode.one(entry), list(zip(*(raw[name].to_list() for name in feature.columns), strict=True))
+    for i in np.flatnonzero(~bad)[:20].tolist():
+        alone = np.atleast_1d(np.asarray(single(list(given[i])), served.dtype))
+        assert np.array_equal(alone, served[i], equal_nan=served.dtype == np.float64), f"{kind.name}: one row or many"
+
+
+def _check_view(kind: Kind, view: str, feature: Feature, table: pl.DataFrame) -> None:
+    where, rng = f"{kind.name}, view {view}", np.random.default_rng(0)
+    held = wires([feature], table)
+    target = rng.random((len(table), 1)) if kind.views[view].uses_target else None
+    prepared = Preparation.fit([feature], held, {kind.name: [view]}, target=target, rng=rng)
+    matrix = prepared.run(held)
+    assert matrix.shape == (len(table), len(prepared.columns)), f"{where}: as many columns as it names"
+    assert not np.isinf(matrix).any(), f"{where}: values are finite or missing"
+    told = Preparation.from_json(json.loads(json.dumps(prepared.to_json())))
+    assert np.array_equal(told.run(held), matrix, equal_nan=True), f"{where}: it survives JSON to the bit"
+    alone = prepared.run({name: values[[0]] for name, values in held.items()})
+    assert np.allclose(alone, matrix[[0]], rtol=1e-5, atol=1e-6, equal_nan=True), f"{where}: one row or many"
+
+
+# ---------------------------------------------------------------- metrics
+
+
+def check_metric(metric: Metric, target: NDArray[np.float64], prediction: NDArray[np.float64]) -> float:
+    """Check that a metric keeps its contract on some rows.
+
+    Equal weights are as none, a row that weighs twice is as two, the order of rows doesn't matter, nothing that is handed in
+    changes, and the value stays between the best and the worst there is.
+
+    Parameters
+    ----------
+    metric
+        The metric.
+    target
+        As its task read it: float64 ``[rows]`` or ``[rows, outputs]``.
+    prediction
+        float64 ``[rows, outputs]``.
+
+    Returns
+    -------
+    float
+        Its value on these rows.
+
+    Raises
+    ------
+    AssertionError
+        With what was expected.
+
+    Examples
+    --------
+    >>> from mulle.metrics import metrics
+    >>> target, score = np.array([0.0, 1.0, 0.0, 1.0]), np.array([[0.1], [0.9], [0.6], [0.4]])
+    >>> check_metric(metrics.get("roc_auc"), target, score)
+    0.75
+    """
+    rng, before = np.random.default_rng(0), (target.copy(), prediction.copy())
+    weight, order = rng.integers(1, 4, len(target)), rng.permutation(len(target))
+    value, weighted = metric(target, prediction), metric(target, prediction, weight.astype(np.float64))
+    twice = metric(np.repeat(target, weight, axis=0), np.repeat(prediction, weight, axis=0))
+    _close(metric, metric(target, prediction, np.ones(len(target))), value, "equal weights are as none")
+    _close(metric, weighted, twice, "a row that weighs twice is as two rows")
+    _close(metric, metric(target[order], prediction[order]), value, "the order of rows doesn't matter")
+    assert all(map(np.array_equal, before, (target, prediction))), f"{metric.name}: a metric leaves its input as it is"
+    far = metric.gain(value, metric.best)
+    assert not far > 1e-9, f"{metric.name}: {value} is better than `best`, {metric.best}"  # noqa: PLR2004
+    near = 0.0 if metric.worst is None else metric.gain(value, metric.worst)
+    assert not near < -1e-9, f"{metric.name}: {value} is worse than `worst`, {metric.worst}"  # noqa: PLR2004
+    assert metric.tasks, f"{metric.name}: it says which tasks it judges"
+    return value
+
+
+def _close(metric: Metric, one: float, other: float, claim: str) -> None:
+    assert np.isclose(one, other, rtol=1e-9, atol=1e-12, equal_nan=True), f"{metric.name}: {claim}, {one} and {other}"
 
 
 # ---------------------------------------------------------------- policies

@@ -45,6 +45,20 @@ def final(project: Opened, *, watch: Watch | None = None, workers: int | None = 
         When there is no run with a bundle yet.
     ProjectError
         When the last run was not assessed, or a gate of it is not open, or the page or the data has changed since.
+
+    Examples
+    --------
+    There is nothing to refit until a run was assessed; after ``mulle.run(project)`` and ``mulle.assess(project)``, with every
+    gate open, this leaves the bundle of all rows:
+
+    >>> import mulle, polars as pl
+    >>> project = mulle.Project(pl.DataFrame({"x": [1, 2, 3], "y": [2.5, 4.5, 6.5]}), target="y")
+    >>> mulle.final(project)
+    Traceback (most recent call last):
+    ...
+    mulle.core.errors.StoreError: there is no finished run here yet
+      where: ...
+      fix:   mulle run
     """
     watch = watch or Nobody()
     files = import_code(project)
@@ -61,7 +75,7 @@ def final(project: Opened, *, watch: Watch | None = None, workers: int | None = 
         home, started = space.run_folder(space.run_id), datetime.now(UTC)
         try:
             with LocalWorkshop(
-                space, project.page, home, workers=workers, seed=project.page.project.seed, files=files, watch=watch
+                space, home, workers=workers, seed=project.page.project.seed, files=files, watch=watch
             ) as shop:
                 turn = begin_turn(project, space.run_id, shop, watch, (perf_counter(), {"trials": 1}, started))
                 turn.watch.stage("final", QUESTION)
