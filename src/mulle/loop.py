@@ -36,23 +36,26 @@ Stage = Callable[..., tuple[Outcome, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One stage of the loop: its name, its question, its function, and which earlier stages it reads."""
+    """One stage of the loop: its name, its question, its function, which earlier stages it reads, its checks' names."""
 
     name: str
     question: str
     run: Stage
+    checks: tuple[str, ...]
     reads: tuple[str, ...] = ()
 
 
 STAGES: tuple[Step, ...] = (
-    Step("problem", problem.QUESTION, problem.run),
-    Step("data", data.QUESTION, data.run, ("problem",)),
-    Step("baseline", baseline.QUESTION, baseline.run, ("problem", "data")),
-    Step("model", model.QUESTION, model.run, ("problem", "data", "baseline")),
-    Step("evaluate", evaluate.QUESTION, evaluate.run, ("problem", "data", "baseline", "model")),
-    Step("package", package.QUESTION, package.run, ("problem", "data", "model", "evaluate")),
+    Step("problem", problem.QUESTION, problem.run, problem.CHECKS),
+    Step("data", data.QUESTION, data.run, data.CHECKS, ("problem",)),
+    Step("baseline", baseline.QUESTION, baseline.run, baseline.CHECKS, ("problem", "data")),
+    Step("model", model.QUESTION, model.run, model.CHECKS, ("problem", "data", "baseline")),
+    Step("evaluate", evaluate.QUESTION, evaluate.run, evaluate.CHECKS, ("problem", "data", "baseline", "model")),
+    Step("package", package.QUESTION, package.run, package.CHECKS, ("problem", "data", "model", "evaluate")),
 )
-ASSESS = Step("assess", assess.QUESTION, assess.run, ("problem", "data", "baseline", "evaluate", "package"))
+ASSESS = Step(
+    "assess", assess.QUESTION, assess.run, assess.CHECKS, ("problem", "data", "baseline", "evaluate", "package")
+)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -135,7 +138,7 @@ def _check_names(page: Page) -> Iterator[str]:
     for task in tasks:
         yield from task.asks
     parts = {"slice.": [part.name for part in page.slices], "fairness.": page.fairness.columns}
-    for stage in (problem, data, baseline, model, evaluate, package, assess):
-        for name in stage.CHECKS:
+    for step in (*STAGES, ASSESS):
+        for name in step.checks:
             below = next((held for end, held in parts.items() if name.endswith(f".{end}")), None)
             yield from [name] if below is None else [f"{name}{one}" for one in below]

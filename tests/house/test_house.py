@@ -8,11 +8,13 @@ import inspect
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import mulle
+from mulle.core.registry import Registry
 from mulle.loop import ASSESS, STAGES
 from mulle.stages import assess, baseline, data, evaluate, model, package, problem
 
@@ -43,6 +45,26 @@ def test_import_mulle_imports_nothing_heavy() -> None:
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.parametrize(("room", "contract"), [("kinds", "kinds"), ("models", "families"), ("tasks", "tasks")])
+def test_every_part_stands_in_the_contract_that_keeps_it_from_importing_another(room: str, contract: str) -> None:
+    held = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["tool"]["importlinter"]["contracts"]
+    (listed,) = [set(one["modules"]) for one in held if one["id"] == contract]
+    registry = next(v for v in vars(importlib.import_module(f"mulle.{room}")).values() if isinstance(v, Registry))
+    own = {type(part).__module__ for part in registry if type(part).__module__.startswith(f"mulle.{room}.")}
+    assert own == listed
+
+
+def test_whoever_names_the_stages_once_more_names_those_of_the_loop() -> None:
+    from mulle.cli.turn import run
+    from mulle.report.run import STAGES as DRAWN
+    from mulle.report.story import PLAIN
+
+    names = [step.name for step in STAGES]
+    assert list(DRAWN) == list(PLAIN) == [*names, ASSESS.name]
+    (until,) = [option for option in run.params if option.name == "until"]
+    assert f"Stop after this stage: {', '.join(names)}." == getattr(until, "help", "")
+
+
 def test_the_loop_names_every_stage_with_its_question() -> None:
     modules = (problem, data, baseline, model, evaluate, package, assess)
     assert [step.question for step in (*STAGES, ASSESS)] == [module.QUESTION for module in modules]
@@ -50,7 +72,6 @@ def test_the_loop_names_every_stage_with_its_question() -> None:
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_part_says_what_it_is(room: str) -> None:
-    from mulle.core.registry import Registry
 
     module = importlib.import_module(f"mulle.{room}")
     registry = next(value for value in vars(module).values() if isinstance(value, Registry))

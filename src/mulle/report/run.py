@@ -15,6 +15,7 @@ from mulle.core.figure import Cell
 from mulle.core.jsonable import from_json
 
 STAGES = ("problem", "data", "baseline", "model", "evaluate", "package", "assess")
+"""In the order of `mulle.loop`, which a page is drawn without; a test of the house holds one against the other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
