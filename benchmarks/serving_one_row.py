@@ -1,8 +1,8 @@
 """How fast a bundle answers one row, and many, on one core; scikit-learn's pipeline beside it.
 
-    python benchmarks/serving_one_row.py                        a stand-in: 14 columns, 400 trees, made-up
-    people python benchmarks/serving_one_row.py BUNDLE                 a bundle, asked with its own golden
-    rows python benchmarks/serving_one_row.py BUNDLE people.parquet  the same, asked with real rows
+    python benchmarks/serving_one_row.py                        a stand-in: 14 columns, 400 trees, made-up people
+    python benchmarks/serving_one_row.py BUNDLE                 a bundle, asked with its own golden rows
+    python benchmarks/serving_one_row.py BUNDLE people.parquet  the same, asked with real rows
 
 The goals: `predict_one` p50 ≤ 100 µs, batch ≥ 50,000 rows/s on one core, one row ≥ 10 × faster than the
 pipeline.

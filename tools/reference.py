@@ -84,13 +84,14 @@ def _table(name: str, field: FieldInfo) -> Iterator[str]:
 def _row(key: str, field: FieldInfo | None) -> str:
     assert field is not None  # noqa: S101
     example = toml(field.examples[0]) if field.examples else ""
-    cells = [f"`{key}`", _words(field), _default(field), f"`{example}`"]
+    cells = [f"`{key}`", _words(field), _default(key, field), f"`{example}`"]
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def _default(field: FieldInfo) -> str:
+def _default(key: str, field: FieldInfo) -> str:
     if field.default is PydanticUndefined:
-        return "**required**"
+        within = key.rpartition(".")[0]
+        return f"needed where `{within}` is such a table" if within else "**required**"
     value: Any = field.default
     return "not set" if value is None else f"`{toml(value)}`" if not isinstance(value, BaseModel) else ""
 

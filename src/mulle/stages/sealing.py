@@ -1,6 +1,11 @@
 """The sealer: puts the test rows aside before anything else looks at a row.
 
-It is the only place, but for *assess*, that touches sealed rows. It compares inputs (to find twins), never targets.
+It reads the inputs of all rows, never a target, and nothing that is fitted or chosen sees a sealed row before *assess*.
+Who else touches them, and why that flatters no result: *problem* asks the target of all rows whether there is an answer
+at all, before anything is sealed (`mulle.stages.answerable`); the checks of *data* get the sealed rows' inputs, to hold
+them against the others' (`data.inputs`; `mulle.checks.sides` trains a classifier on them that is thrown away,
+`mulle.checks.sealed_twins` shows some), and can shut a gate with that but change nothing that is fitted; *assess* reads
+both; and the final refit (`mulle.operate.final`) learns from all rows once every gate is open.
 """
 
 from __future__ import annotations
@@ -34,7 +39,7 @@ Side = Literal["development", "sealed", "everything"]
 
 @dataclass(frozen=True, kw_only=True)
 class Sealed:
-    """Both sides of the seal: raw rows to work with, and raw rows that only the sealer and *assess* read."""
+    """Both sides of the seal: raw rows to work with, and raw rows that nothing is fitted on before *assess*."""
 
     seal: Seal
     development: Ref
