@@ -42,13 +42,17 @@ def test_a_kind_of_ones_own_is_trained_packaged_and_read_by_the_runtime(
 
 
 @pytest.mark.usefixtures("one_process")
-def test_a_kind_that_no_bundle_could_read_is_refused_before_anything_is_fitted(
-    made: Callable[..., mulle.Project], cancer: pl.DataFrame, tmp_path: Path
+@pytest.mark.parametrize(
+    ("lacking", "fix"),
+    [("reads_as", 'as in reads_as = "number"; known: boolean'), ("like", 'as in like = "number"; or bring a family')],
+)
+def test_a_kind_that_nothing_could_read_or_see_is_refused_before_anything_is_fitted(
+    made: Callable[..., mulle.Project], cancer: pl.DataFrame, tmp_path: Path, lacking: str, fix: str
 ) -> None:
-    text = PART.read_text("utf-8").replace('    reads_as: ClassVar[str] = "number"\n', "")
+    text = PART.read_text("utf-8").replace(f'    {lacking}: ClassVar[str] = "number"\n', "")
     (tmp_path / "score.py").write_text(text, "utf-8")
     project = made(cancer.rename({"mean_radius": "radius_score"}), code={"files": ["score.py"]})
-    with pytest.raises(ProjectError, match='as in reads_as = "number"; known: boolean') as fault:
+    with pytest.raises(ProjectError, match=fix) as fault:
         mulle.run(project)
-    assert "class Score, reads_as" in fault.value.where
+    assert f"class Score, {lacking}" in fault.value.where
     assert not (project.folder / "mulle.lock").exists()

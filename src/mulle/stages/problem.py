@@ -22,10 +22,12 @@ from mulle.core.project import Page
 from mulle.core.schema import Feature, LeftOut, Schema
 from mulle.core.work import Job, Ref, unit
 from mulle.kinds import kinds
+from mulle.kinds.base import seen_as
 from mulle.kinds.formula import derive
 from mulle.kinds.preparation import request
 from mulle.kinds.recognise import facts, guess
 from mulle.metrics import metrics
+from mulle.models import families
 from mulle.policies import policies
 from mulle.stages.answerable import need_answer
 from mulle.stages.base import Framed, costs_of, settle
@@ -63,13 +65,26 @@ def run(turn: Turn) -> tuple[Outcome, Framed]:
     guessed = turn.work("problem.schema", schema_params(page), source=sealed.development)
     target = _target(guessed)
     schema = from_json(Schema, guessed.json("schema.json"))
-    request(schema.features)  # what no bundle could read is refused here, not when everything was fitted
+    _can_be_used(schema.features)
     task = tasks.get(schema.task)
     _every_key_is_read(page, task, target)
     framed = _framed(page, (source, sealed), guessed, task, target)
     keep_seal(turn, sealed)
     checks = settle(turn, [*_page_checks(page, framed), *_how_read(target), *task.framing(target)])
     return _outcome(turn, framed, checks), framed
+
+
+def _can_be_used(features: Sequence[Feature]) -> None:
+    """Refuse what no bundle could read or no family would see: now, not when everything was fitted."""
+    request(features)
+    seen = {kind for family in families for kind, views in seen_as(family.views).items() if views}
+    for feature in features:
+        if feature.kind not in seen:
+            raise ProjectError(
+                f"no model family sees a column of the kind '{feature.kind}', so '{feature.name}' would go unused",
+                where=f"class {type(kinds.get(feature.kind)).__qualname__}, like",
+                fix='name a kind with the same views, as in like = "number"; or bring a family that names views for it',
+            )
 
 
 def schema_params(page: Page) -> dict[str, Any]:
