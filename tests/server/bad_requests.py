@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -613,9 +614,14 @@ def faults(probe: Probe, heard: Heard, *, ours: bool = True) -> list[str]:
     return found
 
 
+_SHOWN = re.compile(rb'"(value|typical)":\{[^{}]*\}')
+"""The row as it was sent and what is usual, which an explanation shows: null is said there where null was sent."""
+
+
 def _faults_of(status: int, kind: str, body: bytes, *, ours: bool) -> Iterator[str]:
     if status == 200 and b"prediction" in body:
-        yield from (f"a silent {word.decode()}" for word in (b"NaN", b"Infinity", b"null") if word in body)
+        told = _SHOWN.sub(b"", body)
+        yield from (f"a silent {word.decode()}" for word in (b"NaN", b"Infinity", b"null") if word in told)
     if status < 400:
         return
     yield from (f"tells {word.decode()!r}" for word in TELLTALE if word in body)

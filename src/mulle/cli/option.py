@@ -25,7 +25,7 @@ def page_of(_: click.Context, __: click.Parameter, given: Path) -> Path:
     ProjectError
         When nothing is there by that name, and it is none of a project file: what follows would go beside it.
     """
-    if given.is_dir():
+    if given.is_dir() and given.suffix != PAGE.suffix:
         return given / PAGE
     if given.suffix != PAGE.suffix and not given.exists():
         from mulle.core.page_file import read_text  # noqa: PLC0415  # imports pydantic
