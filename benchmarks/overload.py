@@ -2,11 +2,12 @@
 
     python benchmarks/overload.py BUNDLE --seconds 60
 
-First `wrk` with more and more connections, until no more answers a second come: that is how many it can serve. Then so many
-and ten times as many in turn, five seconds each, because the machine is shared and its speed changes from minute to minute:
-the median of what ten times as many hear beside the mean of the turns before and after. Then ten times as many without
-a pause, and at last more than the server lets in at all. Printed with it: what the others heard, memory against that at the
-peak, and how long `/livez` took on connections of its own, which is asked in all turns alike.
+First `wrk` with more and more connections, until no more answers a second come: that is how many it can serve. So many for
+as long as the rest takes, which says how much memory they need. Then so many and ten times as many in turn, five seconds each,
+because the machine is shared and its speed changes from minute to minute: the median of what ten times as many hear beside the
+mean of the turns before and after. Then ten times as many without a pause, and at last more than the server lets in at all.
+Printed with it: what the others heard, memory against that of the first minute, and how long `/livez` took on connections of
+its own, which is asked in all turns alike.
 """
 
 from __future__ import annotations
@@ -72,8 +73,10 @@ def main() -> None:
         print("connections  answers/s, 5 s each")
         for n, rate in rates.items():
             print(f"{n:11} {rate:10,.0f}{'   ← it can serve so many' if n == serves else ''}")
-        peak, memory, ten = in_turn(server, lua, serves, told.seconds)
-        print(f"{serves} connections in {TURN_S} s turns: {peak:,.0f} answers/s, {memory:.0f} MB")
+        lasting, memory = wrk(server, lua, serves, told.seconds)[0], server.memory_mb()
+        print(f"{serves} connections for {told.seconds} s: {lasting:,.0f} answers/s, {memory:.0f} MB")
+        peak, ten = in_turn(server, lua, serves, told.seconds)
+        print(f"{serves} connections in turns of {TURN_S} s: {peak:,.0f} answers/s")
         ten.tell("in turn with those", memory)
         loaded(server, lua, 10 * serves, told.seconds, wrk(server, lua, serves, TURN_S)[0]).tell(
             "without a pause", memory
@@ -85,27 +88,25 @@ def main() -> None:
         print(f"afterwards, {serves} connections for 5 s: {again:,.0f} answers/s, {again / peak:.0%} of the peak")
 
 
-def in_turn(server: Server, lua: Path, serves: int, seconds: int) -> tuple[float, float, Loaded]:
+def in_turn(server: Server, lua: Path, serves: int, seconds: int) -> tuple[float, Loaded]:
     """Ask with as many connections as can be served and with ten times as many, in turn.
 
     Returns
     -------
     peak : float
         Answers a second with as many as can be served.
-    memory : float
-        At the first peak, in MB.
     ten : Loaded
         What happened with ten times as many.
     """
     peaks = [loaded(server, lua, serves, TURN_S, 1.0)]
-    memory, parts = server.memory_mb(), []
+    parts = []
     for _ in range(max(1, round(seconds / TURN_S))):
         parts.append(loaded(server, lua, 10 * serves, TURN_S, 1.0))
         time.sleep(SETTLE_S)  # the server hears that they have gone
         peaks.append(loaded(server, lua, serves, TURN_S, 1.0))
     beside = [(before.good + after.good) / 2 for before, after in pairwise(peaks)]
     shares = [part.good / peak for part, peak in zip(parts, beside, strict=True)]
-    return mean(peak.good for peak in peaks), memory, Loaded.joined(parts, median(shares))
+    return mean(peak.good for peak in peaks), Loaded.joined(parts, median(shares))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
