@@ -2,12 +2,12 @@
 
     python benchmarks/overload.py BUNDLE --seconds 60
 
-First `wrk` with more and more connections, until no more answers a second come: that is how many it can serve. So many for
-as long as the rest takes, which says how much memory they need. Then so many and ten times as many in turn, five seconds each,
-because the machine is shared and its speed changes from minute to minute: the median of what ten times as many hear beside the
-mean of the turns before and after. Then ten times as many without a pause, and at last more than the server lets in at all.
-Printed with it: what the others heard, memory against that of the first minute, and how long `/livez` took on connections of
-its own, which is asked in all turns alike.
+First `wrk` with more and more connections, until no more answers a second come: that is how many it can serve. So
+many for as long as the rest takes, which says how much memory they need. Then so many and ten times as many in turn,
+five seconds each, because the machine is shared and its speed changes from minute to minute: the median of what ten
+times as many hear beside the mean of the turns before and after. Then ten times as many without a pause, and at last
+more than the server lets in at all. Printed with it: what the others heard, memory against that of the first minute,
+and how long `/livez` took on connections of its own, which is asked in all turns alike.
 """
 
 from __future__ import annotations
