@@ -1,8 +1,10 @@
 """Who finds no room waits outside: is let in when there is some, is refused when there is none, and leaves nothing behind."""
 
 import asyncio
+import gc
 import importlib
 import pkgutil
+import weakref
 
 import pytest
 
@@ -119,6 +121,21 @@ def test_a_refusal_keeps_nothing_of_what_it_passed_through():
         raise AssertionError
 
     assert asyncio.run(refused()) is not asyncio.run(refused())
+
+
+def test_a_refusal_is_gone_when_it_was_told_and_waits_for_no_collector():
+    async def refused() -> weakref.ref[Busy]:
+        try:
+            await Room(0, hold_s=0.0).open()
+        except Busy as busy:
+            return weakref.ref(busy)
+        raise AssertionError
+
+    gc.disable()
+    try:
+        assert asyncio.run(refused())() is None
+    finally:
+        gc.enable()
 
 
 def test_no_problem_is_made_once_and_raised_again():

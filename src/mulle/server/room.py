@@ -87,6 +87,7 @@ class Room:
             await told
         finally:
             self._outside.pop(told, None)
+            del told  # else a refusal is held by its own frame, until the collector comes, which is seldom
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
         """See whose patience is over, as long as anybody waits."""

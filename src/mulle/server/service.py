@@ -193,7 +193,10 @@ class Service:
             self.metrics.count("mulle_rescued_total", ask.unread.arm, by=len(rows))
             self._note_failure(ask, ask.unread)
         self.engine.ask(ask)
-        return await ask.future
+        try:
+            return await ask.future
+        finally:
+            del ask  # else a failure is held by its own frame, until the collector comes, which is seldom
 
     def _check_size(self, rows: Sequence[Row]) -> None:
         if not rows:
