@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from mulle import __version__
+from mulle.core.online import LARGEST
 from mulle.server.app import Reply, Request, Route
 from mulle.server.guard import Guard, scope_of
 from mulle.server.problem import JSON as PROBLEM
@@ -371,9 +372,10 @@ def _answers(served: Served) -> Iterator[tuple[str, Schema]]:
 
 
 def _feedback() -> Iterator[tuple[str, Schema]]:
-    value = {"type": ["string", "number", "boolean"]}
+    countable = {"minimum": -LARGEST, "maximum": LARGEST}
+    value = {"type": ["string", "number", "boolean"], **countable}
     id_ = {"type": "string", "minLength": 1, "maxLength": 64}
-    values = {"type": "object", "additionalProperties": {"type": "number"}}
+    values = {"type": "object", "additionalProperties": {"type": "number", **countable}}
     yield (
         "FeedbackRequest",
         {
