@@ -61,18 +61,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path, nargs="?")
     parser.add_argument("--seconds", type=int, default=60)
-    parser.add_argument("--beyond", type=int, default=5000, help="connections for the last part: more than are let in")
+    parser.add_argument("--serves", type=int, help="how many it can serve, where that is known from an earlier run")
+    parser.add_argument("--beyond", type=int, default=5000, help="connections for the last part; 0: none")
     told = parser.parse_args()
     bundle = demo_bundle(told.bundle)
     with workplace() as folder, served(bundle, folder, "--no-admin") as server:
         lua = script(folder, told.bundle)
         wrk(server, lua, 32, 2)
-        rates = {n: wrk(server, lua, n, 5)[0] for n in STEPS}
-        best = max(rates.values())
-        serves = next(n for n in STEPS if rates[n] >= 0.95 * best)
-        print("connections  answers/s, 5 s each")
-        for n, rate in rates.items():
-            print(f"{n:11} {rate:10,.0f}{'   ← it can serve so many' if n == serves else ''}")
+        serves = told.serves or found(server, lua)
         lasting, memory = wrk(server, lua, serves, told.seconds)[0], server.memory_mb()
         print(f"{serves} connections for {told.seconds} s: {lasting:,.0f} answers/s, {memory:.0f} MB")
         peak, ten = in_turn(server, lua, serves, told.seconds)
@@ -81,11 +77,21 @@ def main() -> None:
         loaded(server, lua, 10 * serves, told.seconds, wrk(server, lua, serves, TURN_S)[0]).tell(
             "without a pause", memory
         )
-        loaded(server, lua, told.beyond, told.seconds, wrk(server, lua, serves, TURN_S)[0]).tell(
-            "without a pause", memory
-        )
+        if told.beyond:
+            near = wrk(server, lua, serves, TURN_S)[0]
+            loaded(server, lua, told.beyond, told.seconds, near).tell("without a pause", memory)
         again = wrk(server, lua, serves, 5)[0]
         print(f"afterwards, {serves} connections for 5 s: {again:,.0f} answers/s, {again / peak:.0%} of the peak")
+
+
+def found(server: Server, lua: Path) -> int:
+    """Find out how many connections the server can serve; print what was seen."""
+    rates = {n: wrk(server, lua, n, 5)[0] for n in STEPS}
+    serves = next(n for n in STEPS if rates[n] >= 0.95 * max(rates.values()))
+    print("connections  answers/s, 5 s each")
+    for n, rate in rates.items():
+        print(f"{n:11} {rate:10,.0f}{'   ← it can serve so many' if n == serves else ''}")
+    return serves
 
 
 def in_turn(server: Server, lua: Path, serves: int, seconds: int) -> tuple[float, Loaded]:
