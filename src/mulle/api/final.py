@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -12,7 +11,7 @@ from typing import Any
 
 from mulle.api.project import Opened, import_code
 from mulle.api.record import record_outcomes
-from mulle.api.turns import Run, begin_turn, hand_out, last_run, outcomes_of, same_page, take_up, write_run
+from mulle.api.turns import Run, begin_turn, hand_out, outcomes_of, stamp_of, take_last, take_up, write_run
 from mulle.compute.local import LocalWorkshop
 from mulle.compute.turn import Nobody, Watch
 from mulle.core.check import Outcome, blocking, checks_of, may_ship
@@ -63,10 +62,7 @@ def final(project: Opened, *, watch: Watch | None = None, workers: int | None = 
     watch = watch or Nobody()
     files = import_code(project)
     with Workspace.open(project.folder, write=True, command="mulle run --final") as space:
-        assessed = last_run(project.folder, with_bundle=True)
-        held = json.loads((assessed / "run.json").read_text("utf-8"))
-        same_page(project, space, assessed.name)
-        space.run_id = assessed.name
+        assessed, held = take_last(project, space)
         outcomes = _open(take_up(project, space, outcomes_of(held)), assessed)
         left = read_handover(assessed / "handover.json", space.artifacts.find)
         recipe = _recipe(space, held, left)
@@ -87,7 +83,7 @@ def final(project: Opened, *, watch: Watch | None = None, workers: int | None = 
         record_outcomes(space, [outcome])
         home = space.run_folder(space.run_id)
         made = Run(id=home.name, folder=project.folder, project=held["project"], outcomes=[*outcomes, outcome])
-        made.stamp = "ready" if may_ship(made.outcomes) else "draft"
+        made.stamp = stamp_of(made.outcomes)
         hand_out(project, made, bundle=built.path / "bundle")
         write_run(made, project, started)
         return made

@@ -423,10 +423,7 @@ def assess(project: Opened, *, watch: Watch | None = None, again: str | None = N
     watch = watch or Nobody()
     files = import_code(project)
     with Workspace.open(project.folder, write=True, command="mulle assess") as space:
-        home = last_run(project.folder, with_bundle=True)
-        space.run_id = home.name
-        held = json.loads((home / "run.json").read_text("utf-8"))
-        same_page(project, space, home.name)
+        home, held = take_last(project, space)
         left = read_handover(home / "handover.json", space.artifacts.find)
         with LocalWorkshop(space, home, seed=project.page.project.seed, files=files, watch=watch) as shop:
             turn = begin_turn(project, home.name, shop, watch, (perf_counter(), None, datetime.now(UTC)))
@@ -438,11 +435,25 @@ def assess(project: Opened, *, watch: Watch | None = None, again: str | None = N
         earlier = take_up(project, space, [o for o in outcomes_of(held) if o.stage != "assess"])
         record_outcomes(space, [outcome])
         made = Run(id=home.name, folder=project.folder, project=held["project"], outcomes=[*earlier, outcome])
-        made.stamp = "ready" if may_ship(made.outcomes) else "draft"
+        made.stamp = stamp_of(made.outcomes)
         hand_out(project, made)
         write_run(made, project, datetime.fromisoformat(held["started"]))
         space.record("stamp", {"stamp": made.stamp, "verdict": str(made.verdict)})
         return made
+
+
+def take_last(project: Opened, space: Workspace) -> tuple[Path, dict[str, Any]]:
+    """Take the last run that has a bundle up again, if the page still asks for it: return its folder and what it wrote."""
+    home = last_run(project.folder, with_bundle=True)
+    space.run_id = home.name
+    held = json.loads((home / "run.json").read_text("utf-8"))
+    same_page(project, space, home.name)
+    return home, held
+
+
+def stamp_of(outcomes: Sequence[Outcome]) -> Literal["ready", "draft"]:
+    """Return what a bundle is stamped after these outcomes."""
+    return "ready" if may_ship(outcomes) else "draft"
 
 
 def take_up(project: Opened, space: Workspace, found: Sequence[Outcome]) -> list[Outcome]:

@@ -16,7 +16,6 @@ import click
 from mulle.cli import option, voice
 from mulle.core.count import count
 from mulle.core.errors import BundleError, DataError, StoreError
-from mulle.store.home import HOME
 
 PATIENCE_S = 90.0
 
@@ -90,7 +89,7 @@ def _person() -> str:
 def _asked(page: Path, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
     from mulle.server.door import find  # noqa: PLC0415
 
-    door = find(page.absolute().parent / HOME)
+    door = find(option.home_of(page))
     connection = HTTPConnection(urlsplit(door.url).netloc, timeout=PATIENCE_S)
     headers = {"Authorization": f"Bearer {door.token}", "Content-Type": "application/json"}
     try:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import click
 
 from mulle.cli import option, voice
-from mulle.store.home import HOME
 
 if TYPE_CHECKING:
     from mulle.server.keys import Key, KeyFile
@@ -29,7 +28,7 @@ def key() -> None:
 def _file(page: Path) -> KeyFile:
     from mulle.server.keys import FILE, KeyFile  # noqa: PLC0415
 
-    return KeyFile(page.absolute().parent / HOME / FILE)
+    return KeyFile(option.home_of(page) / FILE)
 
 
 @key.command("add")

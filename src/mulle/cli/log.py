@@ -14,7 +14,6 @@ import click
 
 from mulle.cli import option, voice
 from mulle.core.errors import ProjectError
-from mulle.store.home import HOME
 
 BEYOND = (
     "the source of the data and files made from it, such as an exported log",
@@ -76,7 +75,7 @@ def export(
     from mulle.store.log.export import export as export_log  # noqa: PLC0415  # Polars
     from mulle.store.log.history import Wanted  # noqa: PLC0415
 
-    n_rows = export_log(url or _home(page) / "log", out, Wanted(since=since, until=until, arm=arm))
+    n_rows = export_log(url or option.home_of(page) / "log", out, Wanted(since=since, until=until, arm=arm))
     if json_:
         voice.as_json({"path": str(out), "rows": n_rows})
     else:
@@ -91,7 +90,7 @@ def changes(*, url: str | None, page: Path, json_: bool) -> None:
     from mulle.store.log.export import opened  # noqa: PLC0415
     from mulle.store.log.history import Wanted, entries  # noqa: PLC0415
 
-    reader, _ = opened(url or _home(page) / "log")
+    reader, _ = opened(url or option.home_of(page) / "log")
     try:
         told = [one for chunk in entries(reader, Change, Wanted()) for one in chunk]
     finally:
@@ -130,7 +129,7 @@ def forget(*, key: str, columns: Sequence[str], url: str | None, page: Path, jso
     if not key:
         what = "an empty key names nobody: every row that came without a unit would go"
         raise ProjectError(what, where="mulle forget", fix="give the key of one unit, or see that the variable is set")
-    home, columns = _home(page), list(dict.fromkeys([*_columns(page), *columns]))
+    home, columns = option.home_of(page), list(dict.fromkeys([*_columns(page), *columns]))
     with _alone(home):  # before anything goes: a run that goes on would write it again
         sought = _sought(key, page, columns)
         told = _from_log(sought, url or home / "log")
@@ -157,7 +156,7 @@ def _sought(key: str, page: Path, columns: Sequence[str]) -> Sought:
     from mulle.server.record import salts_known  # noqa: PLC0415
     from mulle.server.sought import Sought  # noqa: PLC0415
 
-    return Sought(key, columns, salts_known(_home(page)), by_hash=_keeps_hashes(page))
+    return Sought(key, columns, salts_known(option.home_of(page)), by_hash=_keeps_hashes(page))
 
 
 def _keeps_hashes(page: Path) -> bool:
@@ -233,7 +232,3 @@ def _columns(page: Path) -> list[str]:
     data = load_page(page).data
     keys = [data.key] if isinstance(data.key, str) else list(data.key or ())
     return [*keys, *([data.group] if data.group else [])]
-
-
-def _home(page: Path) -> Path:
-    return page.absolute().parent / HOME

@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
+from mulle.store.home import HOME
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 json = click.option("--json", "json_", is_flag=True, help="One JSON document on stdout, for machines.")
@@ -32,6 +34,11 @@ def page_of(_: click.Context, __: click.Parameter, given: Path) -> Path:
 
         read_text(given)  # says so
     return given
+
+
+def home_of(page: Path) -> Path:
+    """Return where all that can be made anew lies beside a page."""
+    return page.absolute().parent / HOME
 
 
 project = click.option(

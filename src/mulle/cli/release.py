@@ -209,7 +209,7 @@ def _walk(page: Path, url: str | None, overrides: Sequence[str]) -> Walk:
     from mulle.core.page_file import load_page  # noqa: PLC0415  # not the whole of `mulle.api`
     from mulle.operate.release.walk import Walk, reasons  # noqa: PLC0415
 
-    held, home = load_page(page), page.absolute().parent / HOME
+    held, home = load_page(page), option.home_of(page)
     costs = held.objective.costs
     return Walk(
         home=home,
@@ -227,7 +227,7 @@ def _back(step: Literal["withdraw", "rollback"], page: Path, why: str, *, json_:
     from mulle.operate.release.steps import Releases  # noqa: PLC0415
     from mulle.operate.release.stood import Stood  # noqa: PLC0415
 
-    before, state = Releases(page.absolute().parent / HOME).back(step, why=why)
+    before, state = Releases(option.home_of(page)).back(step, why=why)
     return _tell(Stood(state=state, moved=True, says=_undone(before, state, page)), json_=json_)
 
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from mulle.cli import option, voice
-from mulle.store.home import HOME
 
 if TYPE_CHECKING:
     from mulle.operate.replay import Replay
@@ -27,7 +26,7 @@ def replay(*, prediction_id: str, bundle: Path | None, url: str | None, page: Pa
     """Answer a logged prediction once more, and compare. Leaves with 1 when the answer is another now."""
     from mulle.operate.replay import replay as again  # noqa: PLC0415  # opens onnxruntime
 
-    home = page.absolute().parent / HOME
+    home = option.home_of(page)
     found = again(prediction_id, log=url or home / "log", home=home, bundle=bundle)
     if json_:
         logged = {

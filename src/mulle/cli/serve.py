@@ -10,7 +10,6 @@ import click
 
 from mulle.cli import option, voice
 from mulle.core.errors import StoreError
-from mulle.store.home import HOME
 
 if TYPE_CHECKING:
     from mulle.core.project import ServerPart
@@ -72,7 +71,7 @@ def serve(
     from mulle.server.run import Options, settings  # noqa: PLC0415
     from mulle.server.run import serve as run  # noqa: PLC0415
 
-    home = page.absolute().parent / HOME
+    home = option.home_of(page)
     part, elsewhere = _told(bundle, page)
     options = Options(
         bundle=bundle,

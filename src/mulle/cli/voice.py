@@ -12,6 +12,7 @@ from typing import Any, Protocol, TextIO, runtime_checkable
 import click
 
 from mulle.core.errors import MulleError, ProjectError
+from mulle.core.jsonable import to_json
 from mulle.core.settings import environment, wants_colour
 
 
@@ -90,8 +91,6 @@ def _write(stream: TextIO, text: str) -> None:
 
 def as_json(value: object) -> None:
     """Write a result for machines, to stdout: one JSON document."""
-    from mulle.core.jsonable import to_json  # noqa: PLC0415  # imports numpy
-
     plain = value.to_json() if isinstance(value, SpeaksJson) else to_json(value)
     wide = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
     _write(sys.stdout, json.dumps(plain, ensure_ascii=not wide, indent=2))
