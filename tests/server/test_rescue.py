@@ -18,6 +18,7 @@ from mulle.operate.release.agreement import Terms, agreement
 from mulle.operate.release.online import CANDIDATE, Metric, OnlineLog
 from mulle.runtime import Bundle
 from mulle.server.ask import Ask
+from mulle.server.eager import Told
 from mulle.server.hub import notifier
 from mulle.server.problem import Problem
 from mulle.server.served import Lineup, Served, Trial
@@ -166,14 +167,14 @@ def test_a_challenger_that_hangs_is_counted_too(toy, tmp_path, arm, n):
     async def hang():
         with Log.open(tmp_path / "log", tend=False, notify=notifier(asyncio.get_running_loop())) as log:
             service = Service(lineup=None, log=log)
-            future = asyncio.get_running_loop().create_future()
-            ask = Ask(Served(toy, arm), [ROW], future, True, "0a", "ann", 0.9999, "t")
+            told = Told(loop=asyncio.get_running_loop())
+            ask = Ask(Served(toy, arm), [ROW], told, True, "0a", "ann", 0.9999, "t")
             ask.exposure = Exposure("t", "ann", arm, 0.9999, now(), toy.hash[:16])
             service.engine._under_way = (ask,)
             service.engine.stall.began = time.monotonic() - 1e6
             service.engine.give_up()
             with pytest.raises(Problem, match="did not answer in time"):
-                await future
+                await told
             service.close()
 
     asyncio.run(hang())

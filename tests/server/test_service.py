@@ -10,6 +10,7 @@ import pytest
 from mulle.core.errors import StoreError
 from mulle.runtime.bundle import Bundle
 from mulle.server.ask import Ask
+from mulle.server.eager import Told
 from mulle.server.feedback import keep
 from mulle.server.guard import Guard
 from mulle.server.hub import notifier
@@ -147,12 +148,12 @@ def test_a_first_exposure_makes_no_neighbour_wait_for_the_disk(small):
         line = service.lineup.champion
         await asyncio.gather(*(service.predict(asked()) for _ in range(2)))  # from now on requests don't come alone
         groups.clear()
-        asks = [Ask(line, [ROW], asyncio.get_running_loop().create_future(), True, f"p{i}") for i in range(3)]
+        asks = [Ask(line, [ROW], Told(loop=asyncio.get_running_loop()), True, f"p{i}") for i in range(3)]
         asks[1].exposure = Exposure("t", "u", "champion", 0.5, 0.0, line.name)
         for ask in asks:
             service.read_all(ask)
             service.engine.ask(ask)
-        await asyncio.gather(*(ask.future for ask in asks))
+        await asyncio.gather(*(ask.told for ask in asks))
         service.close()
 
     asyncio.run(work())
@@ -432,3 +433,23 @@ def test_what_waits_too_long_for_a_slow_model_is_refused_and_one_batch_may_alway
 def test_the_largest_request_fits_into_the_log():
     assert Limits(rows=1_000_000).pending == 4_000_000
     assert Limits().pending == 40_000
+
+
+def test_half_a_batch_is_answered_as_soon_as_it_is_there_and_the_rest_at_the_end_of_the_turn(small):
+    service = Service(lineup=Lineup(champion=Served(Bundle.load(small))), log=None)
+    half = service.limits.batch_rows // 2
+
+    async def work():
+        await asyncio.gather(*(service.predict(asked()) for _ in range(2)))  # from now on requests don't come alone
+        loop, line = asyncio.get_running_loop(), service.lineup.champion
+        asks = [Ask(line, [ROW], Told(loop=loop), True, f"p{i}") for i in range(half + 1)]
+        told = []
+        for ask in asks:
+            service.read_all(ask)
+            service.engine.ask(ask)
+            told.append(sum(one.told.done() for one in asks))
+        await asks[-1].told
+        service.close()
+        return told
+
+    assert asyncio.run(work()) == [*[0] * (half - 1), half, half]

@@ -14,7 +14,7 @@ from uvicorn.server import ServerState
 
 from mulle.server.limits import Limits
 from mulle.server.metrics import Metrics
-from mulle.server.protocol import WHOLE, Guarded
+from mulle.server.protocol import WHOLE, connection_of
 
 ASK = b"POST /v1/predict HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 PROBE = b"GET /livez HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"
@@ -28,7 +28,7 @@ async def answers(scope, receive, send) -> None:  # noqa: ARG001  # ASGI
 
 @asynccontextmanager
 async def connected(**own: object) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, ServerState]]:
-    protocol = type("Connection", (Guarded,), {"limits": Limits(), "metrics": Metrics(), "draining": False, **own})
+    protocol = type("Connection", (connection_of(Limits(), Metrics()),), own)
     config = uvicorn.Config(answers, http=protocol, ws="none", lifespan="off", log_config=None)
     config.load()
     state = ServerState()

@@ -1,1 +1,1 @@
-"""The door for HTTP. Its room is kept; nothing is built yet."""
+"""The door for HTTP: who may ask, what is answered, and what is kept of it; see `mulle.server.run.serve`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -27,8 +27,13 @@ JSON = b"application/json"
 TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
+SMALL_BYTES = 64 * 1024
+"""As many of these as there may be requests fit into the memory, and need not be counted."""
+NOT_COUNTED = nullcontext()
+
+
 class Bodies:
-    """Bodies that are half-way here, all together: many who send slowly must not fill the memory.
+    """Bodies that are half-way here, and large ones that are being answered, all together: they must not fill the memory.
 
     Parameters
     ----------
@@ -49,6 +54,16 @@ class Bodies:
         finally:
             held.now(0)
 
+    def kept(self, body: bytes) -> AbstractContextManager[object]:
+        """Count one body while it is answered, unless it is small."""
+        return NOT_COUNTED if len(body) <= SMALL_BYTES else self._kept(body)
+
+    @contextmanager
+    def _kept(self, body: bytes) -> Iterator[None]:
+        with self.reading() as held:
+            held.now(len(body))
+            yield
+
 
 @dataclass(slots=True, eq=False)
 class Held:
@@ -62,7 +77,7 @@ class Held:
         self.bodies.n_bytes += n_bytes - self.n_bytes
         self.n_bytes = n_bytes
         if n_bytes and self.bodies.n_bytes > self.bodies.limit:
-            raise Problem(503, "too many large bodies come at once", fix="ask again later", retry_after_s=1)
+            raise Problem(503, "too many large bodies at once", fix="ask again later", retry_after_s=1)
 
 
 _UNBOUNDED = Bodies(float("inf"))
@@ -273,14 +288,7 @@ class App:
         return next((prefix for prefix in self.under if path.startswith(prefix)), "")
 
     async def _predict(self, request: Request) -> Reply:
-        service = self.service
-        await service.room.open()
-        body = await request.json(service.limits.body_bytes)
-        await service.room.open()  # who sends slowly takes nobody's place
-        with service.room:
-            if request.key is None:
-                return Reply(await service.predict(wire.predict_request(body)))
-            return Reply(await once(service, request, body, wire.predict_request(body)))
+        return Reply(await answered(self.service, request, wire.predict_request))
 
     async def _feedback(self, request: Request) -> Reply:
         body = await request.json(self.service.limits.body_bytes)
@@ -320,10 +328,32 @@ async def send_reply(reply: Reply, send: Send, *, head: bool) -> None:
     await send({"type": "http.response.body", "body": b"" if head else reply.body})
 
 
-async def once(service: Service, request: Request, body: bytes, asked: PredictRequest) -> bytes:
-    """Answer a request that has an idempotency key as it was answered before."""
-    key = key_of(request.key or b"", request.client)
-    return await service.replays.once(key, body, lambda digest: service.predict(asked, key=key, digest=digest))
+async def answered(service: Service, request: Request, read: Callable[[bytes], PredictRequest]) -> bytes:
+    """Answer a request for predictions when there is room; one that has an idempotency key as it was answered before.
+
+    Parameters
+    ----------
+    service
+        What is asked.
+    request
+        Its body may still come.
+    read
+        Reads the body.
+
+    Raises
+    ------
+    Problem
+        When it can't be answered.
+    """
+    await service.room.open()
+    body = await request.json(service.limits.body_bytes)
+    await service.room.open()  # who sends slowly takes nobody's place
+    with service.room, request.bodies.kept(body):
+        asked = read(body)
+        if request.key is None:
+            return await service.predict(asked)
+        key = key_of(request.key, request.client)
+        return await service.replays.once(key, body, lambda digest: service.predict(asked, key=key, digest=digest))
 
 
 def refused(problem: Problem) -> Reply:

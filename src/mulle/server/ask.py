@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from mulle.runtime.feeds import Feeds
+from mulle.server.eager import Told
 from mulle.server.record import Recorder
 from mulle.server.served import Served
 from mulle.server.wire import Row
@@ -20,7 +20,7 @@ class Ask:
 
     served: Served
     rows: Sequence[Row]
-    future: asyncio.Future[bytes]
+    told: Told
     single: bool
     id: str
     unit: str = ""

@@ -10,10 +10,8 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
-from mulle.server.protocol import FULL_IDLE_S, LINGER_S, PROBES, SPARE, Guarded, crowded, response
+from mulle.server.protocol import FULL_IDLE_S, LINGER_S, PROBING, SPARE, Guarded, crowded, response
 
-PROBING = tuple(b"GET %s " % path for path in sorted(PROBES))
-"""How the requests begin that are let in always."""
 REFUSED_PER_S = 200
 SHORTEST_S, LONGEST_S = 1.0, 10.0
 KEPT_BYTES = 4096

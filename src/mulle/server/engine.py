@@ -90,6 +90,9 @@ class Engine:
         self._queue: deque[Ask] = deque()
         self._thread = _one_thread()
         self._scheduled = False
+        """Whether what waits is run at the next turn of the event loop."""
+        self._running = False
+        """Whether a batch is under way, here or on the thread."""
         self._came = self._came_before = 0
         """Requests of this turn of the event loop, and of the last one that had any."""
         self._row_s = 0.0
@@ -101,24 +104,23 @@ class Engine:
         self.unlogged: Callable[[int], None] = lambda n: metrics.count("mulle_log_dropped_total", by=n)
 
     def ask(self, ask: Ask) -> None:
-        """Take a request; its future is done when the answer may be told."""
+        """Take a request, which is told when its answer may be."""
         if self.stall.long:
             raise _stalled()
         self._queue.append(ask)
         self._queued += len(ask.rows)
-        loop = ask.future.get_loop()
-        if not self._alone(loop):
+        loop = ask.told.get_loop()
+        if self._alone(loop) or 2 * self._queued >= self._limits.batch_rows:
+            self._run()
+        else:
             self._schedule(loop)
-            return
-        self._scheduled = True
-        self._run()
 
     def _alone(self, loop: asyncio.AbstractEventLoop) -> bool:
         """Whether a request that has come just now need not wait for others of the same turn: lately there were none."""
         if not self._came:
             loop.call_soon(self._turned)
         self._came += 1
-        return self._came == 1 and self._came_before <= 1 and not self._scheduled
+        return self._came == 1 and self._came_before <= 1 and len(self._queue) == 1
 
     def _turned(self) -> None:
         self._came_before, self._came = self._came, 0
@@ -142,26 +144,27 @@ class Engine:
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         if not self._scheduled:
             self._scheduled = True
-            loop.call_soon(self._run)
+            loop.call_soon(self._due)
+
+    def _due(self) -> None:
+        self._scheduled = False
+        self._run()
 
     def _run(self) -> None:
+        """Run what waits, a batch of it; what comes meanwhile waits for the next."""
+        if self._running:
+            return
         batch = self._next()
         if not batch:
-            self._scheduled = False
             return
-        if self._bench.holds(batch[0].served):
-            self._finish(batch, [_failed()] * len(batch))
-            self._ready()
-            return
-        n_rows = sum(len(ask.rows) for ask in batch)
-        if (
-            self._row_s * n_rows <= INLINE_S
-            and n_rows <= self._limits.batch_rows
-            and self._bench.trusts(batch[0].served)
-        ):
+        self._running = True
+        served, n_rows = batch[0].served, sum(len(ask.rows) for ask in batch)
+        left_alone = self._bench.holds(served)
+        quick = self._row_s * n_rows <= INLINE_S and n_rows <= self._limits.batch_rows and self._bench.trusts(served)
+        if left_alone or quick:
             self.stall.began = time.monotonic()
             try:
-                self._finish(batch, self._timed(batch, n_rows))
+                self._finish(batch, [_failed()] * len(batch) if left_alone else self._timed(batch, n_rows))
             except Exception as error:  # a fault of ours: these hear of it, and the next ones are answered  # noqa: BLE001
                 self._broke(batch, error)
             finally:
@@ -187,15 +190,15 @@ class Engine:
 
     def _ready(self) -> None:
         """Go on with what waits."""
-        self._under_way, self.stall.began, self._scheduled = (), 0.0, False
+        self._under_way, self.stall.began, self._running = (), 0.0, False
         if self._queue:
-            self._schedule(self._queue[0].future.get_loop())
+            self._schedule(self._queue[0].told.get_loop())
 
     def _broke(self, batch: Sequence[Ask], error: BaseException) -> None:
         """Say that a batch met a fault of ours."""
         log.error("a batch could not be handed over", exc_info=error)
         for ask in batch:
-            _raise(ask.future, _failed())
+            ask.told.fail(_failed())
 
     def pass_on(self) -> None:
         """Let the champion answer what a challenger has had for too long. On the event loop.
@@ -211,8 +214,8 @@ class Engine:
         old.shutdown(wait=False, cancel_futures=True)
         for ask in batch:
             twin = replace(ask, log_rows=[])  # the lost thread still writes to the first
-            if not ask.future.done() and not self._again(twin):
-                _raise(ask.future, _too_long())
+            if not ask.told.done() and not self._again(twin):
+                ask.told.fail(_too_long())
         self._ready()
 
     def give_up(self) -> None:
@@ -222,9 +225,9 @@ class Engine:
         self._metrics.count("mulle_stalled_total")
         for ask in self._under_way:
             self._lost(ask)
-            _raise(ask.future, _too_long())
+            ask.told.fail(_too_long())
         for ask in self._queue:
-            _raise(ask.future, _stalled())
+            ask.told.fail(_stalled())
         self._queue.clear()
         self._queued = 0
 
@@ -241,7 +244,7 @@ class Engine:
         ):
             ask = self._queue.popleft()
             self._queued -= len(ask.rows)
-            if ask.future.done():  # who asked is gone, or was told that it took too long
+            if ask.told.done():  # who asked is gone, or was told that it took too long
                 continue
             batch.append(ask)
             n_rows += len(ask.rows)
@@ -274,7 +277,7 @@ class Engine:
                 ask.body = answer
                 told.append(ask)
             elif not self._again(ask):
-                _raise(ask.future, answer)
+                ask.told.fail(answer)
         if not told:
             return
         n_rows = sum(len(ask.rows) for ask in told)
@@ -347,7 +350,7 @@ class Promised:
             _tell(self.asks)
             return
         for ask in self.asks:
-            _raise(ask.future, _not_kept())
+            ask.told.fail(_not_kept())
 
 
 def answered(batch: Sequence[Ask]) -> list[bytes | Problem]:
@@ -408,13 +411,7 @@ def _is_tried(batch: Sequence[Ask]) -> bool:
 
 def _tell(asks: Sequence[Ask]) -> None:
     for ask in asks:
-        if not ask.future.done():
-            ask.future.set_result(ask.body)
-
-
-def _raise(future: asyncio.Future[bytes], problem: Problem) -> None:
-    if not future.done():
-        future.set_exception(problem)
+        ask.told.tell(ask.body)
 
 
 def _stalled() -> Problem:

@@ -10,12 +10,12 @@ class Limits:
     """What the server accepts.
 
     The defaults keep one client from taking the server away from the others: a body of a MiB holds some 3,000 rows
-    of thirty numbers, and 128 requests are answered in some ten milliseconds.
+    of thirty numbers, and a turn's requests are answered in some five milliseconds.
     """
 
     body_bytes: int = 1024**2
     bodies_bytes: int = 64 * 1024**2
-    """Bodies that are half-way here, all together."""
+    """Bodies that are half-way here, and large ones that are being answered, all together."""
     rows: int = 10_000
     head_bytes: int = 16 * 1024
     head_s: float = 5.0
@@ -24,8 +24,10 @@ class Limits:
     """From the end of the headers to the end of the body."""
     idle_s: float = 30.0
     connections: int = 2_000
-    at_once: int = 128
-    """Requests that are answered at once: a batch that runs and one that waits. Others are held outside; see `Room`."""
+    turn: int = 64
+    """Requests that are begun in one turn of the event loop; the bytes of others wait for the next. See `Pace`."""
+    at_once: int = 1_000
+    """Requests that are answered at once. Others are held outside; see `Room`."""
     wait_s: float = 0.5
     """What waits for the model may take so long, as rows took lately; beyond that 503 too. One batch may always wait."""
     batch_rows: int = 64

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 from httptools import HttpParserError
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from mulle.server.eager import begun
+from mulle.server.eager import Errand
 from mulle.server.limits import Limits
 from mulle.server.metrics import Metrics
+from mulle.server.pace import Pace
 from mulle.server.problem import JSON, Problem
 
 SWEEP_S = 0.5
@@ -35,7 +36,8 @@ class Guarded(HttpToolsProtocol):
 
     limits: ClassVar[Limits]
     metrics: ClassVar[Metrics]
-    draining: ClassVar[bool] = False
+    pace: ClassVar[Pace]
+    draining: ClassVar[bool]
     cycle: RequestResponseCycle | None  # type: ignore[assignment]  # uvicorn says it is never None, and begins with None
     running: RequestResponseCycle | None = None
     """The request that is being answered; `cycle` is the one that came last, which may wait behind it."""
@@ -49,6 +51,8 @@ class Guarded(HttpToolsProtocol):
     """Whether bytes are being parsed."""
     coming: Any = None
     """The application, while the body of a request for it may still come with the bytes that are being parsed."""
+    held: bytes | None = None
+    """What came and is not read yet: this turn of the event loop has begun enough."""
     thrown = 0
     """Bytes that came after the connection was refused."""
 
@@ -62,7 +66,26 @@ class Guarded(HttpToolsProtocol):
             self._refuse(crowded())
 
     def data_received(self, data: bytes) -> None:
-        """Take bytes; headers may not grow beyond their limit, however they are cut."""
+        """Read bytes, or keep them until it is their turn; a probe's never wait."""
+        if self.held is not None:
+            self.held += data
+            if len(self.held) > HELD_BYTES:
+                self.flow.pause_reading()
+        elif self.waits != REQUEST or self.deaf or self.pace.admits() or data.startswith(PROBING):
+            self._read(data)
+        else:
+            self.held, self.since = data, self.loop.time()
+            self.pace.wait(self)
+
+    def go_on(self) -> None:
+        """Read what was kept."""
+        data, self.held = self.held, None
+        if data is not None and not self.transport.is_closing():
+            self.flow.resume_reading()
+            self._read(data)
+
+    def _read(self, data: bytes) -> None:
+        """Read bytes; headers may not grow beyond their limit, however they are cut."""
         if self.deaf:
             self._throw(data)
             return
@@ -93,36 +116,40 @@ class Guarded(HttpToolsProtocol):
 
     def eof_received(self) -> None:
         """Hear that the client sends no more; what came whole is answered, when there is somebody to hear it."""
+        self.go_on()
         if self.waits == Wait.END:
             self.transport.close()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End. Circles are broken here: the collector comes seldom, and a connection that is over must not wait for it."""
         super().connection_lost(exc)
-        self.cycle = self.running = None
-        self.scope = self.headers = None  # type: ignore[assignment]  # uvicorn begins with None as well
+        self._forget()
         self.pipeline.clear()
+        self.held = None
+
+    def _forget(self) -> None:
+        """Let go of a request that is over, so that the next one, of whichever connection, finds its memory still near."""
+        if self.cycle is None or self.scope is self.cycle.scope:  # else the next one has begun to come
+            self.scope = self.headers = None  # type: ignore[assignment]  # uvicorn begins with None as well
+        self.cycle = self.running = None
 
     @property
     def busy(self) -> bool:
-        """Whether a request is being answered."""
-        return self.running is not None and not self.running.response_complete
+        """Whether a request is being answered, or waits to be read."""
+        return self.held is not None or (self.running is not None and not self.running.response_complete)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self.running = cycle
         cycle.scope["extensions"] = {WHOLE: self.answer}  # type: ignore[dict-item]  # of our own
         path = cycle.scope["path"]
-        if path == OFTEN and cycle.more_body and self.feeding and not self.tasks:
+        if path == OFTEN and cycle.more_body and self.feeding:
             self.coming = app
         elif path not in AT_ONCE or not self._answered_at_once(cycle, app):
             super()._start_asgi_task(cycle, app)
 
     def _begin_at_once(self, cycle: RequestResponseCycle, app: Any) -> None:
         """Answer a request that is here whole, as far as that goes without waiting."""
-        task = begun(cycle.run_asgi(app), self.loop)
-        if task is not None:
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+        Errand(cycle.run_asgi(app), self.loop, self.tasks)()
 
     def _answered_at_once(self, cycle: RequestResponseCycle, app: Any) -> bool:
         """Answer a probe before all that waits on the event loop, when it can be done without waiting."""
@@ -230,6 +257,7 @@ class Guarded(HttpToolsProtocol):
             self.waits = ANSWER
         else:
             self.waits, self.since = REQUEST, self.loop.time()
+            self._forget()
 
     def on_response_complete(self) -> None:
         """Wait for the next request. uvicorn would set a timer each time; idle connections are the sweep's."""
@@ -241,6 +269,8 @@ class Guarded(HttpToolsProtocol):
         self.flow.resume_reading()
         if self.pipeline:
             self._start_asgi_task(*self.pipeline.pop())
+        elif self.waits == REQUEST:
+            self._forget()
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002  # uvicorn's signature
         """Answer what isn't HTTP."""
@@ -333,10 +363,19 @@ class Guarded(HttpToolsProtocol):
             self.transport.close()
 
 
+def connection_of(limits: Limits, metrics: Metrics) -> type[Guarded]:
+    """Return the protocol of one server's connections, which share a pace."""
+    shared = {"limits": limits, "metrics": metrics, "pace": Pace(limits.turn), "draining": False}
+    return type("Connection", (Guarded,), shared)
+
+
 PROBES = frozenset({b"/livez", b"/readyz", b"/metrics"})
 """What is answered when there are too many connections too: a supervisor that hears nothing would kill us."""
+PROBING = tuple(b"GET %s " % path for path in sorted(PROBES))
+"""How the requests begin that are let in always."""
+HELD_BYTES = 64 * 1024
 OFTEN = "/v1/predict"
-"""Where most requests go; one that comes while no other is being answered is begun without a task."""
+"""Where most requests go; they are answered without a task."""
 WHOLE = "mulle.whole"
 """An extension of the scope: sends an answer's head and body at once."""
 OK = b"HTTP/1.1 200 OK\r\n%scontent-type: %s\r\ncontent-length: %d\r\n%s\r\n%s"

@@ -1,9 +1,7 @@
 """How many requests are answered at once. Others wait outside for a while, and are told to come back when it was in vain.
 
-Whoever is inside is answered in batches, so a few batches' worth of requests keep the model busy; more of them would only
-drive each other out of the processor's cache. Those outside are let in when the house is half empty, the latest first: a
-crowd that came once is answered whole; of one that keeps coming, some are served fast and the others are told soon, where
-by turns everybody would be served late, and fewer of them.
+Who waits outside is let in when the house is half empty, the latest first: a crowd that came once is answered whole; of one
+that keeps coming, some are served fast and the others are told soon, where by turns everybody would be served late.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ from mulle.server.listener import Listener
 from mulle.server.metrics import Metrics
 from mulle.server.parameters import Tuning
 from mulle.server.privacy import Privacy
-from mulle.server.protocol import SPARE, Guarded, sweep
+from mulle.server.protocol import SPARE, connection_of, sweep
 from mulle.server.record import SALT, salt_of
 from mulle.server.remote import RemoteLog
 from mulle.server.routes import app_of
@@ -363,7 +363,7 @@ async def _left_alone(server: Server, parent: RemoteLog) -> None:
 
 def server_of(app: App, limits: Limits, metrics: Metrics) -> Server:
     """Return a uvicorn server that keeps our limits."""
-    protocol = type("Connection", (Guarded,), {"limits": limits, "metrics": metrics, "draining": False})
+    protocol = connection_of(limits, metrics)
     config = uvicorn.Config(
         app,
         http=Entry(protocol),  # type: ignore[arg-type]  # called as a class would be

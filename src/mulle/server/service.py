@@ -19,6 +19,7 @@ from mulle.runtime.feeds import Feeds
 from mulle.runtime.layout import STRINGS, Layout
 from mulle.server.ask import Ask
 from mulle.server.bench import Bench
+from mulle.server.eager import Told
 from mulle.server.engine import Engine, answered
 from mulle.server.limits import Limits
 from mulle.server.metrics import Metrics
@@ -194,7 +195,7 @@ class Service:
             self._note_failure(ask, ask.unread)
         self.engine.ask(ask)
         try:
-            return await ask.future
+            return await ask.told
         finally:
             del ask  # else a failure is held by its own frame, until the collector comes, which is seldom
 
@@ -210,13 +211,13 @@ class Service:
         line = self.line()
         id_ = new_id()
         single = asked.row is not UNSET
-        future = asyncio.get_running_loop().create_future()
+        told = Told(loop=asyncio.get_running_loop())
         unit = self.unit_of(asked, rows, line.champion.bundle.manifest.key)
         if line.trial is None or unit is None:
-            ask = Ask(line.champion, rows, future, single, id_, unit or "")
+            ask = Ask(line.champion, rows, told, single, id_, unit or "")
         else:
             served, propensity = line.pick(unit or id_)
-            ask = Ask(served, rows, future, single, id_, unit, propensity, line.trial.name)
+            ask = Ask(served, rows, told, single, id_, unit, propensity, line.trial.name)
             ask.exposure = self._exposure(ask)
         ask.mirrored = line.mirrors(unit or id_)
         return ask
@@ -294,7 +295,7 @@ class Service:
 
     def _lost(self, ask: Ask) -> None:
         """Count against a challenger that it did not answer in time; whoever asked hears of it."""
-        if ask.served.arm == CHALLENGER and not ask.future.done():
+        if ask.served.arm == CHALLENGER and not ask.told.done():
             self._note_failure(ask, ask.served)
 
     def _note_failure(self, ask: Ask, served: Served) -> None:
@@ -317,8 +318,8 @@ class Service:
 
         The champion answers it once more too, to be timed under the same conditions: now before the shadow, now after it.
         """
-        twin = Ask(shadow, ask.rows, ask.future, ask.single, ask.id, ask.unit)
-        beside = Ask(self.line().champion, ask.rows, ask.future, ask.single, ask.id, ask.unit)
+        twin = Ask(shadow, ask.rows, ask.told, ask.single, ask.id, ask.unit)
+        beside = Ask(self.line().champion, ask.rows, ask.told, ask.single, ask.id, ask.unit)
         usual = self._usual(beside) if ask.id[-1] in "02468ace" else b""
         told = b'"ms":%.4f}' % self._timed(twin)
         usual = usual or self._usual(beside)

@@ -13,7 +13,7 @@ from uvicorn.server import ServerState
 
 from mulle.server.limits import Limits
 from mulle.server.metrics import Metrics
-from mulle.server.protocol import Guarded, sweep
+from mulle.server.protocol import connection_of, sweep
 
 
 @asynccontextmanager
@@ -29,7 +29,7 @@ async def listening(app: Callable[..., Any], sock: socket.socket, *, limits: Lim
     limits
         For its connections. What is refused there is counted apart, and not told among the server's metrics.
     """
-    protocol = type("AdminConnection", (Guarded,), {"limits": limits, "metrics": Metrics(), "draining": False})
+    protocol = connection_of(limits, Metrics())
     config = uvicorn.Config(
         app, http=protocol, ws="none", lifespan="off", access_log=False, log_config=None, server_header=False
     )

@@ -13,7 +13,7 @@ import msgspec
 
 from mulle import __version__
 from mulle.server.about import columns
-from mulle.server.app import Finder, Reply, Request, Route, once
+from mulle.server.app import Finder, Reply, Request, Route, answered
 from mulle.server.problem import Problem
 from mulle.server.served import Served
 from mulle.server.service import Service
@@ -107,16 +107,15 @@ class Protocol:
         served, rest = self._model(request.path)
         if rest != ["infer"]:
             raise _nowhere()
-        service = self.service
-        await service.room.open()
-        body = await request.json(service.limits.body_bytes)
-        await service.room.open()
-        with service.room:
+        asked = InferRequest(inputs=[])
+
+        def read(body: bytes) -> PredictRequest:
+            nonlocal asked
             asked = infer_request(body)
             _check_outputs(asked, [*served.bundle.score_columns, "decision"])
-            rows = rows_of(asked, most=service.limits.rows)
-            told = PredictRequest(rows=rows, unit=_unit(asked))
-            answer = await (service.predict(told) if request.key is None else once(service, request, body, told))
+            return PredictRequest(rows=rows_of(asked, most=self.service.limits.rows), unit=_unit(asked))
+
+        answer = await answered(self.service, request, read)
         return Reply(encode(inferred(served, asked, msgspec.json.decode(answer))))
 
 
