@@ -25,7 +25,7 @@ from mulle.server.follow import Follower
 from mulle.server.guard import Guard
 from mulle.server.hub import Hub, notifier, packed
 from mulle.server.limits import Limits
-from mulle.server.listener import Listener
+from mulle.server.listener import AT_ONCE, SHARED, Listener
 from mulle.server.metrics import Metrics
 from mulle.server.parameters import Tuning
 from mulle.server.privacy import Privacy
@@ -266,6 +266,7 @@ async def served(
         service.serve(tuning.lineup(first.lineup))
         server = server_of(app_of(service, first.guard), options.limits, service.metrics)
         server.leaving = service.leave
+        server.accepts = SHARED if options.workers > 1 else AT_ONCE
         gc.set_threshold(*GARBAGE)
         gc.freeze()  # what was loaded stays; the collector need not look at it again
         stack.enter_context(_tasks(service, server, first.follower, tuning, keeps.parent))
@@ -400,13 +401,15 @@ class Server(uvicorn.Server):
     """What ended a task beside the answers: such a server must not leave with 0, or nobody would start it anew."""
     leaving: Callable[[], None] = staticmethod(lambda: None)
     """Is called when the stop begins."""
+    accepts: int = AT_ONCE
+    """Connections in one turn of the event loop."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen. As uvicorn does, but that many connections are accepted at a time."""
         entry: Any = self.config.http_protocol_class
         made = partial(entry, config=self.config, server_state=self.server_state, app_state={})
         try:
-            self.servers = [Listener(sock, made) for sock in sockets or []]  # type: ignore[misc]  # closed as one
+            self.servers = [Listener(sock, made, at_once=self.accepts) for sock in sockets or []]  # type: ignore[misc]  # closed as one
         except NotImplementedError:
             await super().startup(sockets)
             return
