@@ -10,7 +10,7 @@ class Limits:
     """What the server accepts.
 
     The defaults keep one client from taking the server away from the others: a body of a MiB holds some 3,000 rows
-    of thirty numbers, and a turn's requests are answered in some five milliseconds.
+    of thirty numbers, and a turn's requests are answered in some three milliseconds.
     """
 
     body_bytes: int = 1024**2
@@ -24,7 +24,7 @@ class Limits:
     """From the end of the headers to the end of the body."""
     idle_s: float = 30.0
     connections: int = 2_000
-    turn: int = 64
+    turn: int = 32
     """Requests that are begun in one turn of the event loop; the bytes of others wait for the next. See `Pace`."""
     at_once: int = 1_000
     """Requests that are answered at once. Others are held outside; see `Room`."""
