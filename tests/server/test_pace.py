@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import pytest
@@ -66,6 +67,34 @@ class Wire(asyncio.Transport):
 
     def __init__(self) -> None:
         super().__init__()
+def test_a_turn_of_long_requests_is_over_early_and_who_waits_longest_goes_on_all_the_same():
+    async def work() -> list[list[int]]:
+        pace, order, turns = Pace(8, 0.004), [], []
+        assert pace.admits()
+        for name in range(8):
+            pace.wait(Noted(name, order, again=lambda: time.sleep(0.006)))
+        for _ in range(4):
+            await asyncio.sleep(0)
+            assert not pace.admits()
+            turns.append(order.copy())
+            order.clear()
+        return turns
+
+    assert asyncio.run(work()) == [[7, 0], [6, 1], [5, 2], [4, 3]]
+
+
+def test_what_has_taken_a_turns_time_lets_nobody_in_before_the_next():
+    async def work() -> None:
+        pace = Pace(8, 0.001)
+        assert pace.admits()
+        time.sleep(0.002)  # as a model does
+        assert not pace.admits()
+        await asyncio.sleep(0)
+        assert pace.admits()
+
+    asyncio.run(work())
+
+
         self.sent, self.reads, self.closed = b"", True, False
 
     def write(self, data: bytes) -> None:

@@ -26,6 +26,8 @@ class Limits:
     connections: int = 2_000
     turn: int = 32
     """Requests that are begun in one turn of the event loop; the bytes of others wait for the next. See `Pace`."""
+    turn_s: float = 0.01
+    """After so long no more are begun in a turn: requests of many rows are run where they are begun."""
     at_once: int = 1_000
     """Requests that are answered at once. Others are held outside; see `Room`."""
     wait_s: float = 0.5

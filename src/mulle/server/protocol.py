@@ -365,7 +365,7 @@ class Guarded(HttpToolsProtocol):
 
 def connection_of(limits: Limits, metrics: Metrics) -> type[Guarded]:
     """Return the protocol of one server's connections, which share a pace."""
-    shared = {"limits": limits, "metrics": metrics, "pace": Pace(limits.turn), "draining": False}
+    shared = {"limits": limits, "metrics": metrics, "pace": Pace(limits.turn, limits.turn_s), "draining": False}
     return type("Connection", (Guarded,), shared)
 
 
