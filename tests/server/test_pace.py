@@ -247,3 +247,17 @@ def test_the_half_of_a_request_that_came_with_the_one_before_it_is_not_lost(conn
         assert wire.sent.count(b"done") == 2
 
     asyncio.run(work())
+def test_who_waits_for_us_is_not_idle_however_full_the_house_is(connect):
+    async def work() -> None:
+        (first, _), (second, two) = connect(), connect()
+        first.data_received(ASK)
+        second.data_received(ASK)
+        second.overdue(asyncio.get_running_loop().time() + 3600, full=True)
+        await ticks()
+        assert two.sent.endswith(b"done")
+        second.overdue(asyncio.get_running_loop().time() + 3600)
+        assert two.closed
+
+    asyncio.run(work())
+
+

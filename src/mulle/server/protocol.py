@@ -299,6 +299,8 @@ class Guarded(HttpToolsProtocol):
         ):
             self.transport.close()
         elif self.waits == Wait.HEAD and waited > self.limits.head_s:
+        elif self.held is not None:  # it waits for us
+            return
             self._refuse(_too_slow("headers", self.limits.head_s))
         elif self.waits == Wait.BODY and waited > self.limits.body_s:
             self._refuse(_too_slow("body", self.limits.body_s))
