@@ -7,6 +7,7 @@ import gc
 import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 import uvicorn
@@ -19,6 +20,8 @@ from mulle.server.protocol import WHOLE, connection_of
 ASK = b"POST /v1/predict HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}"
 PROBE = b"GET /livez HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n"
 
+HALF = b"POST /v1/predict HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n"
+
 
 async def answers(scope, receive, send) -> None:  # noqa: ARG001  # ASGI
     if scope["method"] == "POST":
@@ -27,9 +30,11 @@ async def answers(scope, receive, send) -> None:  # noqa: ARG001  # ASGI
 
 
 @asynccontextmanager
-async def connected(**own: object) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, ServerState]]:
+async def connected(
+    app: Any = answers, **own: object
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, ServerState]]:
     protocol = type("Connection", (connection_of(Limits(), Metrics()),), own)
-    config = uvicorn.Config(answers, http=protocol, ws="none", lifespan="off", log_config=None)
+    config = uvicorn.Config(app, http=protocol, ws="none", lifespan="off", log_config=None)
     config.load()
     state = ServerState()
     state.default_headers = [(b"date", b"today")]
@@ -86,3 +91,25 @@ def test_the_last_answer_ends_the_connection_soon_also_where_the_client_keeps_it
     assert b"connection: close" in told
     assert told.endswith(b"done")
     assert took < 1.0
+
+
+def test_the_answer_before_half_a_request_that_is_no_http_ends_the_connection():
+    async def work() -> bytes:
+        go = asyncio.Event()
+
+        async def later(scope, receive, send) -> None:
+            await go.wait()
+            await answers(scope, receive, send)
+
+        async with connected(app=later) as (reader, writer, state):
+            writer.write(ASK + HALF)
+            await asyncio.sleep(0.02)
+            go.set()
+            told = await reader.readuntil(b"done")
+            for connection in list(state.connections):  # as the sweep does later
+                connection.overdue(asyncio.get_running_loop().time() + 3600)
+            await asyncio.sleep(0.02)
+            assert not state.connections, "who keeps its side open would have a place for ever"
+            return told
+
+    assert b"connection: close" in asyncio.run(work())

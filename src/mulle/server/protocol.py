@@ -235,6 +235,7 @@ class Guarded(HttpToolsProtocol):
         else:
             self.transport.close()
 
+            self.deaf = False  # a later request that came half may have made it so
     def on_body(self, body: bytes) -> None:
         """Take a part of the body, unless the request was refused already."""
         self.head = 0  # what comes now without being body is chunks' sizes and trailers, and may not grow either
