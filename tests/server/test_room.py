@@ -10,11 +10,13 @@ import pytest
 
 import mulle.server
 from mulle.runtime.bundle import Bundle
+from mulle.server.app import JSON, Bodies, Request, answered
 from mulle.server.limits import Limits
 from mulle.server.problem import Problem
 from mulle.server.room import REFUSALS_PER_S, Busy, Room
 from mulle.server.served import Lineup, Served
 from mulle.server.service import Service
+from mulle.server.wire import predict_request
 
 
 def test_who_finds_room_does_not_wait():
@@ -168,3 +170,26 @@ def test_who_is_inside_and_who_waits_outside_are_counted_apart(small):
 
 
 COUNTED = (b"mulle_inside_requests", b"mulle_waiting_requests")
+
+
+def test_a_large_body_counts_while_its_request_waits_outside(small):
+    service = Service(lineup=Lineup(champion=Served(Bundle.load(small))), log=None, limits=Limits(at_once=1))
+    bodies, body = Bodies(limit=1_000_000), b"x" * 100_000
+
+    async def work() -> list[int]:
+        async def receive() -> dict[str, object]:
+            service.room.__enter__()  # somebody else, meanwhile
+            return {"type": "http.request", "body": body}
+
+        request = Request("POST", "/v1/predict", b"", receive, content_type=JSON, bodies=bodies)
+        waits = asyncio.create_task(answered(service, request, predict_request))
+        await asyncio.sleep(0.01)
+        assert service.room.outside == 1
+        counted = [bodies.n_bytes]
+        service.room.__exit__(None, None, None)
+        with pytest.raises(Problem, match="JSON"):
+            await waits
+        service.close()
+        return [*counted, bodies.n_bytes]
+
+    assert asyncio.run(work()) == [len(body), 0]

@@ -33,7 +33,7 @@ NOT_COUNTED = nullcontext()
 
 
 class Bodies:
-    """Bodies that are half-way here, and large ones that are being answered, all together: they must not fill the memory.
+    """Bodies that are half-way here, and large ones of requests that are: they must not fill the memory.
 
     Parameters
     ----------
@@ -347,13 +347,14 @@ async def answered(service: Service, request: Request, read: Callable[[bytes], P
     """
     await service.room.open()
     body = await request.json(service.limits.body_bytes)
-    await service.room.open()  # who sends slowly takes nobody's place
-    with service.room, request.bodies.kept(body):
-        asked = read(body)
-        if request.key is None:
-            return await service.predict(asked)
-        key = key_of(request.key, request.client)
-        return await service.replays.once(key, body, lambda digest: service.predict(asked, key=key, digest=digest))
+    with request.bodies.kept(body):
+        await service.room.open()  # who sends slowly takes nobody's place
+        with service.room:
+            asked = read(body)
+            if request.key is None:
+                return await service.predict(asked)
+            key = key_of(request.key, request.client)
+            return await service.replays.once(key, body, lambda digest: service.predict(asked, key=key, digest=digest))
 
 
 def refused(problem: Problem) -> Reply:

@@ -15,7 +15,7 @@ class Limits:
 
     body_bytes: int = 1024**2
     bodies_bytes: int = 64 * 1024**2
-    """Bodies that are half-way here, and large ones that are being answered, all together."""
+    """Bodies that are half-way here, and large ones that are being answered or wait for that, all together."""
     rows: int = 10_000
     head_bytes: int = 16 * 1024
     head_s: float = 5.0
