@@ -158,6 +158,23 @@ def test_what_is_cancelled_ends_where_it_waits_and_all_may_be_cancelled_in_one_g
     assert said == ["cancelled"] * 3
 
 
+def test_who_lets_itself_be_cancelled_is_over_and_that_is_no_error():
+    async def outside():
+        loop, under_way, errors = asyncio.get_running_loop(), set(), []
+        loop.set_exception_handler(lambda _, context: errors.append(context))
+
+        async def work():
+            await Told(loop=loop)
+
+        Errand(work(), loop, under_way)()
+        for one in under_way:
+            one.cancel()
+        await asyncio.sleep(0)
+        return under_way, errors
+
+    assert asyncio.run(outside()) == (set(), [])
+
+
 @pytest.mark.parametrize("waits", [False, True])
 def test_its_error_is_told_to_the_event_loop_and_not_to_who_told_it(waits):
     async def outside():

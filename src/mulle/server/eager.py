@@ -98,7 +98,7 @@ class Errand:
         """Go on until it has to wait again. What it raises is told to the event loop, as a callback's error is."""
         try:
             awaited = self._coroutine.send(None)
-        except StopIteration:
+        except (StopIteration, asyncio.CancelledError):
             self._over()
             return
         except Exception as error:  # whoever told it has others to tell  # noqa: BLE001
