@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from mulle.runtime.bundle import Bundle
 from mulle.server import protocol
+from mulle.server.app import App
 from mulle.server.limits import Limits
 from mulle.server.metrics import Metrics
 from mulle.server.pace import Pace
 from mulle.server.protocol import WHOLE, Guarded, connection_of
+from mulle.server.served import Lineup, Served
+from mulle.server.service import Service
 
 HEAD = b"POST /v1/predict HTTP/1.1\r\nHost: here\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n"
 ASK = HEAD + b"{}"
@@ -62,11 +67,6 @@ def test_who_comes_while_others_go_on_waits_for_the_next_turn():
     assert asyncio.run(work()) == [0, 1]
 
 
-class Wire(asyncio.Transport):
-    """A transport that keeps what is sent."""
-
-    def __init__(self) -> None:
-        super().__init__()
 def test_a_turn_of_long_requests_is_over_early_and_who_waits_longest_goes_on_all_the_same():
     async def work() -> list[list[int]]:
         pace, order, turns = Pace(8, 0.004), [], []
@@ -95,6 +95,11 @@ def test_what_has_taken_a_turns_time_lets_nobody_in_before_the_next():
     asyncio.run(work())
 
 
+class Wire(asyncio.Transport):
+    """A transport that keeps what is sent."""
+
+    def __init__(self) -> None:
+        super().__init__()
         self.sent, self.reads, self.closed = b"", True, False
 
     def write(self, data: bytes) -> None:
@@ -131,10 +136,14 @@ async def ticks(n: int = 3) -> None:
 
 
 @pytest.fixture
-def connect():
+def connect() -> Callable[[], tuple[Guarded, Wire]]:
+    return connects(answers)
+
+
+def connects(app: Any) -> Callable[[], tuple[Guarded, Wire]]:
     """Return a function that makes connections of one server, which begins one request in a turn."""
     kind = connection_of(Limits(turn=1), Metrics())
-    config = uvicorn.Config(answers, http=kind, ws="none", lifespan="off", log_config=None)
+    config = uvicorn.Config(app, http=kind, ws="none", lifespan="off", log_config=None)
     config.load()
     state = ServerState()
 
@@ -161,6 +170,28 @@ def test_who_comes_second_in_a_turn_is_answered_in_the_next(connect):
     asyncio.run(work())
 
 
+def test_how_long_it_waited_counts_to_how_long_it_took(small):
+    service = Service(lineup=Lineup(champion=Served(Bundle.load(small))), log=None)
+    connect = connects(App(service))
+
+    async def work() -> None:
+        (first, _), (second, two) = connect(), connect()
+        first.data_received(ASK)
+        second.data_received(ASK)
+        assert second.pace.waiting == 1
+        time.sleep(0.05)  # as a model does
+        await ticks()
+        assert second.pace.waiting == 0
+        assert two.sent.startswith(b"HTTP/1.1 422")
+        second.data_received(ASK)  # this one has not waited
+
+    asyncio.run(work())
+    service.close()
+    took = service.metrics.requests["POST", "/v1/predict", 422]
+    assert took.n == 3
+    assert 0.05 <= took.total < 0.1
+
+
 def test_a_probe_does_not_wait(connect):
     async def work() -> None:
         (first, _), (second, two) = connect(), connect()
@@ -183,15 +214,20 @@ def test_what_comes_in_pieces_while_it_waits_is_put_together(connect):
     asyncio.run(work())
 
 
-def test_a_large_request_that_waits_is_not_read_on_until_it_is_its_turn(connect):
+def test_a_large_request_that_waits_is_not_read_on_until_it_is_its_turn(connect, monkeypatch):
+    monkeypatch.setattr(protocol, "HELD_BYTES", 50)
+
     async def work() -> None:
         (first, _), (second, two) = connect(), connect()
         first.data_received(ASK)
-        second.data_received(HEAD[:-2])
-        second.data_received(b"X: " + b"x" * protocol.HELD_BYTES)
+        second.data_received(HEAD[:40])
+        assert two.reads
+        second.data_received(HEAD[40:80])
         assert not two.reads
         await ticks()
-        assert two.reads or two.sent.startswith(b"HTTP/1.1 431")
+        assert two.reads
+        second.data_received(HEAD[80:] + b"{}")
+        assert two.sent.endswith(b"done")
 
     asyncio.run(work())
 
@@ -223,6 +259,20 @@ def test_who_is_gone_by_then_is_forgotten(connect):
     asyncio.run(work())
 
 
+def test_who_waits_for_us_is_not_idle_however_full_the_house_is(connect):
+    async def work() -> None:
+        (first, _), (second, two) = connect(), connect()
+        first.data_received(ASK)
+        second.data_received(ASK)
+        second.overdue(asyncio.get_running_loop().time() + 3600, full=True)
+        await ticks()
+        assert two.sent.endswith(b"done")
+        second.overdue(asyncio.get_running_loop().time() + 3600)
+        assert two.closed
+
+    asyncio.run(work())
+
+
 def test_a_stop_lets_it_have_its_turn(connect):
     async def work() -> None:
         (first, _), (second, two) = connect(), connect()
@@ -247,17 +297,3 @@ def test_the_half_of_a_request_that_came_with_the_one_before_it_is_not_lost(conn
         assert wire.sent.count(b"done") == 2
 
     asyncio.run(work())
-def test_who_waits_for_us_is_not_idle_however_full_the_house_is(connect):
-    async def work() -> None:
-        (first, _), (second, two) = connect(), connect()
-        first.data_received(ASK)
-        second.data_received(ASK)
-        second.overdue(asyncio.get_running_loop().time() + 3600, full=True)
-        await ticks()
-        assert two.sent.endswith(b"done")
-        second.overdue(asyncio.get_running_loop().time() + 3600)
-        assert two.closed
-
-    asyncio.run(work())
-
-

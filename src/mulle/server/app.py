@@ -13,7 +13,7 @@ from mulle.server import feedback, wire
 from mulle.server.guard import Guard
 from mulle.server.problem import JSON as PROBLEM
 from mulle.server.problem import Problem
-from mulle.server.protocol import WHOLE
+from mulle.server.protocol import CAME, WHOLE
 from mulle.server.replay import key_of
 from mulle.server.service import Service
 from mulle.server.wire import PredictRequest
@@ -240,7 +240,7 @@ class App:
         """Answer one request."""
         if scope["type"] != "http":
             return
-        began = time.perf_counter()
+        began = scope.get("extensions", _NOTHING).get(CAME) or time.perf_counter()
         metrics = self.service.metrics
         metrics.active += 1
         path = scope["path"]
@@ -388,4 +388,5 @@ def _method(method: str) -> str:
     return method if method in _METHODS else "_OTHER"
 
 
+_NOTHING: Mapping[str, Any] = {}
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})

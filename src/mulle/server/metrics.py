@@ -213,6 +213,7 @@ COUNTERS: Mapping[str, tuple[str, ...]] = {
 }
 GAUGES: Mapping[str, tuple[str, ...]] = {
     "mulle_ready": (),
+    "mulle_waiting_connections": (),
     "mulle_inside_requests": (),
     "mulle_waiting_requests": (),
     "mulle_log_pending": (),
@@ -239,6 +240,7 @@ HELP = {
     "mulle_hung_total": "How often a challenger or a shadow did not come back in time, and was left alone.",
     "mulle_swaps_total": "Bundles that were offered in place of the one in service, and what became of them.",
     "mulle_ready": "1 when predictions can be answered.",
+    "mulle_waiting_connections": "Connections that have sent something, and wait for their turn to be read.",
     "mulle_inside_requests": "Predictions and explanations that were let in and are not answered yet.",
     "mulle_waiting_requests": "Predictions and explanations that wait outside for room; in vain, they hear 503.",
     "mulle_log_pending": "Entries that wait to be written.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from enum import IntEnum
 from typing import Any, ClassVar
 
@@ -53,6 +54,8 @@ class Guarded(HttpToolsProtocol):
     """The application, while the body of a request for it may still come with the bytes that are being parsed."""
     held: bytes | None = None
     """What came and is not read yet: this turn of the event loop has begun enough."""
+    came: float | None = None
+    """When that came which was held and is read now; None where nothing was held."""
     thrown = 0
     """Bytes that came after the connection was refused."""
 
@@ -74,7 +77,7 @@ class Guarded(HttpToolsProtocol):
         elif self.waits != REQUEST or self.deaf or self.pace.admits() or data.startswith(PROBING):
             self._read(data)
         else:
-            self.held, self.since = data, self.loop.time()
+            self.held, self.since, self.came = data, self.loop.time(), time.perf_counter()
             self.pace.wait(self)
 
     def go_on(self) -> None:
@@ -83,6 +86,7 @@ class Guarded(HttpToolsProtocol):
         if data is not None and not self.transport.is_closing():
             self.flow.resume_reading()
             self._read(data)
+        self.came = None
 
     def _read(self, data: bytes) -> None:
         """Read bytes; headers may not grow beyond their limit, however they are cut."""
@@ -140,7 +144,7 @@ class Guarded(HttpToolsProtocol):
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         self.running = cycle
-        cycle.scope["extensions"] = {WHOLE: self.answer}  # type: ignore[dict-item]  # of our own
+        cycle.scope["extensions"] = {WHOLE: self.answer, CAME: self.came}  # type: ignore[dict-item]  # of our own
         path = cycle.scope["path"]
         if path == OFTEN and cycle.more_body and self.feeding:
             self.coming = app
@@ -231,11 +235,11 @@ class Guarded(HttpToolsProtocol):
     def close(self) -> None:
         """End the connection when the client can have read the answer, which may be sent before a large body has come."""
         if self.waits == BODY:
+            self.deaf = False  # a later request that came half may have made it so
             self.leave()
         else:
             self.transport.close()
 
-            self.deaf = False  # a later request that came half may have made it so
     def on_body(self, body: bytes) -> None:
         """Take a part of the body, unless the request was refused already."""
         self.head = 0  # what comes now without being body is chunks' sizes and trailers, and may not grow either
@@ -295,13 +299,13 @@ class Guarded(HttpToolsProtocol):
         if self.transport.is_closing() or self.flow.write_paused:
             if waited > self.limits.idle_s:  # who doesn't read what was sent would keep it here for ever
                 self.transport.abort()
+        elif self.held is not None:  # it waits for us
+            return
         elif self.waits == Wait.REQUEST and waited > (
             min(FULL_IDLE_S, self.limits.idle_s) if full else self.limits.idle_s
         ):
             self.transport.close()
         elif self.waits == Wait.HEAD and waited > self.limits.head_s:
-        elif self.held is not None:  # it waits for us
-            return
             self._refuse(_too_slow("headers", self.limits.head_s))
         elif self.waits == Wait.BODY and waited > self.limits.body_s:
             self._refuse(_too_slow("body", self.limits.body_s))
@@ -381,6 +385,8 @@ OFTEN = "/v1/predict"
 """Where most requests go; they are answered without a task."""
 WHOLE = "mulle.whole"
 """An extension of the scope: sends an answer's head and body at once."""
+CAME = "mulle.came"
+"""Another: when a request came that had to wait for its turn, by `time.perf_counter`; None when it had not."""
 OK = b"HTTP/1.1 200 OK\r\n%scontent-type: %s\r\ncontent-length: %d\r\n%s\r\n%s"
 AT_ONCE = frozenset({"/livez", "/readyz"})
 _BODIED = frozenset({b"content-length", b"transfer-encoding", b"expect"})

@@ -365,6 +365,7 @@ async def _left_alone(server: Server, parent: RemoteLog) -> None:
 def server_of(app: App, limits: Limits, metrics: Metrics) -> Server:
     """Return a uvicorn server that keeps our limits."""
     protocol = connection_of(limits, metrics)
+    metrics.gauges["mulle_waiting_connections"] = lambda: {(): float(protocol.pace.waiting)}
     config = uvicorn.Config(
         app,
         http=Entry(protocol),  # type: ignore[arg-type]  # called as a class would be
