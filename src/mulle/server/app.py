@@ -27,7 +27,7 @@ JSON = b"application/json"
 TEXT = b"text/plain; version=0.0.4; charset=utf-8"
 
 
-SMALL_BYTES = 64 * 1024
+SMALL_BYTES = 8 * 1024
 """As many of these as there may be requests fit into the memory, and need not be counted."""
 NOT_COUNTED = nullcontext()
 

@@ -226,10 +226,9 @@ class Engine:
         for ask in self._under_way:
             self._lost(ask)
             ask.told.fail(_too_long())
-        for ask in self._queue:
+        waiting, self._queue, self._queued = self._queue, deque(), 0
+        for ask in waiting:
             ask.told.fail(_stalled())
-        self._queue.clear()
-        self._queued = 0
 
     def _next(self) -> list[Ask]:
         """Take what waits for one bundle, in order, up to the cap; a large request runs alone."""

@@ -382,7 +382,7 @@ PROBING = tuple(b"GET %s " % path for path in sorted(PROBES))
 """How the requests begin that are let in always."""
 HELD_BYTES = 64 * 1024
 OFTEN = "/v1/predict"
-"""Where most requests go; they are answered without a task."""
+"""Where most requests go; one that comes whole is answered without a task."""
 WHOLE = "mulle.whole"
 """An extension of the scope: sends an answer's head and body at once."""
 CAME = "mulle.came"
