@@ -10,6 +10,8 @@ import polars as pl
 import pytest
 
 import mulle
+from mulle import api
+from mulle.core.errors import ProjectError
 from mulle.splits.lock import Lock, changing, read_lock, write_lock
 from mulle.splits.opening import open_seal
 
@@ -81,6 +83,22 @@ def test_the_same_rows_sealed_again_count_on(made: Callable[..., mulle.Project],
 
 
 @pytest.mark.usefixtures("one_process")
+def test_an_older_lock_that_was_brought_back_and_deleted_hides_no_opening(
+    made: Callable[..., mulle.Project], cancer: pl.DataFrame
+) -> None:
+    project = made(cancer)
+    look(project)
+    older = (project.folder / "mulle.lock").read_text("utf-8")
+    opened(project, "b1")
+    (project.folder / "mulle.lock").write_text(older, "utf-8")
+    look(project)
+    (project.folder / "mulle.lock").unlink()
+    look(project)
+    assert [(one.bundle, one.seal) for one in lock_of(project).openings] == [("b1", 1)]
+    assert lock_of(project).seal.number == 2
+
+
+@pytest.mark.usefixtures("one_process")
 def test_equal_projects_seal_equal_rows(
     made: Callable[..., mulle.Project], cancer: pl.DataFrame, tmp_path: Path
 ) -> None:
@@ -91,3 +109,23 @@ def test_equal_projects_seal_equal_rows(
         look(project)
         locks.append(lock_of(project).seal.salt)
     assert locks[0] == locks[1]
+
+
+@pytest.mark.slow
+def test_a_bundle_from_before_the_new_seal_is_not_assessed_and_its_rows_are_not_handed_out(
+    made: Callable[..., mulle.Project], cancer: pl.DataFrame, tmp_path: Path
+) -> None:
+    project = made(cancer)
+    mulle.run(project, workers=1)
+    mulle.assess(project)
+    (project.folder / "mulle.lock").unlink()
+    look(project)
+    with pytest.raises(ProjectError, match="mulle run; or bring the lock"):
+        mulle.assess(project)
+    with pytest.raises(ProjectError, match="mulle run; or bring the lock"):
+        api.rows(project, tmp_path / "rows.csv")
+    lock = lock_of(project)
+    assert [opening.seal for opening in lock.openings] == [1], "the one that the ledger knows, and no other"
+    mulle.run(project, workers=1)
+    assert "opening 1" in mulle.assess(project).outcomes[-1].answer
+    assert api.rows(project, tmp_path / "rows.csv") == len(cancer) - len(sealed(project, cancer))

@@ -109,6 +109,15 @@ def test_a_seal_of_the_same_rows_is_the_same_seal_with_its_openings(folder):
     assert back.reseal(Seal(by="none")).seal.number == 4
 
 
+def test_a_bundle_of_another_seal_opens_nothing_and_is_not_counted(folder):
+    first = read_lock(folder).seal
+    assert open_seal(folder, bundle="b1", run="r", now=NOW, seal=first).opening.number == 1
+    write_lock(folder, read_lock(folder).reseal(Seal(by="content", inputs=first.inputs, salt="5a17", fraction=0.2)))
+    with pytest.raises(ProjectError, match=r"mulle run; or bring the lock of that run back: git checkout mulle\.lock"):
+        open_seal(folder, bundle="b1", run="r", now=NOW, seal=first)
+    assert read_lock(folder).opened() == []
+
+
 def test_without_a_test_there_is_nothing_to_open(tmp_path):
     write_lock(tmp_path, Lock(seal=Seal(by="none")))
     with pytest.raises(ProjectError, match="remove the key"):

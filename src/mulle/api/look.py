@@ -13,7 +13,9 @@ from mulle.api.standing import page_changed, page_now, restated
 from mulle.api.turns import last_look, last_run, outcomes_of
 from mulle.core.check import blocking, checks_of
 from mulle.core.errors import StoreError, UnknownName
+from mulle.core.jsonable import from_json
 from mulle.splits.lock import read_lock
+from mulle.splits.seal import Seal
 
 if TYPE_CHECKING:
     from mulle.core.registry import Registry
@@ -151,6 +153,8 @@ def rows(project: Opened, out: Path) -> int:
     ------
     StoreError
         When nothing was run yet, or the file can't be written.
+    ProjectError
+        When another seal is in force than that of the last run: rows that it did not seal may be sealed now.
     """
     import polars as pl  # noqa: PLC0415
 
@@ -159,6 +163,8 @@ def rows(project: Opened, out: Path) -> int:
 
     home = last_run(project.folder, with_bundle=True)
     held = json.loads((home / "handover.json").read_text("utf-8"))
+    if lock := read_lock(project.folder):
+        lock.need(from_json(Seal, held["framed"]["seal"]), project.folder)
     with Workspace.open(project.folder, write=False) as space:
         ref = space.artifacts.find(held["framed"]["development"])
     if ref is None:

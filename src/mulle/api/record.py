@@ -26,17 +26,22 @@ def record_outcomes(space: Workspace, outcomes: Sequence[Outcome]) -> None:
 
 
 def record_lock(space: Workspace, folder: Path) -> Lock | None:
-    """Record what ``mulle.lock`` holds where that is new, and return what it held last, also when it is gone now.
+    """Record what ``mulle.lock`` holds where that is new, and return it; where it is gone now, the most that it ever held.
 
-    The file may be deleted to seal anew; which seals there were, and how often they were opened, survives in the ledger.
+    The file may be deleted to seal anew; which seals there were, and how often they were opened, survives in the ledger,
+    also where an older file was brought back in between.
     """
     known = [event.body for event in space.ledger.events(kind=EventKind.SEAL)]
     lock = read_lock(folder)
     if lock is None:
-        return from_json(Lock, known[-1]) if known else None
+        return max((from_json(Lock, body) for body in known), key=_counted, default=None)
     if not known or to_json(lock) != known[-1]:
         space.record(EventKind.SEAL, lock)
     return lock
+
+
+def _counted(lock: Lock) -> tuple[int, int, int]:
+    return len(lock.seals), len(lock.openings), lock.scored
 
 
 def record_scored(space: Workspace, left: Mapping[str, Any]) -> int:

@@ -92,6 +92,38 @@ class Lock:
         chosen = same or replace(seal, number=len(self.seals) + 1)
         return replace(self, seal=chosen, earlier=tuple(one for one in self.seals if one.number != chosen.number))
 
+    def need(self, seal: Seal, folder: Path) -> None:
+        """Refuse what a run left that put other rows aside: it may have learned from rows that are sealed now.
+
+        Parameters
+        ----------
+        seal
+            By which the run worked.
+        folder
+            Where the lock is.
+
+        Raises
+        ------
+        ProjectError
+            When another seal is in force.
+
+        Examples
+        --------
+        >>> lock = Lock(seal=Seal(by="time", time="at", cut="2026-06-01"))
+        >>> lock.need(Seal(by="time", time="at", cut="2026-01-01"), Path("churn"))
+        Traceback (most recent call last):
+        ...
+        mulle.core.errors.ProjectError: the last run that left a bundle put other rows aside than mulle.lock does now
+          where: churn/mulle.lock, [seal]
+          fix:   mulle run; or bring the lock of that run back: git checkout mulle.lock
+        """
+        if not self.seal.same_rows(seal):
+            raise ProjectError(
+                f"the last run that left a bundle put other rows aside than {NAME} does now",
+                where=f"{folder / NAME}, [seal]",
+                fix=f"mulle run; or bring the lock of that run back: git checkout {NAME}",
+            )
+
 
 def read_lock(folder: Path) -> Lock | None:
     """Read a project's lock.

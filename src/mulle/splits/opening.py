@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mulle.core.errors import ProjectError
 from mulle.splits.lock import Opening, changing, write_lock
+from mulle.splits.seal import Seal
 
 FREE = 3
 """As many bundles may be tried on one seal before a reason is asked for."""
@@ -43,7 +44,7 @@ def confidence(number: int) -> float:
     return 1 - _ALPHA / 2.0 ** (number - 1)
 
 
-def open_seal(folder: Path, *, bundle: str, run: str, now: str, reason: str = "") -> Permit:
+def open_seal(folder: Path, *, bundle: str, run: str, now: str, reason: str = "", seal: Seal | None = None) -> Permit:
     """Put an opening on record, on the disk, before anything is read.
 
     Parameters
@@ -58,6 +59,8 @@ def open_seal(folder: Path, *, bundle: str, run: str, now: str, reason: str = ""
         The moment, ISO 8601.
     reason
         Why a fourth bundle is tried (``--again REASON``).
+    seal
+        By which the run put rows aside, whose rows are about to be read. None: that in force.
 
     Returns
     -------
@@ -67,13 +70,13 @@ def open_seal(folder: Path, *, bundle: str, run: str, now: str, reason: str = ""
     Raises
     ------
     ProjectError
-        When there is no lock, no sealed test, or three bundles were tried and no reason is given.
+        When there is no lock, no sealed test, another seal in force than the run's, or three bundles were tried and no
+        reason is given.
 
     Examples
     --------
     >>> from tempfile import mkdtemp
     >>> from mulle.splits.lock import Lock, write_lock
-    >>> from mulle.splits.seal import Seal
     >>> folder = Path(mkdtemp())
     >>> write_lock(folder, Lock(seal=Seal(by="content", salt="5eed", fraction=0.2)))
     >>> open_seal(folder, bundle="b1", run="r1", now="2026-11-22T10:00:00Z").confidence
@@ -86,6 +89,8 @@ def open_seal(folder: Path, *, bundle: str, run: str, now: str, reason: str = ""
     with changing(folder) as lock:
         if lock.seal.by == "none":
             raise ProjectError('there is no sealed test: test = "none"', where="[data] test", fix="remove the key")
+        if seal is not None:
+            lock.need(seal, folder)
         done = lock.opened()
         for one in done:
             if one.bundle == bundle:

@@ -90,7 +90,12 @@ def run(
         )
     now = (turn.now or datetime.now(UTC)).isoformat(timespec="seconds")
     permit = open_seal(
-        turn.folder, bundle=packaged.bundle.hash, run=turn.run_id, now=now, reason=turn.memo.get("again", "")
+        turn.folder,
+        bundle=packaged.bundle.hash,
+        run=turn.run_id,
+        now=now,
+        reason=turn.memo.get("again", ""),
+        seal=framed.sides.seal,
     )
     scored = turn.work(
         "assess.score", _params(turn, framed, prepared), **_inputs(framed, prepared, baselines, packaged)
