@@ -15,7 +15,7 @@ from tests.journeys.conftest import QUICK, Said
 
 import mulle
 from mulle.core.check import Check, Status
-from mulle.core.errors import DataError
+from mulle.core.errors import DataError, ProjectError
 
 N = 400
 
@@ -238,6 +238,15 @@ def test_a_column_that_gives_the_target_away_is_left_out_and_the_command_that_un
     assert kept.outcomes[1].facts["features"] == 2
     assert found(kept, "data.leak").status is Status.FAIL
     assert "because the page keeps it" in found(kept, "data.leak").says
+
+
+def test_an_id_is_brought_back_by_the_command_that_is_said(look: Look) -> None:
+    ids = frame(shop_id=[f"k{i:04x}" for i in range(N)])
+    command = "mulle set data.kinds.shop_id=category"
+    assert command in said(look(ids))
+    with pytest.raises(ProjectError, match=f"take it for something else, too: {command}; or take it out of keep"):
+        look(ids, keep=["shop_id"])
+    assert kinds(look(ids, kinds={"shop_id": "category"}))["shop_id"] == "category"
 
 
 def test_a_table_of_which_every_column_leaks_says_what_to_do(look: Look) -> None:

@@ -7,11 +7,13 @@ person can answer (costs, groups to protect, the smallest gain worth having).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from shlex import quote
 from typing import Any
 
 import numpy as np
 import polars as pl
 
+from mulle.checks.base import keep_command
 from mulle.compute.turn import Turn
 from mulle.core.check import Check, Outcome, Status
 from mulle.core.count import count
@@ -79,6 +81,12 @@ def _can_be_used(features: Sequence[Feature]) -> None:
     request(features)
     seen = {kind for family in families for kind, views in seen_as(family.views).items() if views}
     for feature in features:
+        if not kinds.get(feature.kind).views:
+            raise ProjectError(
+                f"no model sees a column of the kind '{feature.kind}', so '{feature.name}' would go unused",
+                where="mulle.toml, [data] keep",
+                fix=f"take it for something else, too: {_undo(feature)}; or take it out of keep",
+            )
         if feature.kind not in seen:
             raise ProjectError(
                 f"no model family sees a column of the kind '{feature.kind}', so '{feature.name}' would go unused",
@@ -160,11 +168,17 @@ def _choose(features: Sequence[Feature], params: Any) -> tuple[list[Feature], li
     for feature in features:
         why = _why_left_out(feature, params, special)
         if why:
-            undo = f"mulle set data.keep='[\"{feature.columns[0]}\"]'"
-            left_out.append(LeftOut(column=feature.name, why=why, undo=undo))
+            left_out.append(LeftOut(column=feature.name, why=why, undo=_undo(feature)))
         else:
             used.append(feature)
     return used, left_out
+
+
+def _undo(feature: Feature) -> str:
+    """Return the command that brings a column back; an id has to be taken for something that a model can see."""
+    if kinds.get(feature.kind).views:
+        return keep_command(feature.columns[0])
+    return f"mulle set {quote(f'data.kinds.{feature.columns[0]}=category')}"
 
 
 def _special(params: Any) -> Iterator[tuple[str, str]]:
