@@ -15,8 +15,10 @@ from click.testing import CliRunner
 from mulle.cli.main import cli
 from mulle.core.clock import now
 from mulle.export.bundle import write_bundle
+from mulle.operate.release.state import KIND
 from mulle.operate.release.steps import Releases
 from mulle.store.log import Exposure, Feedback, Group, Log, Row
+from mulle.store.tail import Tail
 
 pytestmark = pytest.mark.usefixtures("project")
 
@@ -196,6 +198,27 @@ def test_a_rollback_under_a_shadow_says_that_the_champion_went_and_how_to_have_i
     assert mulle(*undo[1].split()).exit_code == 0
     assert mulle(undo[2], *BY_NAME).exit_code == 0
     assert "new" in (Path(".mulle") / champion().folder / "card.md").read_text()
+
+
+def test_how_to_have_a_champion_again_names_all_that_was_waved_through_for_it(tmp_path, toy_maker):
+    mulle("withdraw")
+    write_bundle(tmp_path / "draft", toy_maker(stamp="draft", card="# draft\n"))
+    waved = ("--override", "release.assessed=the board agreed")
+    assert mulle("start", "draft", *waved).exit_code == 0
+    assert mulle("promote", *BY_NAME).exit_code == 0
+    told = mulle("rollback").output
+    undo = re.search(r'Undo: mulle release (start \S+) --override "release.assessed=REASON", then ', told)
+    assert undo, told
+    assert mulle(*undo[1].split(), *waved).exit_code == 0
+
+
+def test_overrides_before_a_word_and_behind_it_hold_together():
+    mulle("withdraw")
+    mulle("start", "new")
+    early, late = ("--override", "release.log=there is none in this test"), BY_NAME
+    assert mulle(*early, "canary", *late, "--share", "0.25").exit_code == 0
+    (body,) = [body for _, body in Tail(Path(".mulle/ledger.db"), kind=KIND).since(0) if body["do"] == "canary"]
+    assert set(body["overrides"]) == {"release.log", "release.steps"}
 
 
 def test_a_withdrawal_says_who_went_and_who_goes_on():

@@ -21,6 +21,7 @@ from mulle.export.bundle import Golden, GraphPart, write_bundle
 from mulle.export.graph import Graph
 from mulle.operate.release.online import OnlineLog
 from mulle.operate.release.state import Refused, Step
+from mulle.operate.release.steps import Releases
 from mulle.operate.release.walk import Walk
 
 pytestmark = pytest.mark.slow
@@ -213,7 +214,7 @@ def test_a_good_candidate_becomes_champion_and_can_be_rolled_back(bundle, home, 
     assert now_serving == new.state.champion.bundle[:16] != old
 
     began = time.perf_counter()
-    walk().rollback("somebody complained")
+    Releases(home).back("rollback", why="somebody complained")
     wait_for(lambda: set(people.come(1)) == {("champion", old)})
     assert time.perf_counter() - began < 2.0
 
@@ -230,7 +231,7 @@ def test_a_candidate_that_decides_otherwise_is_turned_away_by_the_shadow(bundle,
     assert not stood.moved
     assert stood.verdict is Verdict.SHUT
     assert {check.name for check in stood.evidence.checks if check.status == Status.FAIL} == {"release.agreement"}
-    assert walk().withdraw("decides otherwise").state.challenger is None
+    assert Releases(home).back("withdraw", why="decides otherwise")[1].challenger is None
 
 
 def test_a_bad_candidate_that_was_waved_through_is_stopped_by_its_guardrail(bundle, walk, users):

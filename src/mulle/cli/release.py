@@ -27,9 +27,18 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _log = click.option("--log", "url", metavar="URL", help="Where servers keep predictions.  [default: .mulle/log]")
+
+
+def _with_those_before(ctx: click.Context, _: click.Parameter, given: tuple[str, ...]) -> tuple[str, ...]:
+    """Add the overrides that stand before a word to those behind it."""
+    before = ctx.parent.params.get("overrides", ()) if ctx.parent else ()
+    return tuple(dict.fromkeys((*before, *given)))
+
+
 _override = click.option(
-    "--override", "overrides", multiple=True, metavar="CHECK=REASON", help="Pass a check by name; the reason is kept."
-)
+    "--override", "overrides", multiple=True, metavar="CHECK=REASON", callback=_with_those_before,
+    help="Pass a check by name; the reason is kept.",
+)  # fmt: skip
 _why = click.option("--why", default="", metavar="REASON", help="Kept in the ledger.")
 _share = click.FloatRange(0, 1, min_open=True)
 _each = option.each(_override, _log, option.project, option.json)
@@ -75,7 +84,7 @@ def start(*, bundle: Path | None, overrides: Sequence[str], url: str | None, pag
 
 
 @release.command()
-@click.option("--share", type=_share, help="Of the requests; [release] mirror of the page when absent.")
+@click.option("--share", type=_share, help="Of the units; [release] mirror of the page when absent.")
 @_each
 def shadow(*, share: float | None, overrides: Sequence[str], url: str | None, page: Path, json_: bool) -> int:
     """Let the candidate answer a share of the requests once more; nobody hears it, the log keeps it."""
@@ -233,14 +242,27 @@ def _back(step: Literal["withdraw", "rollback"], page: Path, why: str, *, json_:
 
 def _undone(before: State, state: State, page: Path) -> str:
     """Say what a step back did, and how to have again what it took."""
+    from mulle.operate.release.state import STEPS  # noqa: PLC0415
+
     held, was, now = before.challenger, before.champion, state.champion
     gone = f"{held.version.bundle[:16]} (at the step '{held.step}')" if held else ""
     if was is None or now is None or was.bundle == now.bundle:
         return f"The challenger {gone} was withdrawn; {'the champion goes on' if now else 'nobody is champion yet'}."
     also = f" The challenger {gone}, which nobody met, was withdrawn with it." if held else ""
     start = typed(f"mulle release start {quote(str(page.parent / HOME / was.folder))}", page)
-    again = f'{start}, then {typed("mulle release promote", page)} --override "release.steps=REASON"'
+    again = f"{start}{_by_name(was)}, then {typed('mulle release promote', page)}{_waved(STEPS)}"
     return f"The champion {was.bundle[:16]} was taken back; {now.bundle[:16]} is champion again.{also}\nUndo: {again}"
+
+
+def _by_name(version: Version) -> str:
+    """Return what has to be passed by name once more to let a version in again."""
+    from mulle.operate.release.state import ASSESSED, REQUEST  # noqa: PLC0415
+
+    return "".join(_waved(name) for name, why in ((ASSESSED, version.override), (REQUEST, version.request)) if why)
+
+
+def _waved(name: str) -> str:
+    return f' --override "{name}=REASON"'
 
 
 def _tell(stood: Stood, *, json_: bool) -> int:

@@ -14,6 +14,7 @@ from mulle.operate.release.deal import effect_of, in_batches, share_of
 from mulle.operate.release.guards import feedback, guardrails, ratio_of
 from mulle.operate.release.online import CANDIDATE, CONTROL, Metric, OnlineLog
 from mulle.operate.release.state import Refused, after, stand
+from mulle.operate.release.steps import Releases
 from mulle.operate.release.trial import deal, look, next_deal
 from mulle.operate.release.walk import Walk
 from mulle.store.log import Exposure
@@ -284,6 +285,6 @@ def test_the_page_or_the_command_says_how_a_trial_deals(walk, people):
     begun(walk, people, np.random.default_rng(9))
     waved = {"release.steps": "in a test of ours"}
     for mode, page, found in (("fixed", "thompson", "fixed"), (None, "thompson", "thompson"), (None, "fixed", "fixed")):
-        walk().withdraw("once more")
+        Releases(walk().home).back("withdraw", why="once more")
         walk().start(walk().home.parent / "new")
         assert walk(waved, mode=page).trial(mode).state.challenger.mode == found

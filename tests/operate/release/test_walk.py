@@ -11,6 +11,7 @@ from mulle.core.project import ReleasePart
 from mulle.export.bundle import write_bundle
 from mulle.operate.release.online import CANDIDATE, CONTROL
 from mulle.operate.release.state import WATCHED, Step
+from mulle.operate.release.steps import Releases
 from mulle.operate.release.walk import Walk
 
 PAGE = {"online_metric": "outcome", "smallest_effect": 1.0, "whole_weeks": False, "looks": 2, "canary_units": 50}
@@ -117,7 +118,7 @@ def test_a_champion_that_was_rolled_back_can_be_let_in_once_more(walk):
     walk().promote()
     second = walk().stands().state.champion
     assert second.bundle != first
-    back = walk().rollback("complaints").state
+    _, back = Releases(walk().home).back("rollback", why="complaints")
     assert (back.champion.bundle, back.undone) == (first, (second,))
     assert walk().start(walk().home / second.folder).state.challenger.step is Step.CANDIDATE
 

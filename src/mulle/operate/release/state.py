@@ -34,6 +34,8 @@ ASSESSED = "release.assessed"
 """By this name a bundle is let in that is a draft, or was never assessed."""
 REQUEST = "release.request"
 """By this name a bundle is let in that takes other requests than the champion, or answers otherwise."""
+STEPS = "release.steps"
+"""By this name a step may be left out: straight from the shadow to a trial, say."""
 PARTS = 10_000
 """Units are dealt to arms by so many parts; see `mulle.trials.assign`."""
 

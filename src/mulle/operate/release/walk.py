@@ -17,14 +17,11 @@ from mulle.operate.release.evidence import Evidence, of_canary, of_shadow
 from mulle.operate.release.guards import silent
 from mulle.operate.release.online import OnlineLog
 from mulle.operate.release.slices import Slices
-from mulle.operate.release.state import ASSESSED, RAMP, REQUEST, WATCHED, Challenger, Refused, State, Step
+from mulle.operate.release.state import ASSESSED, RAMP, REQUEST, STEPS, WATCHED, Challenger, Refused, State, Step
 from mulle.operate.release.steps import Releases, new_salt
 from mulle.operate.release.stood import Stood
 from mulle.runtime.bundle import Bundle
 from mulle.trials.off_policy import OffPolicy
-
-STEPS = "release.steps"
-"""By this name a step may be left out: straight from the shadow to a trial, say."""
 
 
 @dataclass(kw_only=True)
@@ -176,14 +173,6 @@ class Walk:
 
     def _promoted(self, held: Challenger, **body: object) -> State:
         return self._releases.do("promote", release=held.number, overrides=dict(self.overrides), **body)
-
-    def withdraw(self, why: str) -> Stood:
-        """Take the challenger back; the champion goes on."""
-        return Stood(state=self._releases.do("withdraw", why=why), moved=True)
-
-    def rollback(self, why: str) -> Stood:
-        """Undo the last step that people met: a challenger is withdrawn, else the champion before this one returns."""
-        return Stood(state=self._releases.do("rollback", why=why), moved=True)
 
     def watch(self) -> Stood:
         """Look once, and take a challenger back that breaks a guardrail or whose units get lost.
