@@ -82,6 +82,15 @@ def test_a_swap_logs_nothing_that_the_new_bundles_page_keeps_secret(small, bundl
     assert len(others) == 2
 
 
+def test_a_bundle_whose_page_looks_mistyped_is_not_swapped_in_as_it_would_not_be_served(small, bundles, tmp_path):
+    mistyped = bundles("mistyped", page={"server": {"hashed": ["jobb"]}}, stamp="ready")
+    meant = bundles("meant", page={"server": {"hashed": ["jobb"]}, "data": {"ignore": ["jobb"]}}, stamp="ready")
+    with lives.live(small, tmp_path) as one:
+        status, told, _ = one.admin("POST", "bundle", {"path": str(mistyped), "force": True})
+        assert (status, told["fix"]) == (422, "write 'job'; if there is a 'jobb' too, name it under [data] ignore")
+        assert one.admin("POST", "bundle", {"path": str(meant), "force": True})[0] == 200
+
+
 def test_a_unit_that_is_named_where_the_key_is_left_out_is_known_by_its_hash(small):
     from mulle.runtime.bundle import Bundle
     from mulle.server.served import Lineup, Served

@@ -98,7 +98,7 @@ def _asked(page: Path, method: str, path: str, body: Mapping[str, Any] | None = 
         told: dict[str, Any] = json.loads(answer.read())
     except (OSError, ValueError) as error:
         what = "the server doesn't answer at its admin's door"
-        raise StoreError(what, where=door.url, fix="look whether it runs: mulle admin status") from error
+        raise StoreError(what, where=door.url, fix=f"look whether it still runs: process {door.pid}") from error
     finally:
         connection.close()
     if answer.status != 200:  # noqa: PLR2004

@@ -102,11 +102,11 @@ def _told(bundle: Path | None, page: Path) -> tuple[ServerPart, list[str]]:
     What the bundle's own page hashes or leaves out stays so whatever the page beside us says: it may be another project's.
     """
     from mulle.core.project import ServerPart  # noqa: PLC0415
-    from mulle.server.privacy import asked_by  # noqa: PLC0415
+    from mulle.server.privacy import asked_by, ignored_by  # noqa: PLC0415
 
     own = _page_of(bundle) if bundle is not None else {}
     if bundle is not None and not page.is_file():
-        return ServerPart.model_validate(own.get("server", {})), _ignored(own)
+        return ServerPart.model_validate(own.get("server", {})), ignored_by(own)
     from mulle.core.page_file import load_page  # noqa: PLC0415  # not the whole of `mulle.api`
 
     if not page.is_file():
@@ -115,7 +115,7 @@ def _told(bundle: Path | None, page: Path) -> tuple[ServerPart, list[str]]:
     told, asked = load_page(page), asked_by(own)
     part = told.server
     kept = {"leave_out": [*part.leave_out, *asked.leave_out], "hashed": [*part.hashed, *asked.hashed]}
-    return part.model_copy(update=kept), [*told.data.ignore, *_ignored(own)]
+    return part.model_copy(update=kept), [*told.data.ignore, *ignored_by(own)]
 
 
 def _page_of(bundle: Path) -> Mapping[str, Any]:
@@ -125,9 +125,3 @@ def _page_of(bundle: Path) -> Mapping[str, Any]:
 
     files = read_archive(bundle)
     return Manifest.read(files[MANIFEST], where=str(bundle)).page if MANIFEST in files else {}
-
-
-def _ignored(page: Mapping[str, Any]) -> list[str]:
-    data = page.get("data")
-    held = data.get("ignore") if isinstance(data, Mapping) else None
-    return [name for name in held if isinstance(name, str)] if isinstance(held, list) else []

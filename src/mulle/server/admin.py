@@ -24,7 +24,7 @@ from mulle.server.app import JSON, Gone, Receive, Reply, Request, Scope, Send, r
 from mulle.server.door import FILE, TOKEN
 from mulle.server.guard import LOOPBACK, Guard
 from mulle.server.parameters import Tuning, retuned
-from mulle.server.privacy import Privacy, asked_by
+from mulle.server.privacy import Privacy, asked_by, ignored_by
 from mulle.server.problem import Problem
 from mulle.server.served import Lineup, Served
 from mulle.server.service import Service
@@ -215,7 +215,7 @@ class Admin:
         if new.manifest.stamp != "ready" and not asked.force:
             what = "the bundle is a draft: it was not assessed, or a gate was shut when it was"
             raise StoreError(what, where=asked.path, fix="mulle assess says why; or: --force")
-        more = await asyncio.to_thread(self._kept_out, new)
+        more = await asyncio.to_thread(self._kept_out, new, old)
         if not asked.force and _standing(self.service.lineup) != _standing(lineup):
             what = "what is served has changed while the bundle was tried: a release goes on, or another swap"
             raise StoreError(what, where="swap", fix="look: mulle admin status; then try again, or: --force")
@@ -224,13 +224,19 @@ class Admin:
         self.service.serve(Lineup(champion=Served(bundle, version=version)))
         return bundle
 
-    def _kept_out(self, new: Bundle) -> Privacy:
+    def _kept_out(self, new: Bundle, old: Bundle | None) -> Privacy:
         """Return what the log is to hash and to leave out from now on: also what the page of a new bundle asks for."""
         held, asked = self.service.privacy, asked_by(new.manifest.page)
         try:
-            return held.joined(asked, salt=held.salt or (self._salt() if asked.columns else b""))
+            more = held.joined(asked, salt=held.salt or (self._salt() if asked.columns else b""))
         except OSError as error:
             raise StoreError.of(error, where="the salt of hashed columns") from error
+        more.check(_read(new), elsewhere=[*ignored_by(new.manifest.page), *(_read(old) if old else ())])
+        return more
+
+
+def _read(bundle: Bundle) -> list[str]:
+    return [*bundle.columns, *bundle.manifest.key]
 
 
 def _standing(lineup: Lineup | None) -> tuple[Any, ...]:

@@ -98,7 +98,9 @@ def find(home: Path) -> Door:
     """
     door = _read(home / FILE)
     if door is None or not _lives(door.pid):
-        raise StoreError("no server with an admin door runs on this project", where=str(home), fix="mulle serve")
+        what = "no server with an admin door runs on this project"
+        fix = "name the folder that it was started in: mulle admin … -p FOLDER; or start one: mulle serve"
+        raise StoreError(what, where=str(home), fix=fix)
     return replace(door, token=environment().get(TOKEN, "") or door.token)
 
 

@@ -93,9 +93,24 @@ def asked_by(page: Mapping[str, Any]) -> Privacy:
     >>> asked_by({"server": {"hashed": ["email"]}}).hashed
     ['email']
     """
-    part = page.get("server")
-    held = part if isinstance(part, Mapping) else {}
+    held = _part(page, "server")
     return Privacy(leave_out=_texts(held.get("leave_out")), hashed=_texts(held.get("hashed")))
+
+
+def ignored_by(page: Mapping[str, Any]) -> list[str]:
+    """Return the columns that the page of a bundle says the data has and no model reads.
+
+    Examples
+    --------
+    >>> ignored_by({"data": {"ignore": ["fax"]}}), ignored_by({"data": None})
+    (['fax'], [])
+    """
+    return _texts(_part(page, "data").get("ignore"))
+
+
+def _part(page: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    part = page.get(name)
+    return part if isinstance(part, Mapping) else {}
 
 
 def _texts(held: object) -> list[str]:
