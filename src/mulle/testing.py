@@ -201,6 +201,7 @@ def check_kind(kind: Kind, columns: Sequence[pl.Series], options: Mapping[str, J
 def _registered(kind: Kind) -> Iterator[None]:
     """Let a kind be found by its name for a while."""
     known = kind.name in kinds.names()
+    assert not known or type(kinds.get(kind.name)) is type(kind), f"{kind.name}: another kind has that name already"
     if not known:
         kinds.take(type(kind))
     try:

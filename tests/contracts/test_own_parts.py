@@ -63,6 +63,14 @@ def test_a_kind_that_reads_otherwise_than_it_says_is_caught() -> None:
     assert "score" not in kinds.names()
 
 
+def test_a_kind_under_the_name_of_another_is_not_checked_in_its_place() -> None:
+    class Number2(Number):
+        """A number of one's own, by the name of Mulle's."""
+
+    with pytest.raises(AssertionError, match="number: another kind has that name already"):
+        check_kind(Number2(), columns("number"))
+
+
 def test_a_kind_that_no_bundle_can_read_is_told_how_to_be_read() -> None:
     class Unread(Number):
         name: ClassVar[str] = "unread"

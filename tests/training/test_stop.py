@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from mulle.compute.serial import SerialWorkshop
 from mulle.core.jsonable import to_json
 from mulle.core.loss import each, logistic
-from mulle.core.project import DataPart, Page
 from mulle.core.schema import Feature, Schema
 from mulle.core.work import Job, Order, Ref
 from mulle.export.forms import load_scorer
@@ -102,7 +101,6 @@ def bench(folder: Path, x: NDArray[Any], target: Floats, *, protocol: Any = "kfo
         folds_ref=folded,
         folds=FoldRows(valid=folds.valid, target=target),
     )
-    Page(data=DataPart(target="y"))
     workshop = SerialWorkshop(Workspace.open(folder / "space", write=True), folder)
     return Bench(problem=problem, folds=folds, search=Search(problem=problem, workshop=workshop))
 

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from mulle.cli.typed import PAGE
 from mulle.store.home import HOME
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -15,8 +16,6 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 json = click.option("--json", "json_", is_flag=True, help="One JSON document on stdout, for machines.")
 
 strict = click.option("--strict", is_flag=True, help="Leave with 1 when a gate is shut.")
-
-PAGE = Path("mulle.toml")
 
 
 def page_of(_: click.Context, __: click.Parameter, given: Path) -> Path:
