@@ -215,10 +215,10 @@ def test_how_to_have_a_champion_again_names_all_that_was_waved_through_for_it(tm
 def test_overrides_before_a_word_and_behind_it_hold_together():
     mulle("withdraw")
     mulle("start", "new")
-    early, late = ("--override", "release.log=there is none in this test"), BY_NAME
+    early, late = ("--override", "release.assessed=it was seen before"), BY_NAME
     assert mulle(*early, "canary", *late, "--share", "0.25").exit_code == 0
     (body,) = [body for _, body in Tail(Path(".mulle/ledger.db"), kind=KIND).since(0) if body["do"] == "canary"]
-    assert set(body["overrides"]) == {"release.log", "release.steps"}
+    assert set(body["overrides"]) == {"release.assessed", "release.steps"}
 
 
 def test_a_withdrawal_says_who_went_and_who_goes_on():
