@@ -322,7 +322,6 @@ class Kit:
             "an upgrade to h2c",
             post(self.good, headers=["Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c"]),
             200,
-            400,
         )
 
     def _headers(self) -> Chunks:

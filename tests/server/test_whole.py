@@ -25,7 +25,11 @@ HALF = b"POST /v1/predict HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r
 
 async def answers(scope, receive, send) -> None:  # noqa: ARG001  # ASGI
     if scope["method"] == "POST":
-        assert (await receive())["body"] == b"{}"
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message["body"], message["more_body"]
+        assert body == b"{}"
     assert scope["extensions"][WHOLE](b"text/plain", b"done")
 
 
@@ -113,3 +117,41 @@ def test_the_answer_before_half_a_request_that_is_no_http_ends_the_connection():
             return told
 
     assert b"connection: close" in asyncio.run(work())
+
+
+WISH = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+WISHING = ASK.replace(b"Host: here\r\n", b"Host: here\r\n" + WISH)
+
+
+@pytest.mark.parametrize("n", [1, 7, len(WISHING)])
+def test_a_wish_for_another_protocol_is_ignored_and_the_body_is_read_however_it_comes(n):
+    async def work() -> None:
+        async with connected() as (reader, writer, _):
+            for asked in (WISHING, ASK):  # and the connection goes on
+                for at in range(0, len(asked), n):
+                    writer.write(asked[at : at + n])
+                    await asyncio.sleep(0)
+                told = await asyncio.wait_for(reader.readuntil(b"done"), 10)
+                assert told.startswith(b"HTTP/1.1 200 OK")
+                assert b"connection: close" not in told
+
+    asyncio.run(work())
+
+
+def test_thousands_of_such_wishes_at_once_are_answered_one_after_the_other():
+    async def work() -> None:
+        async with connected() as (reader, writer, _):
+            writer.write(WISHING * 3_000)
+            for _ in range(3_000):
+                await asyncio.wait_for(reader.readuntil(b"done"), 10)
+
+    asyncio.run(work())
+
+
+def test_a_tunnel_is_refused():
+    async def work() -> bytes:
+        async with connected() as (reader, writer, _):
+            writer.write(b"CONNECT here:443 HTTP/1.1\r\nHost: here:443\r\n\r\n")
+            return await asyncio.wait_for(reader.read(), 10)
+
+    assert asyncio.run(work()).startswith(b"HTTP/1.1 400 ")

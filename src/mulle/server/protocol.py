@@ -7,7 +7,7 @@ import time
 from enum import IntEnum
 from typing import Any, ClassVar
 
-from httptools import HttpParserError
+from httptools import HttpParserError, HttpParserUpgrade, HttpRequestParser
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from mulle.server.eager import Errand
@@ -56,6 +56,8 @@ class Guarded(HttpToolsProtocol):
     """What came and is not read yet: this turn of the event loop has begun enough."""
     came: float | None = None
     """When that came which was held and is read now; None where nothing was held."""
+    wants_other = False
+    """Whether the request whose head came asks for another protocol: it is read once more, as if it had not."""
     thrown = 0
     """Bytes that came after the connection was refused."""
 
@@ -98,7 +100,7 @@ class Guarded(HttpToolsProtocol):
         self.head += len(data)
         self.quick = True
         self.feeding = True
-        super().data_received(data)
+        self._parse(data)
         self.feeding = False
         if self.coming is not None:  # the body comes later
             super()._start_asgi_task(self.running, self.coming)  # type: ignore[arg-type]  # it is being answered
@@ -108,6 +110,31 @@ class Guarded(HttpToolsProtocol):
             self.flow.pause_reading()  # read on when the answer is sent, so that nothing piles up here
         elif self.head > self.limits.head_bytes and waits in (HEAD, BODY):
             self._refuse_head()
+
+    def _parse(self, data: bytes) -> None:
+        while True:
+            try:
+                self.parser.feed_data(data)
+            except HttpParserUpgrade as asked:
+                if self.wants_other and not self.deaf:
+                    data = self._as_plain() + data[asked.args[0] :]
+                    continue
+            except HttpParserError:
+                self.send_400_response("")
+            return
+
+    def _as_plain(self) -> bytes:
+        """Return the head once more without its wish for another protocol, which a server may ignore (RFC 9110, 7.8).
+
+        The parser takes the body of such a request for the other protocol's. Java's client asks so for HTTP/2, with each
+        first request.
+        """
+        self.wants_other = False
+        first = b"%s %s HTTP/%s" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        others = [b"%s: %s" % header for header in self.headers if header[0] != b"upgrade"]
+        self.parser = HttpRequestParser(self)
+        self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
+        return b"\r\n".join([first, *others, b"", b""])
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header. What comes behind a chunked body is none: nobody asked for it, and it could say who asks."""
@@ -175,6 +202,9 @@ class Guarded(HttpToolsProtocol):
         """Go on to the body, unless the headers were too long."""
         if self.deaf or self.transport.is_closing():
             return
+        if self.parser.should_upgrade() and self.parser.get_method() != b"CONNECT":
+            self.wants_other = True
+            return
         n_bytes = len(self.url)
         for name, value in self.headers:
             n_bytes += len(name) + len(value) + 4
@@ -204,6 +234,8 @@ class Guarded(HttpToolsProtocol):
 
     def write(self, data: bytes) -> None:
         """Send an answer's head together with its body: two small writes cost twice as much as one."""
+        if self.transport.is_closing():  # who asked has gone
+            return
         if self.answer_head is not None:
             self.transport.write(self.answer_head + data)
             self.answer_head = None
@@ -216,6 +248,8 @@ class Guarded(HttpToolsProtocol):
         """Answer the request under way with 200, head and body at once; false when that has to be done step by step."""
         cycle = self.running
         if cycle is None or cycle.response_started or cycle.disconnected or self.flow.write_paused:
+            return False
+        if self.transport.is_closing():  # who asked has gone
             return False
         usual = b"".join([b"%s: %s\r\n" % header for header in cycle.default_headers])
         ends = b"" if cycle.keep_alive else b"connection: close\r\n"
@@ -248,7 +282,7 @@ class Guarded(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Wait for the answer; where it was sent before the body had come, for the next request."""
-        if self.deaf:
+        if self.deaf or self.wants_other:
             return
         if self.cycle is not None and not self.transport.is_closing():
             super().on_message_complete()
