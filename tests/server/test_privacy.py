@@ -133,3 +133,35 @@ def test_no_value_of_training_is_told_of_a_column_that_the_log_does_not_hold_as_
     assert not {change["column"] for change in why["changes"]} & {"age", "job"}
     assert (why["compared_with"]["job"], why["score"]) == (None, plain[2]["score"])
     assert against["compared_with"]["job"] == "smith", "what the client sent it may hear"
+
+
+def test_a_server_that_follows_releases_keeps_out_what_the_page_of_each_bundle_asks_for(
+    small, bundles, tmp_path, caplog
+):
+    from mulle.runtime.bundle import Bundle
+    from mulle.server.parameters import Tuning
+    from mulle.server.served import Lineup, Served
+    from mulle.server.service import Service
+
+    plain, secretive, mistyped = (
+        Served(Bundle.load(path))
+        for path in (
+            small,
+            bundles("secretive", page={"server": {"hashed": ["job"], "leave_out": ["age"]}}),
+            bundles("mistyped", page={"server": {"hashed": ["latt"]}}),
+        )
+    )
+    service = Service(lineup=None, log=None)
+
+    def taken(lineup):
+        run._taken(service, Tuning(None), tmp_path, lineup)
+        assert service.lineup.champion.bundle.hash == lineup.champion.bundle.hash
+        return service.privacy
+
+    assert taken(Lineup(champion=plain)) == Privacy()
+    secret = Privacy(leave_out=["age"], hashed=["job"], salt=salt_of(tmp_path))
+    assert taken(Lineup(champion=plain, shadow=secretive)) == secret
+    assert taken(Lineup(champion=plain)) == secret
+    with caplog.at_level(logging.ERROR):
+        assert taken(Lineup(champion=mistyped)).hashed == ["job", "latt"]
+    assert "'lat' would be logged as it is" in caplog.text

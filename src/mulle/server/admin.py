@@ -24,7 +24,7 @@ from mulle.server.app import JSON, Gone, Receive, Reply, Request, Scope, Send, r
 from mulle.server.door import FILE, TOKEN
 from mulle.server.guard import LOOPBACK, Guard
 from mulle.server.parameters import Tuning, retuned
-from mulle.server.privacy import Privacy, asked_by, ignored_by
+from mulle.server.privacy import Privacy, ignored_by, kept_out
 from mulle.server.problem import Problem
 from mulle.server.served import Lineup, Served
 from mulle.server.service import Service
@@ -226,11 +226,7 @@ class Admin:
 
     def _kept_out(self, new: Bundle, old: Bundle | None) -> Privacy:
         """Return what the log is to hash and to leave out from now on: also what the page of a new bundle asks for."""
-        held, asked = self.service.privacy, asked_by(new.manifest.page)
-        try:
-            more = held.joined(asked, salt=held.salt or (self._salt() if asked.columns else b""))
-        except OSError as error:
-            raise StoreError.of(error, where="the salt of hashed columns") from error
+        more = kept_out(self.service.privacy, [new.manifest.page], salt=self._salt)
         more.check(_read(new), elsewhere=[*ignored_by(new.manifest.page), *(_read(old) if old else ())])
         return more
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mulle.core.errors import UnknownName
+from mulle.core.errors import StoreError, UnknownName
 
 NEAR = 0.8
 """Names that are so like each other (`difflib`) are taken for one that was mistyped."""
@@ -95,6 +95,37 @@ def asked_by(page: Mapping[str, Any]) -> Privacy:
     """
     held = _part(page, "server")
     return Privacy(leave_out=_texts(held.get("leave_out")), hashed=_texts(held.get("hashed")))
+
+
+def kept_out(held: Privacy, pages: Iterable[Mapping[str, Any]], *, salt: Callable[[], bytes]) -> Privacy:
+    """Return what is kept out of the log from now on: what was, and what the pages of other bundles ask for.
+
+    Parameters
+    ----------
+    held
+        What is kept out now.
+    pages
+        As the manifests have them.
+    salt
+        Makes one, where there is none and a page asks for something.
+
+    Raises
+    ------
+    StoreError
+        When the salt can't be read or written.
+
+    Examples
+    --------
+    >>> kept_out(Privacy(), [{"server": {"leave_out": ["email"]}}], salt=lambda: b"s" * 16).leave_out
+    ['email']
+    """
+    for asked in map(asked_by, pages):
+        if asked.columns:
+            try:
+                held = held.joined(asked, salt=held.salt or salt())
+            except OSError as error:
+                raise StoreError.of(error, where="the salt of hashed columns") from error
+    return held
 
 
 def ignored_by(page: Mapping[str, Any]) -> list[str]:

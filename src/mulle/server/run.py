@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvicorn
 
-from mulle.core.errors import StoreError
+from mulle.core.errors import StoreError, UnknownName
 from mulle.core.settings import environment
 from mulle.server.app import App
 from mulle.server.crowd import Entry
@@ -28,7 +28,7 @@ from mulle.server.limits import Limits
 from mulle.server.listener import AT_ONCE, SHARED, Listener
 from mulle.server.metrics import Metrics
 from mulle.server.parameters import Tuning
-from mulle.server.privacy import Privacy
+from mulle.server.privacy import Privacy, ignored_by, kept_out
 from mulle.server.protocol import SPARE, connection_of, sweep
 from mulle.server.record import SALT, salt_of
 from mulle.server.remote import RemoteLog
@@ -263,13 +263,14 @@ async def served(
         enough_files(options.limits)
         service = service_of(options, keeps)
         tuning = Tuning(keeps.log)
-        service.serve(tuning.lineup(first.lineup))
+        taken = partial(_taken, service, tuning, options.home)
+        taken(first.lineup)
         server = server_of(app_of(service, first.guard), options.limits, service.metrics)
         server.leaving = service.leave
         server.accepts = SHARED if options.workers > 1 else AT_ONCE
         gc.set_threshold(*GARBAGE)
         gc.freeze()  # what was loaded stays; the collector need not look at it again
-        stack.enter_context(_tasks(service, server, first.follower, tuning, keeps.parent))
+        stack.enter_context(_tasks(service, server, first.follower, tuning, keeps.parent, taken))
         access = options.access if number == 0 else replace(options.access, admin=False)
         port = sock.getsockname()[1]
         door = watched(service, first.guard, tuning, access=access, home=options.home, port=port)
@@ -303,14 +304,19 @@ async def _counted(service: Service, parent: RemoteLog) -> bytes:
 
 @contextlib.contextmanager
 def _tasks(
-    service: Service, server: Server, follower: Follower | None, tuning: Tuning, parent: RemoteLog | None
+    service: Service,
+    server: Server,
+    follower: Follower | None,
+    tuning: Tuning,
+    parent: RemoteLog | None,
+    taken: Callable[[Lineup], None],
 ) -> Iterator[None]:
     """Keep going what goes on beside the answers; end it with the server."""
     loop = asyncio.get_running_loop()
     tasks = [loop.create_task(sweep(server.server_state.connections), name="sweep")]
     if follower is not None:
         service.metrics.gauges["mulle_release_unwatched_seconds"] = lambda: {(): follower.unwatched_s()}
-        tasks.append(loop.create_task(follower.run(lambda lineup: service.serve(tuning.lineup(lineup)))))
+        tasks.append(loop.create_task(follower.run(taken)))
     if tuning.shared:
         tasks.append(loop.create_task(_beside_others(service, tuning), name="parameters"))
     if parent is not None:
@@ -325,6 +331,26 @@ def _tasks(
         for task in tasks:
             task.cancel()
         service.close()
+
+
+def _taken(service: Service, tuning: Tuning, home: Path | None, lineup: Lineup) -> None:
+    """Take a line-up into service; what the page of any of its bundles keeps out of the log stays out from now on."""
+    if home is not None:
+        pages = [served.bundle.manifest.page for served in lineup.all]
+        more = kept_out(service.privacy, pages, salt=lambda: salt_of(home))
+        if more != service.privacy:
+            service.keep_out(more)
+            _warn_of_typos(more, lineup)
+    service.serve(tuning.lineup(lineup))
+
+
+def _warn_of_typos(privacy: Privacy, lineup: Lineup) -> None:
+    """Say which name looks mistyped. What was released is served all the same: the one before would be no better kept."""
+    elsewhere = [name for served in lineup.all for name in ignored_by(served.bundle.manifest.page)]
+    try:
+        privacy.check(_read(lineup), elsewhere=elsewhere)
+    except UnknownName as error:
+        log.error("%s: %s", error.where, error.what)  # noqa: TRY400
 
 
 def _ended(task: asyncio.Task[None], server: Server) -> None:
