@@ -198,7 +198,7 @@ class Bundle:
         n_unknown = len(row) - len(self.columns)
         if n_unknown:
             n_unknown -= sum(name in row for name in self._only_key)
-        return Prediction(told[self._main], self._decision(decided), told, n_unknown)
+        return Prediction(told[self._main], self._decision(decided.item()), told, n_unknown)
 
     def read(self, row: Mapping[str, Any]) -> Feeds:
         """Read one row, to be answered later together with others.
@@ -240,14 +240,13 @@ class Bundle:
         """
         feeds = rows[0] if len(rows) == 1 else {name: np.concatenate([row[name] for row in rows]) for name in rows[0]}
         scores = self._score(feeds)
-        decided = self._decide(scores, self._parameter_feeds).tolist()
+        decided = self._decided(scores, self._parameter_feeds).tolist()
         told = {name: [tuple(row) for row in values.tolist()] for name, values in scores.items()}
-        labels = decided if self.manifest.policy.decides == "value" else [self.classes[code] for code in decided]
         answers: list[Prediction | None] = []
-        for i, label in enumerate(labels):
+        for i, value in enumerate(decided):  # a few rows are looked at sooner one by one than by numpy
             mine = {name: values[i] for name, values in told.items()}
-            finite = all(math.isfinite(value) for values in mine.values() for value in values)
-            answers.append(Prediction(mine[self._main], label, mine) if finite else None)
+            finite = all(math.isfinite(number) for numbers in mine.values() for number in numbers)
+            answers.append(Prediction(mine[self._main], self._decision(value), mine) if finite else None)
         return answers
 
     def decide(self, feeds: Feeds) -> tuple[NDArray[np.float64], list[Decision]]:
@@ -395,8 +394,11 @@ class Bundle:
         inputs = self.manifest.policy.inputs
         return {**parameters, **{name: scores[output] for name, output in inputs.items()}}
 
+    def _decided(self, scores: Scores, parameters: Feeds) -> NDArray[Any]:
+        return self._policy.run(_DECISION, self._policy_feeds(scores, parameters))[0].reshape(-1)
+
     def _decide(self, scores: Scores, parameters: Feeds) -> NDArray[Any]:
-        decided = self._policy.run(_DECISION, self._policy_feeds(scores, parameters))[0].reshape(-1)
+        decided = self._decided(scores, parameters)
         if self.manifest.policy.decides == "value":
             return decided.astype(np.float64)
         # what a graph decides on no number means nothing; such a row is rejected anyway
@@ -406,8 +408,7 @@ class Bundle:
             raise BundleError("the policy decided on a class that isn't there", where=self.where, fix=_FIX_SELFTEST)
         return codes
 
-    def _decision(self, decided: NDArray[Any]) -> Decision:
-        value = decided.item()
+    def _decision(self, value: float) -> Decision:
         if self.manifest.policy.decides == "value":
             return float(value)
         if not 0 <= value < len(self.classes):
