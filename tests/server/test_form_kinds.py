@@ -87,7 +87,7 @@ def test_what_is_shown_is_what_is_sent(server, tab, file):
     tab.wait(SHOWN)
     asked(tab)
     tab.click("#reset")
-    assert tab.js("document.querySelector('.preview').hidden")
+    tab.wait("document.querySelector('.preview').hidden")
     assert tab.js(f"document.querySelector('{PICTURE}').files.length") == 0
     assert "A picture is needed" in asked(tab)
     tab.choose(PICTURE, file)

@@ -82,11 +82,8 @@ def test_a_worker_that_is_killed_is_replaced_and_what_it_acknowledged_is_kept(se
 def test_parameters_that_one_worker_was_told_are_in_force_in_all(server):
     status, told, _ = server.admin("POST", "parameters", {"threshold": 0.999})
     assert status == 200, told
-    end = time.perf_counter() + 10
-    while time.perf_counter() < end:
-        if {server.predict()[1]["version"] for _ in range(12)} == {1}:
-            break
-    assert {server.predict()[1]["version"] for _ in range(12)} == {1}
+    time.sleep(2.0)  # the other worker looks twice a second; which of them answers is the system's choice
+    assert {server.predict()[1]["version"] for _ in range(60)} == {1}
     status, told, _ = server.admin("POST", "bundle", {"path": "somewhere"})
     assert status == 409
     assert "mulle release" in told["fix"]
