@@ -24,7 +24,7 @@ from mulle.server.app import JSON, Gone, Receive, Reply, Request, Scope, Send, r
 from mulle.server.door import FILE, TOKEN
 from mulle.server.guard import LOOPBACK, Guard
 from mulle.server.parameters import Tuning, retuned
-from mulle.server.privacy import Privacy, ignored_by, kept_out
+from mulle.server.privacy import Privacy, ignored_by, kept_out, read_by
 from mulle.server.problem import Problem
 from mulle.server.served import Lineup, Served
 from mulle.server.service import Service
@@ -227,12 +227,8 @@ class Admin:
     def _kept_out(self, new: Bundle, old: Bundle | None) -> Privacy:
         """Return what the log is to hash and to leave out from now on: also what the page of a new bundle asks for."""
         more = kept_out(self.service.privacy, [new.manifest.page], salt=self._salt)
-        more.check(_read(new), elsewhere=[*ignored_by(new.manifest.page), *(_read(old) if old else ())])
+        more.check(read_by([new]), elsewhere=[*ignored_by(new.manifest.page), *read_by([old] if old else [])])
         return more
-
-
-def _read(bundle: Bundle) -> list[str]:
-    return [*bundle.columns, *bundle.manifest.key]
 
 
 def _standing(lineup: Lineup | None) -> tuple[Any, ...]:

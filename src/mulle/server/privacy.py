@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mulle.core.errors import StoreError, UnknownName
+from mulle.runtime.bundle import Bundle
 
 NEAR = 0.8
 """Names that are so like each other (`difflib`) are taken for one that was mistyped."""
@@ -126,6 +127,11 @@ def kept_out(held: Privacy, pages: Iterable[Mapping[str, Any]], *, salt: Callabl
             except OSError as error:
                 raise StoreError.of(error, where="the salt of hashed columns") from error
     return held
+
+
+def read_by(bundles: Iterable[Bundle]) -> set[str]:
+    """Return the columns that bundles read, and their keys: what a log may hold of them."""
+    return {name for bundle in bundles for name in (*bundle.columns, *bundle.manifest.key)}
 
 
 def ignored_by(page: Mapping[str, Any]) -> list[str]:

@@ -28,7 +28,7 @@ from mulle.server.limits import Limits
 from mulle.server.listener import AT_ONCE, SHARED, Listener
 from mulle.server.metrics import Metrics
 from mulle.server.parameters import Tuning
-from mulle.server.privacy import Privacy, ignored_by, kept_out
+from mulle.server.privacy import Privacy, ignored_by, kept_out, read_by
 from mulle.server.protocol import SPARE, connection_of, sweep
 from mulle.server.record import SALT, salt_of
 from mulle.server.remote import RemoteLog
@@ -115,7 +115,7 @@ def serve(options: Options, *, said: Callable[[str], None]) -> None:
         When the address is taken, or the log can't be opened.
     """
     first = prepared(options)
-    options.privacy.check(_read(first.lineup), elsewhere=options.elsewhere)
+    options.privacy.check(read_by(first.lineup.bundles), elsewhere=options.elsewhere)
     quiet()
     with bound(options.host, options.port) as sock, asyncio.Runner(loop_factory=event_loop()) as runner:
         if options.workers > 1:
@@ -135,11 +135,6 @@ def prepared(options: Options) -> First:
     if _hashes(options.privacy, lineup) and is_postgres(options.log) and not environment().get(SALT):
         log.warning("columns are hashed by a salt of this folder alone; servers that share the log need one: %s", SALT)
     return First(guard, follower, lineup)
-
-
-def _read(lineup: Lineup) -> set[str]:
-    bundles = [served.bundle for served in lineup.all]
-    return {name for bundle in bundles for name in (*bundle.columns, *bundle.manifest.key)}
 
 
 def _hashes(privacy: Privacy, lineup: Lineup) -> bool:
@@ -336,7 +331,7 @@ def _tasks(
 def _taken(service: Service, tuning: Tuning, home: Path | None, lineup: Lineup) -> None:
     """Take a line-up into service; what the page of any of its bundles keeps out of the log stays out from now on."""
     if home is not None:
-        pages = [served.bundle.manifest.page for served in lineup.all]
+        pages = [bundle.manifest.page for bundle in lineup.bundles]
         more = kept_out(service.privacy, pages, salt=lambda: salt_of(home))
         if more != service.privacy:
             service.keep_out(more)
@@ -346,9 +341,9 @@ def _taken(service: Service, tuning: Tuning, home: Path | None, lineup: Lineup) 
 
 def _warn_of_typos(privacy: Privacy, lineup: Lineup) -> None:
     """Say which name looks mistyped. What was released is served all the same: the one before would be no better kept."""
-    elsewhere = [name for served in lineup.all for name in ignored_by(served.bundle.manifest.page)]
+    elsewhere = [name for bundle in lineup.bundles for name in ignored_by(bundle.manifest.page)]
     try:
-        privacy.check(_read(lineup), elsewhere=elsewhere)
+        privacy.check(read_by(lineup.bundles), elsewhere=elsewhere)
     except UnknownName as error:
         log.error("%s: %s", error.where, error.what)  # noqa: TRY400
 

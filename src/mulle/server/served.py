@@ -95,3 +95,8 @@ class Lineup:
     def all(self) -> list[Served]:
         """Return every bundle that is in service, the champion first."""
         return [self.champion, *self.others.values(), *([self.shadow] if self.shadow else [])]
+
+    @property
+    def bundles(self) -> list[Bundle]:
+        """Return what they are, in the same order."""
+        return [served.bundle for served in self.all]

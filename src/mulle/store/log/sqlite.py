@@ -450,25 +450,16 @@ def _damaged(found: str) -> sqlite3.DatabaseError:
 
 def _statements(groups: Sequence[Group]) -> Iterator[tuple[str, list[Any]]]:
     for number_, table in enumerate(tables.TABLES):
-        entries: Sequence[Any] = _of(groups, number_)
+        entries = [entry for group in groups for entry in group[number_]]  # type: ignore[union-attr]
         for begin in range(0, len(entries), PAGE):
             page = entries[begin : begin + PAGE]
             yield tables.added(table, len(page)), list(chain.from_iterable(page))
 
 
-def _of(groups: Sequence[Group], number_: int) -> Sequence[Any]:
-    """Return the entries for one table. A group that comes alone, as it does where one client asks, is not copied."""
-    if len(groups) == 1:
-        return groups[0][number_]  # type: ignore[return-value]  # one of the five fields of entries
-    return [entry for group in groups for entry in group[number_]]  # type: ignore[union-attr]
-
-
 def _weight(group: Group) -> int:
-    weight = 200 * group.size
-    for row in group.rows:
-        weight += 100 + len(row.inputs) + len(row.output)
-    for told in group.feedback:
-        weight += len(told.value)
-    for answer in group.answers:
-        weight += len(answer.response)
-    return weight
+    return (
+        sum(300 + len(row.inputs) + len(row.output) for row in group.rows)
+        + sum(200 + len(told.value) for told in group.feedback)
+        + sum(200 + len(answer.response) for answer in group.answers)
+        + 200 * (len(group.exposures) + len(group.changes))
+    )
